@@ -15,6 +15,7 @@ pub struct Model {
     pub name_key: String,
     pub account_name_key: String,
     pub version_id: Uuid,
+    pub bucket_seed: i64,
     pub installed_at: DateTimeUtc,
     pub moved_at: Option<DateTimeUtc>,
     pub uninstalled_at: Option<DateTimeUtc>,

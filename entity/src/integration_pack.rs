@@ -25,6 +25,7 @@ pub struct Model {
     pub pending_release_id: Option<Uuid>,
     pub pending_version_id: Option<Uuid>,
     pub pending_starts_at: Option<DateTimeUtc>,
+    pub pending_due_at: Option<DateTimeUtc>,
     pub running_release_id: Option<Uuid>,
     pub release_paused: bool,
     pub tally_base_id: i64,

@@ -12,6 +12,7 @@ pub struct Model {
     pub publisher_id: Uuid,
     pub version_id: Uuid,
     pub previous_version_id: Option<Uuid>,
+    pub has_stages: bool,
     pub state: String,
     pub schedule: String,
     pub date: Option<String>,

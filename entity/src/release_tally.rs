@@ -20,6 +20,7 @@ pub struct Model {
     pub now_offered: i32,
     pub now_applied: i32,
     pub now_applied_early: i32,
+    pub now_applied_staged: i32,
     pub now_skipped: i32,
     pub now_failed: i32,
     pub now_withdrawn: i32,

@@ -163,6 +163,8 @@ CREATE TABLE integration_pack (
     pending_release_id $uuid,
     pending_version_id $uuid,
     pending_starts_at $instant,
+    -- When the pending release's next early stage opens, or else its window (R55).
+    pending_due_at $instant,
     running_release_id $uuid,
     -- Whether the pending or the running release is paused. Then nobody is moved to its version, and its window doesn't
     -- open (R56).
@@ -184,7 +186,7 @@ CREATE INDEX pack_by_creation ON integration_pack (publisher_id, created_at, id)
 CREATE INDEX pack_by_edit ON integration_pack (publisher_id, updated_at, id);
 CREATE INDEX pack_with_newer ON integration_pack (publisher_id, name_key, id) WHERE newer_count > 0 AND deleted_at IS NULL;
 CREATE INDEX pack_deleted ON integration_pack (publisher_id, id) WHERE deleted_at IS NOT NULL;
-CREATE INDEX pack_due ON integration_pack (pending_starts_at) WHERE pending_starts_at IS NOT NULL;
+CREATE INDEX pack_due ON integration_pack (pending_due_at) WHERE pending_due_at IS NOT NULL;
 
 CREATE TABLE draft_row (
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
@@ -230,6 +232,8 @@ CREATE TABLE pack_release (
     publisher_id $uuid NOT NULL REFERENCES account (id),
     version_id $uuid NOT NULL REFERENCES pack_version (id),
     previous_version_id $uuid REFERENCES pack_version (id),
+    -- Whether it has rows of release_stage, so that a release without stages costs no look-up.
+    has_stages boolean NOT NULL,
     state text NOT NULL,
     schedule text NOT NULL,
     -- A civil date in ISO 8601.
@@ -284,6 +288,42 @@ CREATE INDEX release_pending ON pack_release (publisher_id, starts_at) WHERE sta
 CREATE INDEX release_newest_of_pack ON pack_release (pack_id, created_at, id);
 CREATE INDEX release_newest ON pack_release (publisher_id, created_at, id);
 
+-- The early stages of a release, oldest first (R54).
+CREATE TABLE release_stage (
+    release_id $uuid NOT NULL REFERENCES pack_release (id),
+    position integer NOT NULL,
+    name text NOT NULL,
+    -- The part of the installations that a stage holds, in hundredths of a percent; null for a stage of groups. The
+    -- factor and the shift turn an installation's id into its bucket.
+    hundredths integer,
+    bucket_factor bigint,
+    bucket_shift bigint,
+    -- A civil date in ISO 8601, in the release's zone.
+    date text NOT NULL,
+    starts_at $instant NOT NULL,
+    ends_at $instant NOT NULL,
+    time_zone_data_version text NOT NULL,
+    opened_at $instant,
+    completed_at $instant,
+    PRIMARY KEY (release_id, position)
+);
+
+-- The groups that a stage holds. No foreign key to the groups: a group may be deleted before the stage opens.
+CREATE TABLE release_stage_group (
+    release_id $uuid NOT NULL REFERENCES pack_release (id),
+    position integer NOT NULL,
+    group_id $uuid NOT NULL,
+    PRIMARY KEY (release_id, position, group_id)
+);
+
+-- The members of a stage's groups when the stage opened. Whoever joins or leaves a group later changes nothing (R54).
+CREATE TABLE release_stage_account (
+    release_id $uuid NOT NULL REFERENCES pack_release (id),
+    position integer NOT NULL,
+    account_id $uuid NOT NULL,
+    PRIMARY KEY (release_id, position, account_id)
+);
+
 CREATE TABLE pack_share (
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
     group_id $uuid NOT NULL REFERENCES account_group (id),
@@ -314,6 +354,8 @@ CREATE TABLE installation (
     -- No foreign key: it would be looked up a million times by a release to a million installations. A version is
     -- never removed, and an installation comes to none but those of its pack.
     version_id $uuid NOT NULL,
+    -- The last 28 bits of the id, from which a release with stages computes the installation's bucket (R54).
+    bucket_seed bigint NOT NULL,
     installed_at $instant NOT NULL,
     moved_at $instant,
     uninstalled_at $instant,
@@ -424,6 +466,7 @@ CREATE TABLE release_tally (
     now_offered integer NOT NULL,
     now_applied integer NOT NULL,
     now_applied_early integer NOT NULL,
+    now_applied_staged integer NOT NULL,
     now_skipped integer NOT NULL,
     now_failed integer NOT NULL,
     now_withdrawn integer NOT NULL,

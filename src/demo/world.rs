@@ -165,6 +165,8 @@ impl<'a> World<'a> {
             expected_revision: None,
             halt_when: None,
             client_request_id: None,
+            stages: Vec::new(),
+            cohort_of: None,
         };
         Ok(crate::service::releases::release(&self.app.services, &self.publisher, request).await?)
     }

@@ -93,6 +93,20 @@ pub enum ReleaseState {
     RolledBack,
 }
 
+/// The state of a stage.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::releases::StageState")]
+pub enum ReleaseStageState {
+    /// Its window hasn't opened.
+    Waiting,
+    /// Its installations are being moved.
+    Open,
+    /// All of its installations were processed.
+    Done,
+    /// The release was canceled, superseded or promoted before it opened.
+    Dropped,
+}
+
 /// The state of a release, without information about other accounts.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnnouncedReleaseState {
@@ -138,10 +152,12 @@ pub enum UpdateMethod {
     Immediate,
     /// When the grant came back or the account was active again: straight to the current version.
     CatchUp,
-    /// Applied early, and moved back when the release was canceled.
+    /// Applied early or by a stage, and moved back when the release was canceled.
     CanceledBack,
     /// Moved back when the release was rolled back.
     RolledBack,
+    /// By an early stage of a dated release.
+    Staged,
 }
 
 /// The reason why an installation is skipped.
@@ -283,6 +299,10 @@ pub enum EventKind {
     PackDeleted,
     /// Newer rules of its zone moved a pending release's window.
     WindowMoved,
+    /// An early stage of a release opened; to the publisher.
+    ReleaseStageOpened,
+    /// An early stage has processed all of its installations; to the publisher.
+    ReleaseStageCompleted,
 }
 
 /// The kind of the actor.

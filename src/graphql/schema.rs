@@ -146,6 +146,8 @@ pub const FACTS: Facts = Facts {
     list_size: |of, field| match (of, field) {
         // At most one warning per code.
         ("ReleasePreview", "warnings") => Some(5),
+        // At most nine early ones and the last one.
+        (_, "stages") => Some(10),
         _ => None,
     },
     sized_by: |of, field| match (of, field) {
@@ -155,7 +157,7 @@ pub const FACTS: Facts = Facts {
     field_reads: |of, field, ty| match (of, field, ty) {
         // These fields count installations.
         (_, _, "Adoption" | "ReleaseProgress") => 100,
-        ("Query", "releasePreview", _) => 1_000,
+        ("Query", "releasePreview", _) | ("ReleaseStage", "installationCount", _) => 1_000,
         // Texts of up to 20,000 characters, and of up to 4,000.
         (_, _, "Markdown") => 20,
         (_, "notes", _) => 4,

@@ -146,6 +146,7 @@ fn how(how: UpdateMethod) -> &'static str {
         UpdateMethod::CatchUp => "CATCH_UP",
         UpdateMethod::CanceledBack => "CANCELED_BACK",
         UpdateMethod::RolledBack => "ROLLED_BACK",
+        UpdateMethod::Staged => "STAGED",
     }
 }
 

@@ -265,7 +265,8 @@ impl HistoryBuilder<'_> {
         let version_id = self.push(at, Course::Pending, Some(window), &content);
         let Some(issue) = self.history.issues.last() else { return };
         let release_id = issue.release.id;
-        self.history.pack.standing.pending = Some(PendingRelease { release_id, version_id, starts_at });
+        self.history.pack.standing.pending =
+            Some(PendingRelease { release_id, version_id, starts_at, due_at: starts_at });
         self.pending = Some(content);
     }
 
@@ -291,6 +292,7 @@ impl HistoryBuilder<'_> {
             publisher_id: pack.publisher_id,
             version_id,
             previous_version_id: pack.standing.current_version,
+            has_stages: false,
             state: ReleaseState::Scheduled,
             schedule,
             window,

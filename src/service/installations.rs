@@ -18,6 +18,7 @@ use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{tallies, write as installations, write_updates as updates};
 use crate::store::log::journal as log;
 use crate::store::packs::write as packs;
+use crate::store::releases::stages::is_in_open_stage;
 use crate::store::releases::write as releases;
 use crate::store::sharing::write_grants as grants;
 use crate::store::{StoreError, Tx};
@@ -349,7 +350,14 @@ async fn try_apply_early(
         return Err(refusal.into());
     }
     let mut row = row.filter(|row| row.update.id == update).ok_or(Failure::NotFound)?;
-    match decide_early_apply(row.update.state, release.state_at(journal.now), release.is_paused(), entitled) {
+    let in_open_stage = release.has_stages && is_in_open_stage(&tx, release.id, installation.id, journal.now).await?;
+    match decide_early_apply(
+        row.update.state,
+        release.state_at(journal.now),
+        release.is_paused(),
+        entitled,
+        in_open_stage,
+    ) {
         EarlyApplyDecision::AlreadyApplied => return Ok(true),
         EarlyApplyDecision::Withdrawn => return Err(InstallationRefusal::UpdateWithdrawn.into()),
         EarlyApplyDecision::NotEntitled => return Err(InstallationRefusal::NotEntitled.into()),

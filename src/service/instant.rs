@@ -42,10 +42,11 @@ impl Services {
     /// The time for a use case that holds packs.
     ///
     /// # Errors
-    /// [`Failure::Overtaken`] when a pack's window has opened and that wasn't carried out yet.
+    /// [`Failure::Overtaken`] when a pack's window, or a stage of its release, has opened and that wasn't carried out
+    /// yet.
     pub(super) fn instant<'p>(&self, tx: &Tx, packs: impl IntoIterator<Item = &'p Pack>) -> Result<Instant, Failure> {
         let now = self.now(tx);
-        if packs.into_iter().any(|pack| pack.standing.is_due(now)) { Err(Failure::Overtaken) } else { Ok(now) }
+        if packs.into_iter().any(|pack| pack.standing.has_due(now)) { Err(Failure::Overtaken) } else { Ok(now) }
     }
 
     /// The same for packs by their ids.

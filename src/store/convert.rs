@@ -75,7 +75,7 @@ stored! {
     UpdateState { Offered = "OFFERED", Applied = "APPLIED", Skipped = "SKIPPED", Failed = "FAILED", Withdrawn = "WITHDRAWN" }
     UpdateMethod {
         Early = "EARLY", Automatic = "AUTOMATIC", Immediate = "IMMEDIATE", CatchUp = "CATCH_UP", CanceledBack = "CANCELED_BACK",
-        RolledBack = "ROLLED_BACK",
+        RolledBack = "ROLLED_BACK", Staged = "STAGED",
     }
     SkipReason { NotEntitled = "NOT_ENTITLED", AccountSuspended = "ACCOUNT_SUSPENDED" }
     HaltAction { Pause = "PAUSE", RollBack = "ROLL_BACK" }
@@ -92,6 +92,7 @@ stored! {
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
         ReleaseRollingBack = "RELEASE_ROLLING_BACK", ReleaseRolledBack = "RELEASE_ROLLED_BACK",
+        ReleaseStageOpened = "RELEASE_STAGE_OPENED", ReleaseStageCompleted = "RELEASE_STAGE_COMPLETED",
     }
 }
 
@@ -209,7 +210,8 @@ pub fn library_process(m: row::library_process::Model) -> LibraryProcess {
 pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {
     let pending = match (m.pending_release_id, m.pending_version_id, m.pending_starts_at) {
         (Some(release), Some(version), Some(starts_at)) => {
-            Some(PendingRelease { release_id: release.into(), version_id: version.into(), starts_at })
+            let due_at = m.pending_due_at.unwrap_or(starts_at);
+            Some(PendingRelease { release_id: release.into(), version_id: version.into(), starts_at, due_at })
         }
         _ => None,
     };
@@ -272,6 +274,7 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
         publisher_id: m.publisher_id.into(),
         version_id: m.version_id.into(),
         previous_version_id: m.previous_version_id.map(Into::into),
+        has_stages: m.has_stages,
         state: read(&m.state)?,
         schedule: read(&m.schedule)?,
         window,

@@ -7,7 +7,7 @@ use crate::support::rows::{code_of, unknown_like};
 use crate::support::{At, TestApp};
 
 /// The fields of Query and Subscription that are for one kind of account. All others are for both.
-const FOR_PUBLISHERS: [&str; 15] = [
+const FOR_PUBLISHERS: [&str; 16] = [
     "haltRuleOnHistory",
     "releasePreview",
     "rollBackPreview",

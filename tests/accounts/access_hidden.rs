@@ -173,6 +173,7 @@ async fn r03_a_mutation_answers_not_found_for_what_is_hidden_as_for_what_does_no
             Box::new(move |id| json!({ "packId": id, "schedule": now, "notes": "x" })),
         ),
         ("rescheduleRelease", "Release", b, Box::new(move |id| json!({ "releaseId": id, "onDate": date }))),
+        ("openNextStage", "Release", b, Box::new(|id| json!({ "releaseId": id }))),
         ("promoteRelease", "Release", b, Box::new(|id| json!({ "releaseId": id }))),
         ("cancelRelease", "Release", b, Box::new(|id| json!({ "releaseId": id }))),
         ("pauseRelease", "Release", b, Box::new(|id| json!({ "releaseId": id, "reason": "No" }))),

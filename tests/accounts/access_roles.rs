@@ -7,7 +7,7 @@ use crate::support::rows::{all_rows, assert_same_rows, code_of, unknown_like};
 use crate::support::{At, TestApp, input_type};
 
 /// Each mutation with the kind of account that may call it and the privilege that it needs.
-const TABLE: [(&str, Kinds, &str); 47] = [
+const TABLE: [(&str, Kinds, &str); 48] = [
     ("createComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("createPackagedComponents", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("deletePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
@@ -27,6 +27,7 @@ const TABLE: [(&str, Kinds, &str); 47] = [
     ("unpinPackComponent", Kinds::Publisher, "INTEGRATION_PACK"),
     ("releaseIntegrationPack", Kinds::Publisher, "INTEGRATION_PACK"),
     ("rescheduleRelease", Kinds::Publisher, "INTEGRATION_PACK"),
+    ("openNextStage", Kinds::Publisher, "INTEGRATION_PACK"),
     ("promoteRelease", Kinds::Publisher, "INTEGRATION_PACK"),
     ("cancelRelease", Kinds::Publisher, "INTEGRATION_PACK"),
     ("reportUpdateOutcome", Kinds::Managed, "APPLY_UPDATES"),

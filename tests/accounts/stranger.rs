@@ -23,7 +23,7 @@ const SHARED_WITH_PUBLISHER: [&str; 6] =
 const SHARED_BY_ACCOUNTS: [&str; 4] = ["AvailablePack", "AvailablePackVersion", "AnnouncedRelease", "ReleaseEvent"];
 
 /// The type of an ID in an input, by the name of its field: for a publisher, for a managed account.
-const NAMES: [(&str, &str, &str); 19] = [
+const NAMES: [(&str, &str, &str); 20] = [
     ("id", "*", "*"),
     ("ids", "*", "*"),
     ("packId", "IntegrationPack", "AvailablePack"),
@@ -35,6 +35,7 @@ const NAMES: [(&str, &str, &str); 19] = [
     ("packagedComponentId", "PackagedComponent", "PackagedComponent"),
     ("versionId", "PackagedComponent", "PackagedComponent"),
     ("releaseId", "Release", "Release"),
+    ("cohortOf", "Release", "Release"),
     ("groupId", "AccountGroup", "AccountGroup"),
     ("groupIds", "AccountGroup", "AccountGroup"),
     ("accountId", "ManagedAccount", "ManagedAccount"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::gate::introspection::Schema;
-use crate::support::{At, Managed, TestApp};
+use crate::support::{At, Managed, TestApp, of_groups, of_percent};
 use crate::whole::walk::{Walk, selection};
 
 /// Texts that only the first publisher may see: groups, drafts, package notes, tokens, unannounced releases.
@@ -21,6 +21,9 @@ pub(crate) const SECRETS_OF_PUBLISHER: &[&str] = &[
     "notes of what waits for its first window",
     "why it was paused",
     "reason of a roll back",
+    "Pilots of the release",
+    "Stage of the pilots",
+    "Stage of half of them",
 ];
 /// Texts that only Acme and the publisher may see, among them its name.
 pub(crate) const SECRETS_OF_ACME: &[&str] = &[
@@ -200,7 +203,12 @@ async fn rolled_back(app: &TestApp, acme: &Managed, globex: &Managed) {
 
 async fn in_its_testing_period(app: &TestApp, acme: &Managed, globex: &Managed) {
     let testing = app.installed_pack("In its testing period", &[acme, globex]).await;
-    app.update_on(&testing.pack, "2026-12-01").await;
+    let pilots = app.group("Pilots of the release", &[globex]).await;
+    let stages = [
+        of_groups("Stage of the pilots", "2026-11-27", &[&pilots]),
+        of_percent("Stage of half of them", "2026-11-29", 50.0),
+    ];
+    app.release_in_stages(&testing.pack, "2026-12-01", &stages).await;
     let update = app.apply(acme, &testing.installations[0]).await;
     let input = json!({ "updateId": update, "outcome": "BROKEN", "comment": "what Acme says of it" });
     app.ok(&acme.token, "reportUpdateOutcome", input, "").await;

@@ -127,7 +127,7 @@ impl Schema {
             ("INPUT_OBJECT", _) => self.sample_object(&name, path, is_included, id),
             (_, "ID") => id(path),
             (_, "Int") => json!(1),
-            (_, "Float") => json!(5.5),
+            (_, "Float") => json!(1.5),
             (_, "Boolean") => json!(true),
             (_, "String" | "Markdown") => json!(format!("Sample {}", path.join(" "))),
             (_, "Date") => json!("2027-01-31"),

@@ -48,7 +48,7 @@ fn early_table() -> String {
     let mut lines = Vec::new();
     for update in STATES {
         for release in ReleaseState::ALL {
-            let decision = |entitled| match decide_early_apply(update, release, false, entitled) {
+            let decision = |entitled| match decide_early_apply(update, release, false, entitled, false) {
                 EarlyApplyDecision::Apply => "apply",
                 EarlyApplyDecision::AlreadyApplied => "no-op, says so",
                 EarlyApplyDecision::NotEntitled => "NOT_ENTITLED",
@@ -79,7 +79,7 @@ fn r26_only_an_offer_of_a_scheduled_release_with_a_grant_is_applied() {
         for release in ReleaseState::ALL {
             for entitled in [true, false] {
                 let applies = update == UpdateState::Offered && release == ReleaseState::Scheduled && entitled;
-                let decide = |is_paused| decide_early_apply(update, release, is_paused, entitled);
+                let decide = |is_paused| decide_early_apply(update, release, is_paused, entitled, false);
                 let told = format!("{update:?} {release:?} {entitled}");
                 assert_eq!(decide(false) == EarlyApplyDecision::Apply, applies, "{told}");
                 assert_ne!(decide(true), EarlyApplyDecision::Apply, "R56: {told}");
@@ -114,7 +114,8 @@ fn r25_all_automatic_attempts_lie_within_ten_minutes() {
 
 #[test]
 fn r25_progress_sums_up_and_ends_at_a_hundred() {
-    let progress = Progress { offered: 5, applied: 3, applied_early: 2, skipped: 1, failed: 1, withdrawn: 0 };
+    let progress =
+        Progress { offered: 5, applied: 3, applied_early: 2, applied_staged: 0, skipped: 1, failed: 1, withdrawn: 0 };
     assert_eq!(progress.total(), 10, "what was applied early is a part of what was applied");
     assert!((progress.percent() - 50.0).abs() < f64::EPSILON);
     assert!((Progress::default().percent() - 100.0).abs() < f64::EPSILON, "nothing to do");

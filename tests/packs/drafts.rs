@@ -175,7 +175,7 @@ fn r30_the_state_of_a_pack_is_derived_from_its_row_and_now() {
     let (old, new) = (PackVersionId(Uuid::from_u128(1)), PackVersionId(Uuid::from_u128(2)));
     let release = ReleaseId(Uuid::from_u128(3));
     let starts_at = instant("2026-11-30T23:00:00Z");
-    let pending = Some(PendingRelease { release_id: release, version_id: new, starts_at });
+    let pending = Some(PendingRelease { release_id: release, version_id: new, starts_at, due_at: starts_at });
     let stored = PackStanding { current_version: Some(old), pending, ..PackStanding::default() };
     let just_before = stored.at(starts_at - Duration::microseconds(1));
     assert_eq!((just_before, just_before.state(), just_before.in_force()), (stored, PackState::Testing, Some(new)));

@@ -83,7 +83,12 @@ impl Case {
 
 fn pending(n: u128) -> Option<PendingRelease> {
     let starts_at = instant("2026-11-30T23:00:00Z");
-    Some(PendingRelease { release_id: release(n), version_id: PackVersionId(Uuid::from_u128(n)), starts_at })
+    Some(PendingRelease {
+        release_id: release(n),
+        version_id: PackVersionId(Uuid::from_u128(n)),
+        starts_at,
+        due_at: starts_at,
+    })
 }
 
 #[test]

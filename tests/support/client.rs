@@ -118,7 +118,9 @@ fn object_of(mutation: &str) -> &'static str {
         "unsharePack" => "integrationPack { id } frozenCount",
         "addPackComponents" => "integrationPack { id } components { pinned }",
         pack if pack.ends_with("PackComponent") => "integrationPack { id } component { pinned }",
-        "releaseIntegrationPack" | "rescheduleRelease" | "promoteRelease" | "cancelRelease" => "release { id }",
+        "releaseIntegrationPack" | "rescheduleRelease" | "promoteRelease" | "cancelRelease" | "openNextStage" => {
+            "release { id }"
+        }
         "createAccountGroup" | "updateAccountGroup" | "addAccountsToGroup" => "accountGroup { id }",
         "removeAccountsFromGroup" => "accountGroup { id } frozenCount",
         "deleteAccountGroup" => "deletedGroupId frozenCount",
@@ -143,7 +145,12 @@ fn errors_of(mutation: &str) -> &'static str {
         | "deletePackagedComponent"
         | "restorePackagedComponent"
         | "publishComponent" => "code message field takenBy { id version } packs { id name }",
-        "releaseIntegrationPack" | "rescheduleRelease" | "promoteRelease" | "cancelRelease" | "rollBackRelease" => {
+        "releaseIntegrationPack"
+        | "rescheduleRelease"
+        | "promoteRelease"
+        | "cancelRelease"
+        | "openNextStage"
+        | "rollBackRelease" => {
             "code message field earliestDate latestDate timeZone blockingRelease { id state } components { id } currentRevision"
         }
         "createAccountGroup"

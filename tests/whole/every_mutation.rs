@@ -150,6 +150,12 @@ async fn releases(caller: &mut Caller, begun: &Begun) {
     let reported = json!({ "updateId": update, "outcome": "BROKEN", "comment": "No.", "clientRequestId": "report" });
     caller.call(token, "reportUpdateOutcome", reported).await;
     caller.publisher("cancelRelease", json!({ "releaseId": release })).await;
+    let stages = json!([{ "name": "Few", "onDate": "2026-11-25", "holds": { "percent": 0.01 } }]);
+    let mut in_stages = on_date(pack, "2026-12-01");
+    in_stages["stages"] = stages;
+    let staged = caller.publisher("releaseIntegrationPack", in_stages).await.text("/release/id");
+    caller.publisher("openNextStage", json!({ "releaseId": staged })).await;
+    caller.publisher("cancelRelease", json!({ "releaseId": staged })).await;
     let release = caller.app.release_on(pack, "2026-12-03").await;
     caller.publisher("promoteRelease", json!({ "releaseId": release })).await;
     caller.app.package(&components[0]).await;

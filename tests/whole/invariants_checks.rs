@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::support::{At, uuid_of};
 use crate::whole::invariants_kept::kept_numbers_equal_counts;
 use crate::whole::invariants_rows::Rows;
+use crate::whole::invariants_stages::stages_are_sound;
 use crate::whole::invariants_story::{Outcome, Story};
 
 /// Compares the rows with those of the last step.
@@ -33,6 +34,7 @@ impl Checker {
         self.nothing_is_moved_without_a_grant(&rows, step);
         self.nothing_is_moved_while_it_is_paused(&rows, step);
         self.eligible_installations_have_the_version(&rows, step);
+        stages_are_sound(&self.last, &rows, step);
         self.one_entry_per_change_and_none_per_refusal(&rows, outcome, step);
         read_equals_computed(story, &rows, step).await;
         self.last = rows;
@@ -308,6 +310,11 @@ pub(crate) fn nothing_starts_before_its_window(rows: &Rows, step: &str) {
     }
 }
 
+/// How many stages of a release meet a condition.
+fn of_stages(rows: &Rows, release: Uuid, meets: impl Fn(&entity::release_stage::Model) -> bool) -> usize {
+    rows.stages.iter().filter(|stage| stage.release_id == release && meets(stage)).count()
+}
+
 /// Each change of state has one event. The events of an update form a possible sequence, with each state once, and end
 /// with its current state. An installation moves to a release's version at most once.
 fn each_change_has_one_event(rows: &Rows, step: &str) {
@@ -357,6 +364,8 @@ fn each_change_has_one_event(rows: &Rows, step: &str) {
             ("RELEASE_CANCELED", usize::from(release.state == "CANCELED")),
             ("RELEASE_SUPERSEDED", usize::from(release.state == "SUPERSEDED")),
             ("RELEASE_SCHEDULED", usize::from(release.starts_at.is_some())),
+            ("RELEASE_STAGE_OPENED", of_stages(rows, release.id, |stage| stage.opened_at.is_some())),
+            ("RELEASE_STAGE_COMPLETED", of_stages(rows, release.id, |stage| stage.completed_at.is_some())),
         ];
         for (kind, so_often) in expected {
             assert_eq!(of(kind), so_often, "{step}: {kind} of {release:?}");
@@ -381,6 +390,9 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
             // For a failed update that a retry applied, and a skipped one that caught up, only the totals are
             // comparable.
             let at = Some(row.at).filter(|_| !["FAILED", "SKIPPED"].contains(&what));
+            // A cancel moves back whom an account or a stage has moved, and the update doesn't say any more who did.
+            let is_moved_back = what == "AUTOMATIC" && rows.releases[&row.release_id].state == "CANCELED";
+            let (at, what) = if is_moved_back { (None, "EARLY") } else { (at, what) };
             *tallied.entry((row.release_id, at, what)).or_default() += count;
         }
     }
@@ -391,7 +403,10 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
         let (state, how, settled_at) = rows.before_roll_back(update);
         match (state.as_str(), how.as_deref()) {
             ("APPLIED", Some("EARLY")) | (_, Some("CANCELED_BACK")) => count(None, "EARLY"),
-            ("APPLIED", Some("AUTOMATIC")) => count(settled_at, "AUTOMATIC"),
+            ("APPLIED", Some("STAGED")) if rows.releases[&update.release_id].state == "CANCELED" => {
+                count(None, "EARLY")
+            }
+            ("APPLIED", Some("AUTOMATIC" | "STAGED")) => count(settled_at, "AUTOMATIC"),
             ("APPLIED", Some("IMMEDIATE")) => count(settled_at, "IMMEDIATE"),
             ("SKIPPED", _) | (_, Some("CATCH_UP")) => count(None, "SKIPPED"),
             ("FAILED", _) => count(None, "FAILED"),
@@ -405,7 +420,7 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
 
 /// The tallies of current states equal the states of the updates.
 fn states_are_counted_right(rows: &Rows, step: &str) {
-    let mut tallied: BTreeMap<Uuid, [i32; 8]> = BTreeMap::new();
+    let mut tallied: BTreeMap<Uuid, [i32; 9]> = BTreeMap::new();
     for row in rows.tallies.iter().filter(|row| row.id >= rows.releases[&row.release_id].tally_base_id) {
         let change = [
             row.now_offered,
@@ -416,13 +431,14 @@ fn states_are_counted_right(rows: &Rows, step: &str) {
             row.now_withdrawn,
             row.now_works,
             row.now_broken,
+            row.now_applied_staged,
         ];
         let sums = tallied.entry(row.release_id).or_default();
         sums.iter_mut().zip(change).for_each(|(sum, change)| *sum += change);
     }
     // A release that nobody has an update of yet can have a tally: of the updates that are still to come.
-    tallied.retain(|_, sums| *sums != [0; 8]);
-    let mut counted: BTreeMap<Uuid, [i32; 8]> = BTreeMap::new();
+    tallied.retain(|_, sums| *sums != [0; 9]);
+    let mut counted: BTreeMap<Uuid, [i32; 9]> = BTreeMap::new();
     for update in rows.updates.values() {
         let sums = counted.entry(update.release_id).or_default();
         match update.state.as_str() {
@@ -432,6 +448,7 @@ fn states_are_counted_right(rows: &Rows, step: &str) {
                 sums[2] += i32::from(update.how.as_deref() == Some("EARLY"));
                 sums[6] += i32::from(update.outcome.as_deref() == Some("WORKS"));
                 sums[7] += i32::from(update.outcome.as_deref() == Some("BROKEN"));
+                sums[8] += i32::from(update.how.as_deref() == Some("STAGED"));
             }
             "SKIPPED" => sums[3] += 1,
             "FAILED" => sums[4] += 1,

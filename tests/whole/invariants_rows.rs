@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{
     account, account_group_member, audit_entry, component, component_version, draft_row, event, installation,
     installation_tally, installation_update, integration_pack, pack_release, pack_share, pack_version,
-    pack_version_item, release_tally,
+    pack_version_item, release_stage, release_stage_account, release_tally,
 };
 use sea_orm::EntityTrait as _;
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub(crate) struct Rows {
     pub(crate) drafts: Vec<draft_row::Model>,
     pub(crate) events: Vec<event::Model>,
     pub(crate) entries: BTreeMap<Uuid, audit_entry::Model>,
+    pub(crate) stages: Vec<release_stage::Model>,
+    pub(crate) stage_accounts: Vec<release_stage_account::Model>,
     pub(crate) tallies: Vec<release_tally::Model>,
     pub(crate) counts: Vec<installation_tally::Model>,
     /// (pack, account) pairs with a grant by groups and shares.
@@ -66,6 +68,8 @@ impl Rows {
             events: recorded_rows::events(app).await,
             entries: recorded_rows::entries(app).await.into_iter().map(|entry| (entry.id, entry)).collect(),
             counts: installation_tally::Entity::find().all(tables(app)).await.expect("rows"),
+            stages: release_stage::Entity::find().all(tables(app)).await.expect("rows"),
+            stage_accounts: release_stage_account::Entity::find().all(tables(app)).await.expect("rows"),
             tallies: release_tally::Entity::find().all(tables(app)).await.expect("rows"),
             grants: shares.iter().flat_map(granted).collect(),
         }
@@ -101,14 +105,17 @@ impl Rows {
         });
         // It was installed with the version.
         let Some(applied) = applied else { return ("WITHDRAWN".into(), None, update.settled_at) };
+        // Two releases may have moved it at one instant.
+        let number = self.versions[&self.releases[&update.release_id].version_id].number;
         let of_it = |entry: &&audit_entry::Model| {
             let actions = ["scheduler.applyUpdate", "applyPendingUpdate"];
             actions.contains(&entry.action.as_str())
                 && entry.occurred_at == applied.occurred_at
                 && entry.subject_id.contains(&update.installation_id.to_string())
                 && entry.changes.contains("update.how")
+                && entry.changes.contains(&format!("\"after\":\"{number}\""))
         };
-        let methods = ["EARLY", "AUTOMATIC", "IMMEDIATE", "CATCH_UP"];
+        let methods = ["EARLY", "STAGED", "AUTOMATIC", "IMMEDIATE", "CATCH_UP"];
         let entry = self.entries.values().find(of_it).expect("an entry of its move");
         let how = methods.into_iter().find(|how| entry.changes.contains(&format!("\"{how}\"")));
         ("APPLIED".into(), how.map(Into::into), Some(applied.occurred_at))

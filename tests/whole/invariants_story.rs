@@ -6,7 +6,7 @@ use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::support::rows::{code_of, refusal_of};
-use crate::support::{At, Managed, Setup, TestApp, input_type};
+use crate::support::{At, Managed, Setup, TestApp, in_stages, input_type, of_groups, of_percent};
 
 /// A command. Numbers choose objects, and wrap around.
 #[derive(Clone, Debug)]
@@ -54,6 +54,15 @@ pub(crate) enum Command {
     ReleaseOn {
         pack: usize,
         days: u64,
+    },
+    /// Releases in two stages: a group tomorrow, half of the installations the day after.
+    ReleaseInStages {
+        pack: usize,
+        group: usize,
+        days: u64,
+    },
+    OpenNextStage {
+        pack: usize,
     },
     Reschedule {
         pack: usize,
@@ -233,6 +242,15 @@ impl Story {
                 let input = crate::support::on_date(pick(&self.packs, pack).as_str(), &self.date_in(days));
                 self.publish("releaseIntegrationPack", input).await
             }
+            Command::ReleaseInStages { pack, group, days } => {
+                let stages = [
+                    of_groups("Group", &self.date_in(2), &[pick(&self.groups, group).as_str()]),
+                    of_percent("Half", &self.date_in(3), 50.0),
+                ];
+                let input = in_stages(pick(&self.packs, pack).as_str(), &self.date_in(days + 3), &stages);
+                self.publish("releaseIntegrationPack", input).await
+            }
+            Command::OpenNextStage { pack } => self.newest_release("openNextStage", pack, json!({})).await,
             Command::Reschedule { pack, days } => {
                 let more = json!({ "onDate": self.date_in(days) });
                 self.newest_release("rescheduleRelease", pack, more).await

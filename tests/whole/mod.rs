@@ -7,6 +7,7 @@ pub(crate) mod invariants;
 pub(crate) mod invariants_checks;
 pub(crate) mod invariants_kept;
 pub(crate) mod invariants_rows;
+pub(crate) mod invariants_stages;
 pub(crate) mod invariants_story;
 pub(crate) mod pairs;
 pub(crate) mod pairs_rows;

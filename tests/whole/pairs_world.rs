@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use crate::support::releasing::back;
 use crate::support::rows::{code_of, refusal_of};
-use crate::support::{At as _, TestApp, immediately, input_type, instant, on_date, uuid_of};
+use crate::support::{
+    At as _, TestApp, immediately, in_stages, input_type, instant, of_groups, of_percent, on_date, uuid_of,
+};
 
 /// When the window of the pack opens.
 pub(crate) const OPENS: &str = "2026-11-30T23:00:00.000000Z";
@@ -110,7 +112,8 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
     // A release in its testing period, and a draft with something new.
     app.remove(&pack.id, marked).await;
     app.pin(&pack.id, transform, &pack.packages[2].id).await;
-    let release = app.update_on(&pack, "2026-12-01").await;
+    let stages = [of_groups("Pilots", "2026-11-29", &[&silver]), of_percent("Few", "2026-11-30", 0.01)];
+    let release = app.release_in_stages(&pack, "2026-12-01", &stages).await;
     app.tick().await;
     let newest = app.package(import).await.id;
     let deleted = app.package(export).await.id;
@@ -150,7 +153,16 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
         ("releaseIntegrationPack dated", on_date(&pack.id, "2026-12-05")),
         ("releaseIntegrationPack first date", on_date(&invoices.id, "2026-12-07")),
         ("releaseIntegrationPack other date", on_date(&invoices.id, "2026-12-08")),
+        (
+            "releaseIntegrationPack stages",
+            in_stages(&invoices.id, "2026-12-08", &[of_groups("Silver", "2026-12-01", &[&silver])]),
+        ),
         ("rescheduleRelease", json!({ "releaseId": release, "onDate": "2026-12-03" })),
+        (
+            "rescheduleRelease stages",
+            json!({ "releaseId": release, "onDate": "2026-12-01", "stages": [{ "name": "Pilots", "onDate": "2026-11-28" }] }),
+        ),
+        ("openNextStage", json!({ "releaseId": release })),
         ("promoteRelease", json!({ "releaseId": release })),
         ("cancelRelease", json!({ "releaseId": release })),
         ("pauseRelease", json!({ "releaseId": release, "reason": "A fault." })),

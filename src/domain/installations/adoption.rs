@@ -16,7 +16,7 @@ pub struct Tally {
     /// Updates created, whatever their first state.
     pub offered: i64,
     pub applied_early: i64,
-    /// Applied at a release window, also at one that started late.
+    /// Applied at the window of a release or of an early stage, also at one that started late.
     pub applied_automatically: i64,
     /// Applied by an immediate or promoted release.
     pub applied_immediately: i64,
@@ -68,7 +68,9 @@ impl Tally {
         tally.judged = judged_change(before.map(|(state, _)| state), after.0);
         match after {
             (UpdateState::Applied, Some(UpdateMethod::Early)) => tally.applied_early += 1,
-            (UpdateState::Applied, Some(UpdateMethod::Automatic)) => tally.applied_automatically += 1,
+            (UpdateState::Applied, Some(UpdateMethod::Automatic | UpdateMethod::Staged)) => {
+                tally.applied_automatically += 1
+            }
             (UpdateState::Applied, Some(UpdateMethod::Immediate)) => tally.applied_immediately += 1,
             (UpdateState::Skipped, _) => tally.skipped += 1,
             (UpdateState::Failed, _) => tally.failed += 1,

@@ -50,6 +50,8 @@ pub enum UpdateMethod {
     CanceledBack,
     /// Moved back, because the release was rolled back (R59).
     RolledBack,
+    /// By an early stage of a dated release (R55).
+    Staged,
 }
 
 /// Why a release doesn't move an installation.
@@ -222,19 +224,21 @@ pub enum EarlyApplyDecision {
     NotEntitled,
     /// The release was canceled or superseded, or the pack uninstalled.
     Withdrawn,
-    /// The window has opened: the rollout moves the installation (R30).
+    /// The window, or the installation's stage, has opened: the server moves the installation (R30, R55).
     InProgress,
     /// The release is paused: nobody is moved to its version (R56).
     Paused,
 }
 
-/// Decides an early apply (R26, R30, R45, R56). `release` is the state as of now, not the stored one.
+/// Decides an early apply (R26, R30, R45, R55, R56). `release` is the state as of now, not the stored one; `in_open_stage`
+/// is whether a stage that has opened holds the installation.
 #[must_use]
 pub fn decide_early_apply(
     update: UpdateState,
     release: ReleaseState,
     is_paused: bool,
     entitled: bool,
+    in_open_stage: bool,
 ) -> EarlyApplyDecision {
     match (effective_state(update, release), release) {
         // The cancel or the roll back will move the installation back.
@@ -251,6 +255,9 @@ pub fn decide_early_apply(
         {
             EarlyApplyDecision::Paused
         }
+        // Only an early stage can have failed by now.
+        (UpdateState::Failed, ReleaseState::Scheduled) => EarlyApplyDecision::InProgress,
+        (UpdateState::Offered, ReleaseState::Scheduled) if in_open_stage => EarlyApplyDecision::InProgress,
         (UpdateState::Offered, ReleaseState::Scheduled) => EarlyApplyDecision::Apply,
         (UpdateState::Offered | UpdateState::Failed, ReleaseState::InProgress) => EarlyApplyDecision::InProgress,
         (UpdateState::Offered | UpdateState::Skipped | UpdateState::Failed, _) => EarlyApplyDecision::Withdrawn,

@@ -35,10 +35,14 @@ pub enum EventKind {
     PackUnshared,
     NewerShareablePackaged,
     PackDeleted,
+    /// An early stage of a release opened (R55).
+    ReleaseStageOpened,
+    /// An early stage has come to all of its installations (R55).
+    ReleaseStageCompleted,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
         Self::WindowMoved,
@@ -60,6 +64,8 @@ impl EventKind {
         Self::PackUnshared,
         Self::NewerShareablePackaged,
         Self::PackDeleted,
+        Self::ReleaseStageOpened,
+        Self::ReleaseStageCompleted,
     ];
 
     /// Whether the event is about a release. Each managed account that has the pack installed gets those events.
@@ -78,7 +84,9 @@ impl EventKind {
             | Self::ReleaseResumed
             | Self::ReleaseRollingBack
             | Self::ReleaseRolledBack
-            | Self::ReleaseHalted => true,
+            | Self::ReleaseHalted
+            | Self::ReleaseStageOpened
+            | Self::ReleaseStageCompleted => true,
             Self::UpdateOffered
             | Self::InstallationUpdated
             | Self::UpdateOutcomeReported
@@ -120,6 +128,9 @@ pub struct Progress {
     pub applied: i64,
     /// The early ones among `applied`.
     pub applied_early: i64,
+    /// The updates among `applied` that early stages applied.
+    #[serde(default)]
+    pub applied_staged: i64,
     pub skipped: i64,
     pub failed: i64,
     pub withdrawn: i64,
@@ -130,6 +141,7 @@ impl AddAssign for Progress {
         self.offered += other.offered;
         self.applied += other.applied;
         self.applied_early += other.applied_early;
+        self.applied_staged += other.applied_staged;
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.withdrawn += other.withdrawn;
@@ -144,6 +156,7 @@ impl Mul<i64> for Progress {
             offered: self.offered * count,
             applied: self.applied * count,
             applied_early: self.applied_early * count,
+            applied_staged: self.applied_staged * count,
             skipped: self.skipped * count,
             failed: self.failed * count,
             withdrawn: self.withdrawn * count,
@@ -159,6 +172,7 @@ impl Neg for Progress {
             offered: -self.offered,
             applied: -self.applied,
             applied_early: -self.applied_early,
+            applied_staged: -self.applied_staged,
             skipped: -self.skipped,
             failed: -self.failed,
             withdrawn: -self.withdrawn,
@@ -167,7 +181,8 @@ impl Neg for Progress {
 }
 
 impl Progress {
-    pub const NONE: Self = Self { offered: 0, applied: 0, applied_early: 0, skipped: 0, failed: 0, withdrawn: 0 };
+    pub const NONE: Self =
+        Self { offered: 0, applied: 0, applied_early: 0, applied_staged: 0, skipped: 0, failed: 0, withdrawn: 0 };
 
     /// The progress of a single update with this state and method.
     #[must_use]
@@ -175,8 +190,13 @@ impl Progress {
         match state {
             UpdateState::Offered => Self { offered: 1, ..Self::NONE },
             UpdateState::Applied => {
-                let early = i64::from(how == Some(UpdateMethod::Early));
-                Self { applied: 1, applied_early: early, ..Self::NONE }
+                let by = |method| i64::from(how == Some(method));
+                Self {
+                    applied: 1,
+                    applied_early: by(UpdateMethod::Early),
+                    applied_staged: by(UpdateMethod::Staged),
+                    ..Self::NONE
+                }
             }
             UpdateState::Skipped => Self { skipped: 1, ..Self::NONE },
             UpdateState::Failed => Self { failed: 1, ..Self::NONE },
@@ -238,6 +258,9 @@ pub struct EventData {
     /// The numbers that halted a release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<HaltFigures>,
+    /// The position of the early stage that the event is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<usize>,
 }
 
 /// An event before it is stored. The database assigns its sequence number.

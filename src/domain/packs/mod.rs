@@ -61,6 +61,8 @@ pub struct PendingRelease {
     pub version_id: PackVersionId,
     /// When the release's window opens.
     pub starts_at: Instant,
+    /// When the release's next early stage opens, or else its window (R55).
+    pub due_at: Instant,
 }
 
 /// The current version, the pending release and the running rollout of a pack.
@@ -79,6 +81,13 @@ impl PackStanding {
     #[must_use]
     pub fn is_due(self, now: Instant) -> bool {
         !self.is_paused && self.pending.is_some_and(|pending| pending.starts_at <= now)
+    }
+
+    /// Whether the pending release's window, or an early stage of it, has opened by `now`, and that wasn't carried out
+    /// yet (R55).
+    #[must_use]
+    pub fn has_due(self, now: Instant) -> bool {
+        !self.is_paused && self.pending.is_some_and(|pending| pending.due_at <= now)
     }
 
     /// The running release, if it is paused.

@@ -6,6 +6,7 @@ mod preview;
 mod refusal;
 mod retrying;
 mod rolling_back;
+mod stages;
 mod window;
 mod zone;
 
@@ -16,9 +17,14 @@ pub use halting::{
 pub use pausing::{Pause, REASON_MAX, decide_pause, decide_resume};
 pub use preview::{GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings};
 pub(crate) use preview::{Mismatch, Occurrence};
-pub use refusal::ReleaseRefusal;
+pub use refusal::{ReleaseRefusal, StageNameFault, StagesFault};
 pub use retrying::{RetryFacts, decide_retry};
 pub use rolling_back::{RollBack, RollBackFacts, check_bound, decide_roll_back};
+pub use stages::{
+    BUCKET_BITS, Buckets, EVERYBODY, Holds, Percent, Planning, RequestedHolds, RequestedStage, STAGE_NAME_MAX, Stage,
+    StageDate, StageState, applies_in, bucket_seed, check_stage_sizes, first_stage, last_stage_state, pending_due_at,
+    plan_stages, reschedule_stages,
+};
 pub(crate) use window::DateRange;
 pub use window::{Window, WindowFault, is_representable, lateness, moved, release_dates, release_window};
 pub use zone::Zone;
@@ -176,6 +182,16 @@ pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState,
     }
 }
 
+/// The position of the stage that opens next when the publisher asks for it (R55).
+///
+/// # Errors
+/// Why the state doesn't allow it; `None` when no stage waits.
+pub fn opens_next_stage(state: ReleaseState, stages: &[stages::Stage]) -> Result<usize, Option<TransitionFault>> {
+    // A stage opens where a release can still be given another date.
+    transition(state, Command::Reschedule).map_err(Some)?;
+    stages.iter().position(stages::Stage::waits).ok_or(None)
+}
+
 /// The command that ends a rollout, from the number of failed and of applied updates. Skipped and withdrawn updates
 /// don't count.
 #[must_use]
@@ -195,6 +211,8 @@ pub struct Release {
     pub version_id: PackVersionId,
     /// The version that was current when the release was made; `None` for a first release.
     pub previous_version_id: Option<PackVersionId>,
+    /// Whether it has early stages (R54).
+    pub has_stages: bool,
     /// As stored. Use [`Release::state_at`] for the state as of now.
     pub state: ReleaseState,
     pub schedule: ReleaseSchedule,

@@ -7,33 +7,92 @@ use crate::domain::refusal::{Field, REUSED, Refusal, path};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReleaseRefusal {
     ClientRequestIdReused,
-    StaleRevision { current: i32 },
+    StaleRevision {
+        current: i32,
+    },
     ContentChanged,
     InvalidSchedule,
     NotesRequired,
     NotesTooLong,
     EmptyPack,
     NothingToRelease,
-    NoShareableVersion { components: Vec<ComponentId> },
-    ReleaseInProgress { blocking: Option<ReleaseId> },
-    ReleaseAlreadyPending { blocking: ReleaseId },
+    NoShareableVersion {
+        components: Vec<ComponentId>,
+    },
+    ReleaseInProgress {
+        blocking: Option<ReleaseId>,
+    },
+    ReleaseAlreadyPending {
+        blocking: ReleaseId,
+    },
     NotPending,
     NotStarted,
     Superseded,
     NothingToRetry,
     TimeZoneRequired,
-    DateDoesNotExist { earliest: NaiveDate, time_zone: String },
-    DateNotInFuture { earliest: NaiveDate, time_zone: String },
-    DateTooFar { latest: NaiveDate, time_zone: String },
+    DateDoesNotExist {
+        earliest: NaiveDate,
+        time_zone: String,
+    },
+    DateNotInFuture {
+        earliest: NaiveDate,
+        time_zone: String,
+    },
+    DateTooFar {
+        latest: NaiveDate,
+        time_zone: String,
+    },
     ReasonRequired,
     Paused,
     AlreadyPaused,
     NotPaused,
     NotPausable,
     NotRollableBack,
-    MoreInstallations { installations: i64 },
+    MoreInstallations {
+        installations: i64,
+    },
     InvalidHaltRule,
     WatchIsOver,
+    StagesNotAllowed,
+    InvalidStages {
+        fault: StagesFault,
+    },
+    StageName {
+        index: usize,
+        fault: StageNameFault,
+    },
+    /// The stage in the request; `None` if the release's own date is at fault.
+    StageDates {
+        index: Option<usize>,
+    },
+    StagePercents {
+        index: usize,
+    },
+    /// The date of a stage can't be a release date, for the reason that this refusal of a date has.
+    StageDate {
+        index: usize,
+        date: Box<ReleaseRefusal>,
+    },
+    NoStageLeft,
+}
+
+/// Why stages are refused as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StagesFault {
+    TooMany,
+    /// The stage at this index names no group, or too many.
+    Groups(usize),
+}
+
+/// Why the name of a stage is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageNameFault {
+    /// It is empty, too long, or the name of the last stage.
+    Unfit,
+    /// An earlier one in the list is the same.
+    Twice,
+    /// No stage of this name waits.
+    Unknown,
 }
 
 impl Refusal for ReleaseRefusal {
@@ -81,6 +140,30 @@ impl Refusal for ReleaseRefusal {
             Self::MoreInstallations { installations } => {
                 format!("It would move {installations} installations; look at the preview, and say with `atMost` how many it may move.")
             }
+            Self::StagesNotAllowed => {
+                "Only a dated release of a pack that has a current version has early stages; leave them out, or give a date.".into()
+            }
+            Self::InvalidStages { fault: StagesFault::TooMany } => {
+                "Give at most nine early stages; the release's own date is the last one.".into()
+            }
+            Self::InvalidStages { fault: StagesFault::Groups(_) } => "Name 1 to 20 account groups in a stage.".into(),
+            Self::StageName { fault: StageNameFault::Unfit, .. } => {
+                "Give the stage a name of 1 to 80 characters, other than `everybody`, the name of the last stage.".into()
+            }
+            Self::StageName { fault: StageNameFault::Twice, .. } => {
+                "Another stage in the list has this name, whatever the case; choose another.".into()
+            }
+            Self::StageName { fault: StageNameFault::Unknown, .. } => {
+                "The release has no waiting stage of this name; read its stages again.".into()
+            }
+            Self::StageDates { .. } => {
+                "Give each stage a later date than the stage before it, all before the release's own date.".into()
+            }
+            Self::StagePercents { .. } => {
+                "Give percents of 0.01 to 99.99 with two decimals, each more than those before it.".into()
+            }
+            Self::StageDate { date, .. } => date.message(),
+            Self::NoStageLeft => "All early stages have opened; only the release's own date is left. Promote the release to go to everybody now.".into(),
         }
     }
 
@@ -95,6 +178,12 @@ impl Refusal for ReleaseRefusal {
             Self::MoreInstallations { .. } => path(&["atMost"]),
             Self::ReasonRequired => path(&["reason"]),
             Self::InvalidHaltRule => path(&["haltWhen"]),
+            Self::StagesNotAllowed | Self::InvalidStages { fault: StagesFault::TooMany } => path(&["stages"]),
+            Self::InvalidStages { fault: StagesFault::Groups(index) } => of_stage(*index, &["holds", "groupIds"]),
+            Self::StageName { index, .. } => of_stage(*index, &["name"]),
+            Self::StageDates { index: None } => path(&["onDate"]),
+            Self::StageDates { index: Some(index) } | Self::StageDate { index, .. } => of_stage(*index, &["onDate"]),
+            Self::StagePercents { index } => of_stage(*index, &["holds", "percent"]),
             Self::EmptyPack
             | Self::NothingToRelease
             | Self::NoShareableVersion { .. }
@@ -104,6 +193,7 @@ impl Refusal for ReleaseRefusal {
             | Self::NotStarted
             | Self::Superseded
             | Self::NothingToRetry
+            | Self::NoStageLeft
             | Self::TimeZoneRequired
             | Self::Paused
             | Self::AlreadyPaused
@@ -113,4 +203,9 @@ impl Refusal for ReleaseRefusal {
             | Self::WatchIsOver => None,
         }
     }
+}
+
+/// The path to a field of a stage.
+fn of_stage(index: usize, parts: &[&str]) -> Option<Field> {
+    path(&[&["stages", &index.to_string()], parts].concat())
 }

@@ -1,11 +1,13 @@
 //! An installation update: one installation and one release.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
-use crate::domain::id::{InstallationId, UpdateId};
+use crate::domain::id::{InstallationId, ReleaseId, UpdateId};
 use crate::domain::installations::{Failure, FailureCode, UpdateState};
-use crate::domain::releases::ReleaseState;
+use crate::domain::releases::{Release, ReleaseState};
 use crate::graphql::accounts::Actor;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
@@ -17,8 +19,10 @@ use crate::graphql::installations::installation::{Installation, may_here, versio
 use crate::graphql::installations::outcome::{UpdateOutcomeReport, UpdateOutcomeReportConnection, reports_connection};
 use crate::graphql::interfaces::{PackRelease, PackSnapshot};
 use crate::graphql::packs::PackDiff;
+use crate::graphql::releases::ReleaseWindow;
 use crate::graphql::scalars::DateTime;
 use crate::store::installations::updates::{UpdateFilter, UpdatesOf, VisibleUpdate};
+use crate::store::scope::Scope;
 
 connection!("updates", InstallationUpdateConnection, InstallationUpdateEdge, InstallationUpdate);
 
@@ -102,7 +106,21 @@ impl InstallationUpdate {
         let open = self.0.update.state == UpdateState::Offered
             && self.0.release_state == ReleaseState::Scheduled
             && !self.0.is_paused;
-        Ok(open && may_here(ctx, Privilege::ApplyUpdates)?)
+        Ok(open && !self.0.in_open_stage && may_here(ctx, Privilege::ApplyUpdates)?)
+    }
+
+    /// When it is applied, if the account doesn't apply it before: the hour of the stage that holds the installation, as groups are now; null once it is settled, and for an immediate release.
+    async fn applies_in(&self, ctx: &Context<'_>) -> Result<Option<ReleaseWindow>> {
+        if self.0.update.state != UpdateState::Offered {
+            return Ok(None);
+        }
+        let (loaders, id) = (ctx.loaders(), self.0.update.id);
+        let Some(release) = release(ctx, id.release).await? else { return Ok(None) };
+        if !release.has_stages {
+            return Ok(release.window.clone().map(Into::into));
+        }
+        let stages = loaders.installations.stages_of_updates.one(id).await.or_failure()?.unwrap_or_default();
+        Ok(stages.applies_in(&release, loaders.now()).map(Into::into))
     }
 
     /// Whether the release is paused: nobody is moved to its version now.
@@ -143,6 +161,15 @@ impl InstallationUpdate {
     pub async fn pending_of(ctx: &Context<'_>, installation: InstallationId) -> Result<Option<Self>> {
         Ok(ctx.loaders().installations.pending.one(installation).await.or_failure()?.map(Self))
     }
+}
+
+/// The release of an update that the caller may see.
+async fn release(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Arc<Release>>> {
+    let loaders = ctx.loaders();
+    Ok(match ctx.scope()? {
+        Scope::Publisher(_) => loaders.releases.by_id.one(id).await.or_failure()?.map(|found| found.release),
+        Scope::Managed(_) => loaders.sharing.announced_releases.one(id).await.or_failure()?.map(Arc::new),
+    })
 }
 
 /// Why an update failed.

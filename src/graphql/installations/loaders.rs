@@ -13,6 +13,7 @@ use crate::store::installations::updates::{UpdatesKey, VisibleUpdate};
 use crate::store::installations::{adoption, outcomes, read as installations, updates};
 use crate::store::packs::versions as pack_versions;
 use crate::store::page::{Page, PageRequest};
+use crate::store::releases::read_stages::{self, StagesOfUpdate};
 use crate::store::sharing::grants;
 
 /// Loaders of installations and updates for both kinds of callers, and of their counts for publishers.
@@ -24,6 +25,8 @@ pub struct InstallationLoaders {
     /// The update that can be applied early now (R26).
     pub pending: Batch<InstallationId, VisibleUpdate>,
     pub updates: Batch<UpdateId, VisibleUpdate>,
+    /// The early stages of an update's release. An update of a release without any has no value.
+    pub stages_of_updates: Batch<UpdateId, Arc<StagesOfUpdate>>,
     pub update_pages: Batch<UpdatesKey, Page<VisibleUpdate>>,
     pub outcomes: Batch<OutcomeReportId, OutcomeReport>,
     pub newest_outcomes: Batch<UpdateId, OutcomeReport>,
@@ -51,6 +54,10 @@ impl InstallationLoaders {
             }),
             pending: Batch::scoped(base, async |snapshot, ids| updates::pending_of(&snapshot, &ids).await),
             updates: Batch::scoped(base, async |snapshot, ids| updates::by_ids(&snapshot, &ids).await),
+            stages_of_updates: Batch::scoped(base, async |snapshot, ids| {
+                let found = read_stages::of_updates(&snapshot, &ids).await?;
+                Ok(found.into_iter().map(|(id, stages)| (id, Arc::new(stages))).collect())
+            }),
             update_pages: Batch::scoped(base, async |snapshot, keys| updates::pages(&snapshot, &keys).await),
             outcomes: Batch::scoped(base, async |snapshot, ids| outcomes::by_ids(&snapshot, &ids).await),
             newest_outcomes: Batch::scoped(base, async |snapshot, ids| outcomes::newest(&snapshot, &ids).await),

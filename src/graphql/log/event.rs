@@ -19,7 +19,7 @@ use crate::store::scope::Scope;
 
 use crate::graphql::accounts::Actor;
 use crate::graphql::installations::{Installation, InstallationUpdate, UpdateOutcomeReport};
-use crate::graphql::releases::{HaltFigures, Release, ReleaseProgress, ReleaseWindow};
+use crate::graphql::releases::{HaltFigures, Release, ReleaseProgress, ReleaseStage, ReleaseWindow};
 use crate::graphql::sharing::AccountGroup;
 
 connection!("events", EventConnection, EventEdge, Event);
@@ -181,6 +181,14 @@ event_type! {
         async fn figures(&self) -> Option<HaltFigures> {
             self.0.event().data.figures.filter(|_| self.0.is_for_publisher()).map(Into::into)
         }
+
+        /// For RELEASE_STAGE_OPENED and RELEASE_STAGE_COMPLETED, and for WINDOW_MOVED when it was a stage's: the stage as it is now.
+        async fn stage(&self, ctx: &Context<'_>) -> Result<Option<ReleaseStage>> {
+            match (self.0.event().release_id, self.0.event().data.stage.filter(|_| self.0.is_for_publisher())) {
+                (Some(release), Some(index)) => ReleaseStage::at(ctx, release, index).await,
+                _ => Ok(None),
+            }
+        }
     }
 }
 
@@ -282,7 +290,9 @@ impl Event {
             | Kind::ReleaseResumed
             | Kind::ReleaseRollingBack
             | Kind::ReleaseRolledBack
-            | Kind::ReleaseHalted => Self::ReleaseEvent(view.into()),
+            | Kind::ReleaseHalted
+            | Kind::ReleaseStageOpened
+            | Kind::ReleaseStageCompleted => Self::ReleaseEvent(view.into()),
             Kind::UpdateOffered
             | Kind::InstallationUpdated
             | Kind::UpdateOutcomeReported

@@ -20,8 +20,8 @@ use crate::graphql::filters::{
 use crate::graphql::ids;
 use crate::graphql::packs::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
 use crate::graphql::releases::{
-    HaltRuleInput, HaltRuleVerdict, Release, ReleaseConnection, ReleasePreview, ReleaseScheduleInput, ReleaseWindow,
-    RollBackPreview, releases_connection, verdicts,
+    HaltRuleInput, HaltRuleVerdict, PreviewedStages, Release, ReleaseConnection, ReleasePreview, ReleaseScheduleInput,
+    ReleaseStageInput, ReleaseWindow, RollBackPreview, releases_connection, verdicts,
 };
 use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
 use crate::store::components::read as components;
@@ -176,8 +176,14 @@ impl PublisherQuery {
         #[graphql(desc = "The schedule to be judged; IMMEDIATELY when left out.")] schedule: Option<
             ReleaseScheduleInput,
         >,
+        #[graphql(desc = "The early stages to be judged, as in releaseIntegrationPack.", default)] stages: Vec<
+            ReleaseStageInput,
+        >,
+        #[graphql(desc = "A former release of the pack whose buckets are used again: the ID of a Release.")]
+        cohort_of: Option<ID>,
     ) -> Option<Result<ReleasePreview>> {
-        Some(Box::pin(release_preview(ctx, &pack_id, schedule)).await)
+        let stages = PreviewedStages { stages, cohort_of };
+        Some(Box::pin(release_preview(ctx, &pack_id, schedule, stages)).await)
     }
 
     /// Publisher: what rolling a release back would do.
@@ -237,9 +243,14 @@ async fn one_release(ctx: &Context<'_>, id: &ID) -> Result<Release> {
     Release::by_id(ctx, ids::release_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
-async fn release_preview(ctx: &Context<'_>, id: &ID, schedule: Option<ReleaseScheduleInput>) -> Result<ReleasePreview> {
+async fn release_preview(
+    ctx: &Context<'_>,
+    id: &ID,
+    schedule: Option<ReleaseScheduleInput>,
+    stages: PreviewedStages,
+) -> Result<ReleasePreview> {
     let pack = one_pack(ctx, id).await?;
-    ReleasePreview::of(ctx, pack, schedule.map_or(RequestedSchedule::Immediately, Into::into)).await
+    ReleasePreview::of(ctx, pack, schedule.map_or(RequestedSchedule::Immediately, Into::into), stages).await
 }
 
 fn unknown_zone(UnknownZone { nearest }: UnknownZone) -> async_graphql::Error {

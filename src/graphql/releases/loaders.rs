@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::domain::id::ReleaseId;
 use crate::domain::installations::OutcomeCounts;
 use crate::domain::log::Progress;
-use crate::domain::releases::{FiguresChange, HaltFigures, Release};
+use crate::domain::releases::{FiguresChange, HaltFigures, Release, Stage};
 use crate::graphql::batch::{Base, Batch};
 use crate::store::installations::outcomes;
 use crate::store::page::{Page, PageRequest};
 use crate::store::releases::read::{FoundRelease, ReleaseFilter};
-use crate::store::releases::{halting, read as releases};
+use crate::store::releases::{halting, read as releases, read_stages};
 
 /// Loaders of releases, for their publisher.
 pub struct ReleaseLoaders {
@@ -24,6 +24,10 @@ pub struct ReleaseLoaders {
     pub figures: Batch<ReleaseId, Vec<FiguresChange>>,
     /// How many failed updates of a release can be retried. A release without any has no value.
     pub retriable: Batch<ReleaseId, u64>,
+    /// The early stages of a release. A release without any has no value.
+    pub stages: Batch<ReleaseId, Arc<Vec<Stage>>>,
+    /// How many installations each early stage holds, by position.
+    pub stage_counts: Batch<ReleaseId, Vec<i64>>,
 }
 
 impl ReleaseLoaders {
@@ -34,6 +38,11 @@ impl ReleaseLoaders {
             progress: Batch::of_publisher(base, async |snapshot, ids| releases::progress(&snapshot, &ids).await),
             outcomes: Batch::of_publisher(base, async |snapshot, ids| outcomes::counts(&snapshot, &ids).await),
             figures: Batch::of_publisher(base, async |snapshot, ids| halting::changes(&snapshot, &ids).await),
+            stages: Batch::of_publisher(base, async |snapshot, ids| {
+                let found = read_stages::of_releases(&snapshot, &ids).await?;
+                Ok(found.into_iter().map(|(id, stages)| (id, Arc::new(stages))).collect())
+            }),
+            stage_counts: Batch::of_publisher(base, async |snapshot, ids| read_stages::counts(&snapshot, &ids).await),
             retriable: Batch::of_publisher(base, async |snapshot, ids| releases::retriable(&snapshot, &ids).await),
         }
     }

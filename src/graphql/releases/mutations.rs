@@ -10,10 +10,11 @@ use crate::graphql::releases::halting::HaltRuleInput;
 use crate::graphql::releases::refusal::ReleaseError;
 use crate::graphql::releases::release::Release;
 use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
+use crate::graphql::releases::release_stage::{ReleaseStageInput, StageDateInput};
 use crate::graphql::scalars::{Date, Markdown};
 use crate::service::releases::{
-    ReleaseRequest, RollBackRequest, cancel_release, pause_release, promote_release, reschedule_release,
-    resume_release, retry_failed_updates, roll_back_release, set_halt_rule,
+    ReleaseRequest, RollBackRequest, cancel_release, open_next_stage, pause_release, promote_release,
+    reschedule_release, resume_release, retry_failed_updates, roll_back_release, set_halt_rule,
 };
 
 use crate::graphql::mutations::{PayloadField, answer, count, publisher};
@@ -35,6 +36,11 @@ struct ReleaseIntegrationPackInput {
     halt_when: Option<HaltRuleInput>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
+    /// Its early stages, oldest first; at most nine, for a dated re-release.
+    #[graphql(default)]
+    stages: Vec<ReleaseStageInput>,
+    /// A former release of the pack whose buckets are used again: the ID of a Release.
+    cohort_of: Option<ID>,
 }
 
 /// Answer of `releaseIntegrationPack`.
@@ -53,11 +59,32 @@ struct RescheduleReleaseInput {
     release_id: ID,
     /// The new date, in the zone that the release keeps.
     on_date: Date,
+    /// New dates of stages that haven't opened; others keep theirs.
+    #[graphql(default)]
+    stages: Vec<StageDateInput>,
 }
 
 /// Answer of `rescheduleRelease`.
 #[derive(SimpleObject)]
 struct RescheduleReleasePayload {
+    /// The release; null when refused.
+    release: PayloadField<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Input of `openNextStage`.
+#[derive(InputObject)]
+struct OpenNextStageInput {
+    /// The ID of a Release.
+    release_id: ID,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `openNextStage`.
+#[derive(SimpleObject)]
+struct OpenNextStagePayload {
     /// The release; null when refused.
     release: PayloadField<Release>,
     /// Why it was refused; empty when it was done.
@@ -196,7 +223,7 @@ pub(in crate::graphql) struct Releases;
 
 #[Object]
 impl Releases {
-    /// Releases the draft at once or on a date. Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR, INVALID_HALT_RULE.
+    /// Releases the draft at once or on a date. Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR, INVALID_HALT_RULE, STAGES_NOT_ALLOWED, INVALID_STAGES, STAGE_NAME, STAGE_PERCENTS, STAGE_DATES.
     async fn release_integration_pack(
         &self,
         ctx: &Context<'_>,
@@ -214,6 +241,8 @@ impl Releases {
             expected_revision: input.expected_revision,
             halt_when: input.halt_when.map(Into::into),
             client_request_id: input.client_request_id,
+            stages: ReleaseStageInput::read(input.stages),
+            cohort_of: input.cohort_of.as_ref().map(ids::release_id).transpose()?,
         };
         let outcome = crate::service::releases::release(ctx.services(), &caller, request).await;
         let (release, errors) = answer(ctx, outcome, |id| Release::by_id(ctx, id)).await?;
@@ -221,17 +250,32 @@ impl Releases {
         Ok(ReleaseIntegrationPackPayload { release, errors })
     }
 
-    /// Moves a pending release to another date, in the zone that the release keeps. Codes: RELEASE_IN_PROGRESS, NOT_PENDING, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    /// Moves a pending release, and stages of it that haven't opened, to other dates, in the zone that the release keeps. Codes: RELEASE_IN_PROGRESS, NOT_PENDING, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR, STAGE_NAME, STAGE_DATES.
     async fn reschedule_release(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pending release, and its new date.")] input: RescheduleReleaseInput,
+        #[graphql(desc = "The pending release, its new date, and new dates of its stages.")]
+        input: RescheduleReleaseInput,
     ) -> Result<RescheduleReleasePayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;
-        let outcome = reschedule_release(ctx.services(), &caller, id, input.on_date.0).await;
+        let stages: Vec<_> = input.stages.into_iter().map(Into::into).collect();
+        let outcome = reschedule_release(ctx.services(), &caller, id, input.on_date.0, &stages).await;
         let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
         Ok(RescheduleReleasePayload { release, errors })
+    }
+
+    /// Opens the next early stage of a release now. Codes: CLIENT_REQUEST_ID_REUSED, NO_STAGE_LEFT, RELEASE_IN_PROGRESS, NOT_PENDING, RELEASE_PAUSED.
+    async fn open_next_stage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pending release whose next stage opens.")] input: OpenNextStageInput,
+    ) -> Result<OpenNextStagePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = open_next_stage(ctx.services(), &caller, id, input.client_request_id).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(OpenNextStagePayload { release, errors })
     }
 
     /// Starts a pending release now instead of in its window. Codes: RELEASE_IN_PROGRESS, NOT_PENDING, RELEASE_PAUSED.
@@ -247,7 +291,7 @@ impl Releases {
         Ok(PromoteReleasePayload { release, errors })
     }
 
-    /// Cancels a pending release, and moves installations that were updated early back to the current version. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    /// Cancels a pending release, and moves installations that were updated early or by a stage back to the current version. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
     async fn cancel_release(
         &self,
         ctx: &Context<'_>,

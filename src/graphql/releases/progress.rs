@@ -5,7 +5,7 @@ use async_graphql::SimpleObject;
 use crate::domain::log::Progress;
 use crate::graphql::connection::int;
 
-/// How many installations a release has moved. `total` is the sum of all others but `appliedEarly`, which is a part of `applied`.
+/// How many installations a release has moved. `total` is the sum of all others but `appliedEarly` and `appliedStaged`, which are parts of `applied`.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct ReleaseProgress {
     /// Installations that the release concerns; 0 for a first release.
@@ -16,6 +16,8 @@ pub struct ReleaseProgress {
     pub applied: i32,
     /// Moved in the testing period, by their accounts.
     pub applied_early: i32,
+    /// Moved by early stages.
+    pub applied_staged: i32,
     /// Skipped, each with a reason.
     pub skipped: i32,
     /// Not moved because of a fault, after all retries.
@@ -33,6 +35,7 @@ impl From<Progress> for ReleaseProgress {
             offered: int(progress.offered),
             applied: int(progress.applied),
             applied_early: int(progress.applied_early),
+            applied_staged: int(progress.applied_staged),
             skipped: int(progress.skipped),
             failed: int(progress.failed),
             withdrawn: int(progress.withdrawn),

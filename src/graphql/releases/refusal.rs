@@ -18,7 +18,10 @@ pub struct ReleaseError {
 
 impl From<ReleaseRefusal> for ReleaseError {
     fn from(refusal: ReleaseRefusal) -> Self {
-        Self { field: refusal.field(), refusal }
+        let field = refusal.field();
+        // The date of a stage is refused for the reason of any date.
+        let refusal = if let ReleaseRefusal::StageDate { date, .. } = refusal { *date } else { refusal };
+        Self { field, refusal }
     }
 }
 
@@ -177,6 +180,18 @@ pub(crate) enum ReleaseErrorCode {
     InvalidHaltRule,
     /// It has ended and is watched no longer.
     WatchIsOver,
+    /// A first and an immediate release have no early stages.
+    StagesNotAllowed,
+    /// More than nine early stages, or a stage without groups or with too many.
+    InvalidStages,
+    /// Two stages have one name, a name doesn't fit, or no stage of that name waits.
+    StageName,
+    /// The dates don't increase, or pass the release's own.
+    StageDates,
+    /// The percents don't increase, or lie outside 0.01 to 99.99.
+    StagePercents,
+    /// No early stage waits.
+    NoStageLeft,
 }
 
 impl From<&ReleaseRefusal> for ReleaseErrorCode {
@@ -211,6 +226,13 @@ impl From<&ReleaseRefusal> for ReleaseErrorCode {
             R::MoreInstallations { .. } => Self::MoreInstallations,
             R::InvalidHaltRule => Self::InvalidHaltRule,
             R::WatchIsOver => Self::WatchIsOver,
+            R::StagesNotAllowed => Self::StagesNotAllowed,
+            R::InvalidStages { .. } => Self::InvalidStages,
+            R::StageName { .. } => Self::StageName,
+            R::StageDates { .. } => Self::StageDates,
+            R::StageDate { date, .. } => Self::from(&**date),
+            R::StagePercents { .. } => Self::StagePercents,
+            R::NoStageLeft => Self::NoStageLeft,
         }
     }
 }

@@ -7,7 +7,8 @@ use async_graphql::{Context, ID, Object, Result};
 use crate::domain::accounts::Privilege;
 use crate::domain::id::ReleaseId;
 use crate::domain::releases::{
-    Command, RetryFacts, RollBackFacts, decide_pause, decide_resume, decide_retry, decide_roll_back, transition,
+    Command, RetryFacts, RollBackFacts, StageState, decide_pause, decide_resume, decide_retry, decide_roll_back,
+    transition,
 };
 use crate::domain::{Instant, releases as domain};
 use crate::graphql::accounts::Actor;
@@ -23,6 +24,7 @@ use crate::graphql::packs::{IntegrationPack, PackDiff, PackVersion};
 use crate::graphql::releases::halting::{HaltFigures, HaltRule};
 use crate::graphql::releases::progress::ReleaseProgress;
 use crate::graphql::releases::release_pause::ReleasePause;
+use crate::graphql::releases::release_stage::ReleaseStage;
 use crate::graphql::releases::release_window::ReleaseWindow;
 use crate::graphql::releases::testing_period::TestingPeriod;
 use crate::graphql::scalars::{DateTime, Markdown};
@@ -228,6 +230,20 @@ impl Release {
     /// Whether the caller may now cancel it.
     pub async fn viewer_can_cancel(&self, ctx: &Context<'_>) -> Result<bool> {
         self.viewer_can(ctx, Command::Cancel)
+    }
+
+    /// Its stages, oldest first, the last one is everybody; empty for an immediate and a first release, and for one without early stages.
+    pub async fn stages(&self, ctx: &Context<'_>) -> Result<Vec<ReleaseStage>> {
+        ReleaseStage::all(ctx, &self.release).await
+    }
+
+    /// Whether the caller may now open its next early stage.
+    pub async fn viewer_can_open_next_stage(&self, ctx: &Context<'_>) -> Result<bool> {
+        if !self.release.has_stages || self.release.is_paused() || !self.viewer_can(ctx, Command::Reschedule)? {
+            return Ok(false);
+        }
+        let stages = ctx.loaders().releases.stages.one(self.release.id).await.or_failure()?.unwrap_or_default();
+        Ok(stages.iter().any(|stage| stage.state_at(&self.release, self.now) == StageState::Waiting))
     }
 
     /// Whether the caller may now retry failed updates.

@@ -29,9 +29,13 @@ impl ReleaseWindow {
     /// The window of a dated release; `None` for an immediate one.
     #[must_use]
     pub fn of_release(release: &Release) -> Option<Self> {
-        let window = Self::from(release.window.clone()?);
-        let lateness_seconds = release.lateness_seconds.map(int);
-        Some(Self { late: lateness_seconds.is_some(), lateness_seconds, ..window })
+        Some(Self::late_by(release.window.clone()?, release.lateness_seconds))
+    }
+
+    /// A window whose release or stage began so many seconds late, or in time.
+    pub(super) fn late_by(window: Window, seconds: Option<i64>) -> Self {
+        let lateness_seconds = seconds.map(int);
+        Self { late: lateness_seconds.is_some(), lateness_seconds, ..Self::from(window) }
     }
 }
 

@@ -21,6 +21,13 @@ connection!("groups", AccountGroupConnection, AccountGroupEdge, AccountGroup);
 /// The type `AccountGroup`: a group, as its publisher sees it.
 pub struct AccountGroup(account::AccountGroup);
 
+impl AccountGroup {
+    /// The key by which groups are sorted.
+    pub(crate) fn name_key(&self) -> String {
+        crate::domain::text::key(&self.0.name)
+    }
+}
+
 /// A publisher's set of managed accounts, and of the packs shared with them.
 #[Object]
 impl AccountGroup {

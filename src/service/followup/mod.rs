@@ -16,6 +16,7 @@ mod retry;
 mod roll_back;
 mod roll_out;
 mod runner;
+mod stage;
 mod tasks;
 mod updates;
 mod withdraw;

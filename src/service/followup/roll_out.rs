@@ -10,15 +10,17 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{
-    Failure as UpdateFailure, FailureCode, Installation, ReachedState, RolloutDecision, SkipReason, UpdateState,
-    decide_rollout, pause_after, reason_to_skip,
+    Failure as UpdateFailure, FailureCode, Installation, ReachedState, RolloutDecision, SkipReason, UpdateMethod,
+    UpdateState, decide_rollout, pause_after, reason_to_skip,
 };
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Halt, Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
-use crate::service::followup::updates::{VersionNumbers, applied, give_up, offered, record_update, skip};
+use crate::service::followup::updates::{
+    VersionNumbers, applied, give_up, leave_to_later, offered, record_update, skip,
+};
 use crate::service::journal::Journal;
 use crate::service::releases::{judge_step, size_of_batch};
 use crate::store::Tx;
@@ -43,6 +45,8 @@ pub(super) enum Mode {
     Move,
     /// It marks their updates as failed, because the rollout was given up.
     GiveUp,
+    /// It moves them as early stages do: what may not be moved is left to a later stage (R55).
+    Stage,
 }
 
 /// Moves installations to a release, or gives them up. The last batch completes the release.
@@ -53,12 +57,12 @@ pub(super) struct RollOut {
 }
 
 /// The subject of one batch.
-struct Rollout<'a> {
-    services: &'a Services,
-    tx: &'a Tx,
-    pack: &'a Pack,
-    release: &'a Release,
-    mode: Mode,
+pub(super) struct Rollout<'a> {
+    pub services: &'a Services,
+    pub tx: &'a Tx,
+    pub pack: &'a Pack,
+    pub release: &'a Release,
+    pub mode: Mode,
 }
 
 /// Installations that a rollout treats in the same way.
@@ -155,16 +159,25 @@ impl RollOut {
         Ok(match (halt, self.mode) {
             // Giving up moves nobody, and goes on while the release is paused.
             (None | Some(Halt::Announce), _) | (Some(Halt::Pause), Mode::GiveUp) => None,
-            (Some(Halt::Pause), Mode::Move) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, last)),
+            (Some(Halt::Pause), Mode::Move | Mode::Stage) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, last)),
             (Some(Halt::Cancel | Halt::RollBack), _) => Some(Next::Done),
         })
     }
 }
 
 impl Rollout<'_> {
+    /// How the updates are applied.
+    fn how(&self) -> UpdateMethod {
+        if self.mode == Mode::Stage { UpdateMethod::Staged } else { self.release.method() }
+    }
+
     /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes. Returns the installations that
     /// were skipped by an earlier batch and may be moved now (R45, R46, R56).
-    async fn update_by_class(&self, journal: &mut Journal<'_>, found: &First) -> Result<Vec<InstallationId>, Failure> {
+    pub(super) async fn update_by_class(
+        &self,
+        journal: &mut Journal<'_>,
+        found: &First,
+    ) -> Result<Vec<InstallationId>, Failure> {
         let mut classes: BTreeMap<Class, Vec<&InstallationFacts>> = BTreeMap::new();
         for installation in &found.installations {
             let skip = reason_to_skip(installation.is_entitled, installation.status);
@@ -188,6 +201,7 @@ impl Rollout<'_> {
             let mut version = class.version;
             let change = match decision {
                 RolloutDecision::LeaveAlone => continue,
+                RolloutDecision::Skip(_) if self.mode == Mode::Stage => continue,
                 RolloutDecision::Skip(reason) => {
                     Change { skip_reason: Some(reason), ..Change::to(UpdateState::Skipped) }
                 }
@@ -198,7 +212,7 @@ impl Rollout<'_> {
                     members.retain(|installation| self.try_move(installation.id, &mut failed));
                     journal.active.extend(members.iter().map(|installation| installation.account_id));
                     version = self.release.version_id;
-                    Change { how: Some(self.release.method()), ..Change::to(UpdateState::Applied) }
+                    Change { how: Some(self.how()), ..Change::to(UpdateState::Applied) }
                 }
             };
             let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
@@ -246,7 +260,7 @@ impl Rollout<'_> {
 
     /// Retries the installations whose pause is over, or gives all of them up. Returns when the next one is due, if any
     /// is left.
-    async fn try_again(&self, journal: &mut Journal<'_>, size: u64) -> Result<Option<Instant>, Failure> {
+    pub(super) async fn try_again(&self, journal: &mut Journal<'_>, size: u64) -> Result<Option<Instant>, Failure> {
         let given_up = self.mode == Mode::GiveUp;
         let waiting = updates::to_be_tried_again(self.tx, self.release.id, size).await?;
         let due = waiting.into_iter().filter(|row| given_up || row.is_due(journal.now));
@@ -284,6 +298,7 @@ impl Rollout<'_> {
             }
             let mut row = row.unwrap_or_else(|| offered(installation, release, journal.now));
             match decision {
+                RolloutDecision::Skip(_) if self.mode == Mode::Stage => leave_to_later(&mut row),
                 RolloutDecision::Skip(reason) => skip(&mut row, reason, journal.now),
                 _ if self.mode == Mode::GiveUp => give_up(&mut row, journal.now),
                 _ => self.attempt(&mut row, failed.get(&installation.id).copied(), journal.now),
@@ -312,7 +327,7 @@ impl Rollout<'_> {
         let moved =
             failed.map_or_else(|| self.services.mover.move_installation(update.id.installation, release.id), Err);
         match moved {
-            Ok(()) => applied(row, release, now),
+            Ok(()) => applied(row, self.how(), now),
             Err(code) => {
                 row.attempts = row.attempts.saturating_add(1);
                 update.failure = Some(UpdateFailure { code, attempts: row.attempts });

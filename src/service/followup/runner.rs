@@ -20,6 +20,7 @@ use super::rename::Rename;
 use super::retry::Retry;
 use super::roll_back::RollBack;
 use super::roll_out::{Mode, RollOut};
+use super::stage::OpenStages;
 use super::withdraw::Withdraw;
 use super::{Batch, FollowUp as _, Next};
 
@@ -153,6 +154,7 @@ async fn run_batch(work: Work, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         Work::Offer(pack, release) => Offer { pack, release }.run_batch(batch).await,
         Work::RollOut(pack, release) => RollOut { pack, release, mode: Mode::Move }.run_batch(batch).await,
         Work::GiveUp(pack, release) => RollOut { pack, release, mode: Mode::GiveUp }.run_batch(batch).await,
+        Work::Stage(pack, release) => OpenStages { pack, release }.run_batch(batch).await,
         Work::Retry(pack, release) => Retry { pack, release }.run_batch(batch).await,
         Work::Withdraw(pack, release) => Withdraw { pack, release }.run_batch(batch).await,
         Work::RollBack(pack, release) => RollBack { pack, release }.run_batch(batch).await,

@@ -8,10 +8,11 @@ use crate::domain::text;
 use crate::service::followup::completion::{complete, complete_roll_back, pack_and_release};
 use crate::service::followup::delete::uninstall_all;
 use crate::service::followup::runner::run_claimed;
+use crate::service::releases::{end_stages, lets_stages_work};
 use crate::store::Tx;
 use crate::store::followup::read::{OpenTask, OpenTasks, all, by_id};
-use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
+use crate::store::followup::{paused, tasks};
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::{deletion, write as packs};
 
@@ -115,6 +116,13 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
             }
         }
         Some(Work::RollBack(pack, release)) => end_roll_back(&tx, &mut journal, pack, release).await?,
+        Some(Work::Stage(pack, release)) => {
+            if end_stages_of(&tx, &mut journal, pack, release).await? {
+                // The rollout hasn't begun, so that it is given up from the first installation on.
+                paused::begin(&tx, id, Work::GiveUp(pack, release), journal.now).await?;
+                dropped = Dropped::GivesUp;
+            }
+        }
         Some(Work::Delete(pack)) => {
             let count = uninstall_silently(cx, &tx, pack).await?;
             entry = entry.change("installations", Some(count.to_string()), None);
@@ -178,6 +186,21 @@ async fn end_roll_back(tx: &Tx, journal: &mut Journal<'_>, pack: PackId, release
     let Some((pack, release)) = pack_and_release(tx, pack, release, rolling_back).await? else { return Ok(()) };
     updates::give_up_attempts(tx, release.id).await?;
     complete_roll_back(tx, journal, pack, release).await
+}
+
+/// Ends the opened stages of a release: later stages move what they have left. Returns whether its rollout, which would
+/// have followed, must be given up.
+async fn end_stages_of(tx: &Tx, journal: &mut Journal<'_>, pack: PackId, release: ReleaseId) -> Result<bool, Failure> {
+    let pack = packs::lock_any(tx, pack).await?;
+    let Some((pack, release)) = pack_and_release(tx, pack, release, lets_stages_work).await? else {
+        return Ok(false);
+    };
+    end_stages(tx, journal, &pack, &release).await?;
+    if release.state == ReleaseState::Scheduled {
+        // No batch would end these attempts.
+        updates::give_up_attempts(tx, release.id).await?;
+    }
+    Ok(release.state == ReleaseState::InProgress)
 }
 
 /// Uninstalls a deleted pack's remaining installations, so that its names are free again. Returns their number.

@@ -158,10 +158,10 @@ impl VersionNumbers {
     }
 }
 
-/// Marks an update as applied by its release.
-pub(in crate::service) fn applied(row: &mut UpdateRow, release: &Release, now: Instant) {
+/// Marks an update as applied by its release or by a stage of it.
+pub(in crate::service) fn applied(row: &mut UpdateRow, how: UpdateMethod, now: Instant) {
     row.update.state = UpdateState::Applied;
-    row.update.how = Some(release.method());
+    row.update.how = Some(how);
     row.update.settled_at = Some(now);
     row.update.failure = None;
     row.next_attempt_at = None;
@@ -172,6 +172,13 @@ pub(in crate::service) fn skip(row: &mut UpdateRow, reason: SkipReason, now: Ins
     row.update.skip_reason = Some(reason);
     row.update.settled_at = Some(now);
     row.update.failure = None;
+    row.next_attempt_at = None;
+}
+
+/// Ends the attempts of a stage, because the installation may not be moved now. A later stage begins anew (R55).
+pub(in crate::service) fn leave_to_later(row: &mut UpdateRow) {
+    row.update.failure = None;
+    row.attempts = 0;
     row.next_attempt_at = None;
 }
 

@@ -7,6 +7,7 @@ mod pending;
 mod release_log;
 mod retries;
 mod rolling_back;
+mod stages;
 mod windows;
 
 pub(crate) use halting::set_halt_rule;
@@ -16,6 +17,8 @@ pub use opening::open_if_due;
 pub(crate) use pausing::{pause_release, resume_release};
 pub(in crate::service) use release_log::ReleaseLog;
 pub(crate) use retries::retry_failed_updates;
+pub(crate) use stages::{checked_stages, open_next_stage};
+pub(in crate::service) use stages::{complete_stage, end_stages, lets_stages_work};
 pub(crate) use windows::recompute_windows;
 pub use windows::{Initiator, Recomputed, reload_time_zones};
 
@@ -28,8 +31,8 @@ use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::log::{EventData, EventKind};
 use crate::domain::packs::{DraftRow, Pack, PackVersion, PendingRelease, next_content};
 use crate::domain::releases::{
-    Decision, HaltRule, Release, ReleaseFacts, ReleaseRefusal, ReleaseSchedule, ReleaseState, RequestedHaltRule,
-    RequestedSchedule, decide,
+    Decision, HaltRule, Planning, Release, ReleaseFacts, ReleaseRefusal, ReleaseSchedule, ReleaseState,
+    RequestedHaltRule, RequestedSchedule, RequestedStage, Stage, decide, pending_due_at, plan_stages,
 };
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
 use crate::service::Services;
@@ -40,11 +43,13 @@ use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_facts};
 use crate::service::packs::{content_token, reassess};
 use crate::service::releases::opening::{Start, start};
+use crate::service::releases::stages::buckets_of;
 use crate::service::requests::{CallState, Repeatable};
 use crate::store::accounts::write as accounts;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::{write as packs, write_drafts as drafts};
+use crate::store::releases::stages as stage_rows;
 use crate::store::releases::write as releases;
 use crate::store::{StoreError, Tx};
 
@@ -60,13 +65,17 @@ pub struct ReleaseRequest {
     /// When the release stops by itself (R58).
     pub halt_when: Option<RequestedHaltRule>,
     pub client_request_id: Option<String>,
+    /// Its early stages, oldest first (R54).
+    pub stages: Vec<RequestedStage>,
+    /// A former release of the pack whose buckets are used again.
+    pub cohort_of: Option<ReleaseId>,
 }
 
 /// Releases the draft, at once or on a date (R21–R29).
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED,
-/// NOTES_TOO_LONG, and those of [`decide`]; not found.
+/// NOTES_TOO_LONG, STAGE_NAME, those of [`decide`], and those of [`plan`]; not found.
 pub async fn release(cx: &Services, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
     let touched = Touched::Pack(caller.id(), request.pack_id);
@@ -80,7 +89,8 @@ async fn try_release(
 ) -> Outcome<ReleaseId, ReleaseRefusal> {
     let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = request;
     let halt_when = request.halt_when.map(|rule| format!("{rule:?}"));
-    let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision, halt_when);
+    let staged = (format!("{:?}", request.stages), request.cohort_of, halt_when);
+    let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision, staged);
     let crid = request.client_request_id.as_deref();
     let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
     let tx = cx.db.begin().await?;
@@ -94,14 +104,26 @@ async fn try_release(
         CallState::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
     }
     let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
+    let rows = drafts::of_pack(&tx, &pack).await?;
+    let notes = check_request(request, &pack, &rows)?;
+    let stages = checked_stages(&request.stages)?;
+    let buckets = buckets_of(&tx, caller, &pack, &stages, request.cohort_of).await?;
     // Reads the account again under a lock, because the zone at the time of the call counts (R35).
     let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
-    let rows = drafts::of_pack(&tx, &pack).await?;
-    let notes = check_request(request, &pack, &rows)?;
     let halt = request.halt_when.map(RequestedHaltRule::checked).transpose()?;
     let decision = decide_release(cx, &tx, &account, &pack, &rows, request.schedule, &journal).await?;
-    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, &notes, halt, decision).await {
+    let zone = cx.zone(account.time_zone.as_deref());
+    let planning = Planning {
+        window: decision.window.as_ref(),
+        is_first: pack.standing.current_version.is_none(),
+        zone: zone.as_ref(),
+        days_ahead: cx.settings.release_days_ahead,
+        buckets,
+        now: journal.now,
+    };
+    let stages = plan_stages(&stages, planning)?;
+    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, &notes, halt, (decision, &stages)).await {
         // Another server has started a release in spite of the locks. The database's constraint enforces the same rule.
         Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
         other => other?,
@@ -142,7 +164,7 @@ async fn make_release(
     mut pack: Pack,
     notes: &str,
     halt: Option<HaltRule>,
-    decision: Decision,
+    (decision, planned): (Decision, &[Stage]),
 ) -> Result<(ReleaseId, Vec<uuid::Uuid>), StoreError> {
     let now = journal.now;
     let (id, version_id): (ReleaseId, PackVersionId) = (cx.ids.next(), cx.ids.next());
@@ -163,6 +185,7 @@ async fn make_release(
         publisher_id: pack.publisher_id,
         version_id,
         previous_version_id: pack.standing.current_version,
+        has_stages: !planned.is_empty(),
         state: ReleaseState::Scheduled,
         schedule: if dated { ReleaseSchedule::OnSpecifiedDate } else { ReleaseSchedule::Immediately },
         window: decision.window,
@@ -187,11 +210,16 @@ async fn make_release(
     for (name, field) in halting::FIELDS {
         entry = entry.change(name, None, release.halt.as_ref().map(field));
     }
+    for stage in planned {
+        entry = entry.set(&format!("stages.{}.date", stage.name), stage.window.date);
+    }
     journal.append_entry(entry);
     let mut follow = Vec::new();
     if let Some(window) = release.window.clone() {
         releases::insert(tx, &release).await?;
-        pack.standing.pending = Some(PendingRelease { release_id: id, version_id, starts_at: window.starts_at });
+        stage_rows::insert(tx, id, planned).await?;
+        let (starts_at, due_at) = (window.starts_at, pending_due_at(planned, &window));
+        pack.standing.pending = Some(PendingRelease { release_id: id, version_id, starts_at, due_at });
         journal.append_event(JournalEvent {
             data: EventData { window: Some(window_facts(&window)), ..EventData::default() },
             ..JournalEvent::release(EventKind::ReleaseScheduled, &pack, id)

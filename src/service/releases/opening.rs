@@ -6,6 +6,8 @@ use crate::domain::log::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Command, Release, ReleaseState, lateness, transition};
 use crate::service::releases::add_task;
+use crate::service::releases::stages::open_due_stages;
+use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::write as packs;
 use crate::store::releases::windows::{self, Publishers};
@@ -31,10 +33,9 @@ pub(in crate::service) enum Start {
     Due,
 }
 
-/// Starts a pack's pending release, in its own transaction, if the release's window has opened by `now` (R30). Every
-/// command that touches a pack does this first ([`Services::after_due_windows`]), for the publisher whose packs it
-/// touches: a publisher may not start another's release. The scheduler does it for any pack. Returns the started
-/// release.
+/// Starts a pack's pending release, in its own transaction, if the release's window has opened by `now` (R30), and opens
+/// its early stages whose windows have opened, the oldest first (R55). Every command that touches a pack does this first ([`Services::after_due_windows`]), for the publisher whose packs it
+/// touches: a publisher may not start another's release. The scheduler does it for any pack. Returns the release.
 pub async fn open_if_due(
     cx: &Services,
     of: Publishers,
@@ -53,12 +54,17 @@ pub async fn open_if_due(
     let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
     // Read again after waiting for the lock, because the release's lateness is measured up to here (R39).
     let now = cx.now(&tx);
-    let Some(due) = pack.standing.pending.filter(|_| pack.standing.is_due(now)) else { return Ok(None) };
+    let Some(due) = pack.standing.pending.filter(|_| pack.standing.has_due(now)) else { return Ok(None) };
     let mut release = releases::lock(&tx, pack.id, due.release_id)
         .await?
         .ok_or_else(|| Failure::bug("a pack's pending release has no row"))?;
     let mut journal = Journal::of_scheduler(cx, pack.publisher_id, now);
-    start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
+    if release.has_stages {
+        open_due_stages(cx, &tx, &mut journal, &mut pack, &release).await?;
+    }
+    if due.starts_at <= now {
+        start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
+    }
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
     commit(tx, journal).await?;
     Ok(Some(due.release_id))
@@ -132,6 +138,12 @@ pub(in crate::service) async fn start(
         releases::insert(tx, release).await?;
     } else {
         releases::save(tx, release).await?;
+    }
+    // The task of stages that have opened finishes them first, and then becomes the rollout.
+    if release.has_stages
+        && let Some(task) = tasks::wake_stages(tx, pack.id, release.id, now).await?
+    {
+        return Ok(vec![task]);
     }
     let work = if first { Work::GrantsOfPack(pack.id) } else { Work::RollOut(pack.id, release.id) };
     Ok(vec![add_task(cx, tx, pack, work, !first, now).await?])

@@ -4,7 +4,7 @@ use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::{EventData, EventKind};
 use crate::domain::packs::Pack;
-use crate::domain::releases::{Pause, REASON_MAX, Release, ReleaseRefusal, ReleaseState, decide_pause, decide_resume};
+use crate::domain::releases::{Pause, REASON_MAX, Release, ReleaseRefusal, decide_pause, decide_resume};
 use crate::domain::text::{self, TextFault};
 use crate::service::Services;
 use crate::service::access::Publisher;
@@ -126,9 +126,7 @@ async fn try_resume(
     releases::save(&tx, &release).await?;
     pack.standing.is_paused = false;
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    if release.state == ReleaseState::InProgress {
-        paused::go_on(&tx, &tasks, journal.now).await?;
-    }
+    paused::go_on(&tx, &tasks, journal.now).await?;
     journal.append_entry(Entry::of("resumeRelease", Subject::Release(release.id), pack.name.clone()).change(
         "isPaused",
         Some("true".into()),

@@ -4,10 +4,11 @@ use chrono::NaiveDate;
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::log::{EventData, EventKind};
+use crate::domain::log::{Audience, EventData, EventKind};
 use crate::domain::packs::{Pack, PendingRelease};
 use crate::domain::releases::{
-    Command, Release, ReleaseRefusal, ReleaseState, TransitionFault, future_window, transition,
+    Command, Release, ReleaseRefusal, ReleaseState, StageDate, TransitionFault, future_window, pending_due_at,
+    reschedule_stages, transition,
 };
 use crate::service::Services;
 use crate::service::access::Publisher;
@@ -22,10 +23,12 @@ use crate::store::followup::paused;
 use crate::store::followup::tasks::Work;
 use crate::store::installations::write_updates as updates;
 use crate::store::packs::write as packs;
+use crate::store::releases::stages;
 use crate::store::releases::write as releases;
 use crate::store::{StoreError, Tx};
 
 use super::add_task;
+use super::stages::dates_with_valid_names;
 
 /// How a pending release ends before its window.
 #[derive(Clone, Copy, Debug)]
@@ -52,40 +55,59 @@ struct Changing<'a> {
     journal: Journal<'a>,
 }
 
-/// Moves a pending release to another date, in the same time zone (R30, R35).
+/// Moves a pending release, and early stages of it that haven't opened, to other dates in the same time zone (R30, R35,
+/// R55).
 ///
 /// # Errors
-/// RELEASE_IN_PROGRESS, NOT_PENDING, and those of the date; not found.
+/// STAGE_NAME, RELEASE_IN_PROGRESS, NOT_PENDING, those of a date, STAGE_DATES; not found.
 pub async fn reschedule_release(
     cx: &Services,
     caller: &Publisher,
     release: ReleaseId,
     date: NaiveDate,
+    stage_dates: &[StageDate],
 ) -> Outcome<(), ReleaseRefusal> {
+    let stage_dates = dates_with_valid_names(stage_dates)?;
     let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Reschedule).await?;
     let before = release.window.clone().ok_or_else(|| Failure::bug("a pending release without a window"))?;
     let zone = cx.zone(Some(&before.time_zone)).ok_or(ReleaseRefusal::TimeZoneRequired)?;
     let after = future_window(journal.now, date, &zone, cx.settings.release_days_ahead)?;
-    if after.date == before.date {
+    let stages = stages::of(&tx, &release).await?;
+    let moved = reschedule_stages(&stages, &stage_dates, &after, &zone, cx.settings.release_days_ahead, journal.now)?;
+    let is_moved = after.date != before.date;
+    if !is_moved && moved == stages {
         return Ok(());
     }
     release.window = Some(after.clone());
     releases::save(&tx, &release).await?;
-    pack.standing.pending = pack.standing.pending.map(|p| PendingRelease { starts_at: after.starts_at, ..p });
-    packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    journal.append_entry(Entry::of("rescheduleRelease", Subject::Release(release.id), pack.name.clone()).change(
+    let mut entry = Entry::of("rescheduleRelease", Subject::Release(release.id), pack.name.clone()).change(
         "date",
         Some(before.date.to_string()),
         Some(after.date.to_string()),
-    ));
-    journal.append_event(JournalEvent {
+    );
+    for (index, (old, new)) in stages.iter().zip(&moved).enumerate() {
+        if old != new {
+            stages::save_window(&tx, release.id, index, &new.window).await?;
+            let dates = [old, new].map(|stage| Some(stage.window.date.to_string()));
+            let [old_date, new_date] = dates;
+            entry = entry.change(&format!("stages.{}.date", old.name), old_date, new_date);
+        }
+    }
+    let (starts_at, due_at) = (after.starts_at, pending_due_at(&moved, &after));
+    pack.standing.pending = pack.standing.pending.map(|p| PendingRelease { starts_at, due_at, ..p });
+    packs::save_standing(&tx, pack.id, &pack.standing).await?;
+    journal.append_entry(entry);
+    let event = JournalEvent {
         data: EventData {
             previous_window: Some(window_facts(&before)),
             window: Some(window_facts(&after)),
             ..EventData::default()
         },
         ..JournalEvent::release(EventKind::ReleaseRescheduled, &pack, release.id)
-    });
+    };
+    // Accounts hear nothing of stages, so nothing of a call that moves only stages.
+    let audience = if is_moved { event.audience } else { Audience::Publisher };
+    journal.append_event(JournalEvent { audience, ..event });
     Ok(commit(tx, journal).await?)
 }
 

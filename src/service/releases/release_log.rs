@@ -52,6 +52,8 @@ fn message(kind: EventKind) -> Option<&'static str> {
         EventKind::ReleaseRollingBack => "a release is being rolled back",
         EventKind::ReleaseRolledBack => "a release was rolled back",
         EventKind::ReleaseHalted => "a release was halted by its rule",
+        EventKind::ReleaseStageOpened => "an early stage of a release has opened",
+        EventKind::ReleaseStageCompleted => "an early stage of a release is done",
         _ => return None,
     })
 }

@@ -1,10 +1,11 @@
 //! Recomputes the windows of pending releases after the time zone data has changed (R42).
 
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::log::{EventData, EventKind};
-use crate::domain::releases::{Window, moved};
+use crate::domain::log::{Audience, EventData, EventKind};
+use crate::domain::releases::{Window, moved, pending_due_at};
 use crate::domain::{Instant, instant};
 use crate::store::packs::write as packs;
+use crate::store::releases::stages;
 use crate::store::releases::windows::{PendingWindow, keep_window, of_older_data};
 use crate::store::releases::write as releases;
 
@@ -102,7 +103,8 @@ fn sort_out(cx: &Services, page: Vec<PendingWindow>) -> (Vec<PendingWindow>, Vec
     for pending in page {
         // If the newer data doesn't have the zone any more, its windows stay unchanged.
         let Some(zone) = cx.zone(Some(&pending.window.time_zone)) else { continue };
-        if moved(&pending.window, &zone).is_some() {
+        // The stages of a release have windows of their own, which are looked at under the pack's lock.
+        if moved(&pending.window, &zone).is_some() || pending.has_stages && zone.version > pending.window.data_version {
             move_these.push(pending);
         } else if zone.version > pending.window.data_version {
             keep_these.push((pending, zone.version.to_string()));
@@ -117,40 +119,68 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: Initia
     let tx = cx.db.begin().await?;
     let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(false) };
     let now = cx.now(&tx);
-    let Some(pending) = pack.standing.at(now).pending.filter(|p| p.release_id == release) else {
+    let is_due = pack.standing.has_due(now);
+    let Some(pending) = pack.standing.at(now).pending.filter(|p| p.release_id == release && !is_due) else {
         return Ok(false);
     };
     let mut release = releases::lock(&tx, pack.id, release)
         .await?
         .ok_or_else(|| Failure::bug("a pack's pending release has no row"))?;
     let Some(before) = release.window.clone() else { return Ok(false) };
-    let Some(after) = cx.zone(Some(&before.time_zone)).and_then(|zone| moved(&before, &zone)) else {
-        return Ok(false);
+    let Some(zone) = cx.zone(Some(&before.time_zone)) else { return Ok(false) };
+    let after = match moved(&before, &zone) {
+        Some(after) => after,
+        None if release.has_stages && zone.version > before.data_version => {
+            Window { data_version: zone.version.clone(), ..before.clone() }
+        }
+        None => return Ok(false),
     };
     release.window = Some(after.clone());
     releases::save(&tx, &release).await?;
-    pack.standing.pending = Some(crate::domain::packs::PendingRelease { starts_at: after.starts_at, ..pending });
-    packs::save_standing(&tx, pack.id, &pack.standing).await?;
     let mut journal = match by {
         Initiator::Scheduler => Journal::of_scheduler(cx, pack.publisher_id, now),
         Initiator::CommandLine => Journal::of_command_line(cx, pack.publisher_id, now),
     };
-    journal.append_entry(entry(by, release.id, &pack.name, &before, &after));
-    journal.append_event(JournalEvent {
-        data: EventData {
-            previous_window: Some(window_facts(&before)),
-            window: Some(window_facts(&after)),
-            ..EventData::default()
-        },
-        ..JournalEvent::release(EventKind::WindowMoved, &pack, release.id)
+    let mut stages = stages::of(&tx, &release).await?;
+    let mut moves = Vec::new();
+    for (index, stage) in stages.iter_mut().enumerate().filter(|(_, stage)| stage.waits()) {
+        if let Some(window) = moved(&stage.window, &zone) {
+            moves.push((std::mem::replace(&mut stage.window, window.clone()), window, Some(index)));
+            stages::save_window(&tx, release.id, index, &stage.window).await?;
+        }
+    }
+    if (before.date, before.starts_at, before.ends_at) != (after.date, after.starts_at, after.ends_at) {
+        moves.push((before, after.clone(), None));
+    }
+    pack.standing.pending = Some(crate::domain::packs::PendingRelease {
+        starts_at: after.starts_at,
+        due_at: pending_due_at(&stages, &after),
+        ..pending
     });
+    packs::save_standing(&tx, pack.id, &pack.standing).await?;
+    for (before, after, stage) in &moves {
+        let name = stage.and_then(|index| stages.get(index)).map(|stage| stage.name.clone());
+        journal.append_entry(entry(by, release.id, &pack.name, before, after).change("stage.name", None, name));
+        let data = EventData {
+            previous_window: Some(window_facts(before)),
+            window: Some(window_facts(after)),
+            stage: *stage,
+            ..EventData::default()
+        };
+        let event = JournalEvent { data, ..JournalEvent::release(EventKind::WindowMoved, &pack, release.id) };
+        // Accounts hear nothing of stages.
+        let audience = if stage.is_some() { Audience::Publisher } else { event.audience };
+        journal.append_event(JournalEvent { audience, ..event });
+    }
     journal.write(&tx).await?;
     tx.commit().await?;
-    tracing::info!(
-        pack = %pack.name, zone = after.time_zone, data = %after.data_version,
-        before = %before.starts_at, after = %after.starts_at, "newer time zone data moved a window"
-    );
-    Ok(true)
+    for (before, after, _) in &moves {
+        tracing::info!(
+            pack = %pack.name, zone = after.time_zone, data = %after.data_version,
+            before = %before.starts_at, after = %after.starts_at, "newer time zone data moved a window"
+        );
+    }
+    Ok(!moves.is_empty())
 }
 
 fn entry(by: Initiator, release: ReleaseId, pack: &str, before: &Window, after: &Window) -> Entry {

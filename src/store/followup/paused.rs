@@ -17,11 +17,11 @@ use crate::store::followup::work::Work;
 use crate::store::locks::locked;
 use crate::store::{StoreResult, Tx};
 
-/// The tasks that move installations to a release or end its rollout.
+/// The tasks that move installations to a release or to its early stages, or end its rollout.
 fn of(release: ReleaseId) -> Select<Entity> {
     Entity::find()
         .filter(Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(Column::Kind.is_in(["ROLL_OUT", "RETRY", "GIVE_UP"]))
+        .filter(Column::Kind.is_in(["STAGE", "ROLL_OUT", "RETRY", "GIVE_UP"]))
         .order_by_asc(Column::Id)
 }
 
@@ -50,11 +50,12 @@ pub async fn drop_all(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Gives a task other work, which begins with the first object.
+/// Gives a task other work, which moves installations and begins with the first object.
 pub async fn begin(tx: &Tx, id: Uuid, work: Work, now: Instant) -> StoreResult<()> {
     let row = ActiveModel {
         id: Set(id),
         kind: Set(work.kind().into()),
+        moves_installations: Set(true),
         resume_after: Set(None),
         not_before: Set(now),
         deferred: Set(false),

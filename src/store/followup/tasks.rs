@@ -218,12 +218,13 @@ pub async fn finish(tx: &Tx, id: Uuid) -> StoreResult<()> {
     Ok(())
 }
 
-/// Gives a task other work, which continues after its last processed object.
+/// Gives a task other work, which moves installations and continues after its last processed object.
 pub async fn change_work(tx: &Tx, id: Uuid, work: Work, not_before: Instant) -> StoreResult<()> {
     tx.notify();
     let row = ActiveModel {
         id: Set(id),
         kind: Set(work.kind().into()),
+        moves_installations: Set(true),
         not_before: Set(not_before),
         deferred: Set(false),
         failures: Set(0),
@@ -270,6 +271,22 @@ pub async fn repair(tx: &Tx, id: Uuid, now: Instant) -> StoreResult<()> {
     };
     Entity::update_many().set(row).filter(Column::Id.eq(id)).exec(tx.conn()).await?;
     Ok(())
+}
+
+/// The open task of a release's early stages, which is made due. The caller has locked the pack, so that no batch of it
+/// can end meanwhile. A batch that waits for the pack goes on with what the caller saves.
+pub async fn wake_stages(tx: &Tx, pack: PackId, release: ReleaseId, now: Instant) -> StoreResult<Option<Uuid>> {
+    let of_stages = || {
+        Entity::find()
+            .filter(Column::PackId.eq(uuid::Uuid::from(pack)))
+            .filter(Column::ReleaseId.eq(uuid::Uuid::from(release)))
+            .filter(Column::Kind.eq(Work::Stage(pack, release).kind()))
+    };
+    let Some(open) = of_stages().one(tx.conn()).await? else { return Ok(None) };
+    if first_locked(tx, of_stages()).await?.is_some() {
+        make_due(tx, open.id, now).await?;
+    }
+    Ok(Some(open.id))
 }
 
 /// The release of an open task that is moving installations of the pack.

@@ -13,6 +13,9 @@ pub enum Work {
     Offer(PackId, ReleaseId),
     /// Move the installations of its pack to a release (R25, R27).
     RollOut(PackId, ReleaseId),
+    /// Move the installations that the opened early stages of a release hold, and then do its rollout, if the window has
+    /// opened meanwhile (R55).
+    Stage(PackId, ReleaseId),
     /// Try the failed updates of a release again.
     Retry(PackId, ReleaseId),
     /// End a rollout that an operator gave up. The update fails for every installation that wasn't processed.
@@ -43,9 +46,10 @@ enum Names {
 }
 
 /// The kinds that this program knows. A newer version may have added tasks of other kinds.
-const KINDS: [(&str, Names); 11] = [
+const KINDS: [(&str, Names); 12] = [
     ("OFFER", Names::Release),
     ("ROLL_OUT", Names::Release),
+    ("STAGE", Names::Release),
     ("RETRY", Names::Release),
     ("GIVE_UP", Names::Release),
     ("WITHDRAW", Names::Release),
@@ -74,6 +78,7 @@ impl Work {
         match self {
             Self::Offer(..) => "OFFER",
             Self::RollOut(..) => "ROLL_OUT",
+            Self::Stage(..) => "STAGE",
             Self::Retry(..) => "RETRY",
             Self::GiveUp(..) => "GIVE_UP",
             Self::Withdraw(..) => "WITHDRAW",
@@ -94,6 +99,7 @@ impl Work {
         Some(match (row.kind.as_str(), pack, release, account) {
             ("OFFER", Some(pack), Some(release), _) => Self::Offer(pack, release),
             ("ROLL_OUT", Some(pack), Some(release), _) => Self::RollOut(pack, release),
+            ("STAGE", Some(pack), Some(release), _) => Self::Stage(pack, release),
             ("RETRY", Some(pack), Some(release), _) => Self::Retry(pack, release),
             ("GIVE_UP", Some(pack), Some(release), _) => Self::GiveUp(pack, release),
             ("WITHDRAW", Some(pack), Some(release), _) => Self::Withdraw(pack, release),
@@ -112,6 +118,7 @@ impl Work {
         match self {
             Self::Offer(pack, release)
             | Self::RollOut(pack, release)
+            | Self::Stage(pack, release)
             | Self::Retry(pack, release)
             | Self::GiveUp(pack, release)
             | Self::Withdraw(pack, release)
@@ -128,6 +135,7 @@ impl Work {
             Self::GrantsOfPack(_) | Self::GrantsOfAccount(_) | Self::CatchUp(_) | Self::Rename(_) => true,
             Self::Offer(..)
             | Self::RollOut(..)
+            | Self::Stage(..)
             | Self::Retry(..)
             | Self::GiveUp(..)
             | Self::Withdraw(..)

@@ -23,6 +23,7 @@ use crate::store::convert::{Stored as _, read_some};
 use crate::store::installations::section::Section;
 use crate::store::locks::locked;
 use crate::store::packed::{packed, unpacked};
+use crate::store::releases::is_to_be_moved;
 use crate::store::{StoreResult, Tx};
 
 /// The facts by which a rule decides on an installation and its update by one release.
@@ -241,6 +242,29 @@ pub async fn first_of_pack(
     let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
     let section = Section { pack, after: after.unwrap_or_default(), last, count };
     Ok(First { installations: found, section: alike.then_some(section) })
+}
+
+/// Locks the next live installations of a release's pack that its early stages up to a position hold and that the
+/// release hasn't moved yet, like [`first_of_pack`].
+pub async fn first_of_stages(
+    tx: &Tx,
+    release: &Release,
+    position: i32,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<First> {
+    let mut select = of(tx, release.pack_id, &Granted::read(tx, release.pack_id).await?);
+    select
+        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where(is_to_be_moved(release.id, position))
+        .and_where_option(after.map(|after| col(installation::Column::Id).gt(after)))
+        .limit(limit)
+        .lock_with_tables(LockType::NoKeyUpdate, [installation::Entity]);
+    let mut found = judged(tx, &select, &Updates::new()).await?;
+    let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(First::default()) };
+    let updates = updates(tx, release.id, between(col(update::Column::InstallationId), after, last)).await?;
+    add_updates(&mut found, &updates);
+    Ok(First { installations: found, section: None })
 }
 
 /// The next installations of a pack.

@@ -10,10 +10,11 @@ use crate::domain::releases::HaltFigures;
 use crate::store::column::col;
 use crate::store::{StoreResult, Tx};
 
-const SUMS: [(tally::Column, &str); 11] = [
+const SUMS: [(tally::Column, &str); 12] = [
     (tally::Column::NowOffered, "offered"),
     (tally::Column::NowApplied, "applied"),
     (tally::Column::NowAppliedEarly, "applied_early"),
+    (tally::Column::NowAppliedStaged, "applied_staged"),
     (tally::Column::NowSkipped, "skipped"),
     (tally::Column::NowFailed, "failed"),
     (tally::Column::NowWithdrawn, "withdrawn"),
@@ -63,6 +64,7 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
         offered: sum("offered")?,
         applied: sum("applied")?,
         applied_early: sum("applied_early")?,
+        applied_staged: sum("applied_staged")?,
         skipped: sum("skipped")?,
         failed: sum("failed")?,
         withdrawn: sum("withdrawn")?,

@@ -159,6 +159,7 @@ pub(in crate::store) fn active(
         now_offered: count(tally.now.offered),
         now_applied: count(tally.now.applied),
         now_applied_early: count(tally.now.applied_early),
+        now_applied_staged: count(tally.now.applied_staged),
         now_skipped: count(tally.now.skipped),
         now_failed: count(tally.now.failed),
         now_withdrawn: count(tally.now.withdrawn),

@@ -16,6 +16,7 @@ use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::packs::is_pending;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
+use crate::store::releases::is_in_open_stage;
 use crate::store::scope::Scope;
 use crate::store::sharing::{TAKEN_BACK, pack_is_visible, update_row_is_shown};
 use crate::store::sharing::{entitled, of_living_pack};
@@ -33,6 +34,8 @@ pub struct VisibleUpdate {
     pub is_paused: bool,
     /// Whether its account may report how it went (R57).
     pub can_be_reported: bool,
+    /// Whether an early stage that has opened holds the installation, so that the server moves it (R55).
+    pub in_open_stage: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -47,6 +50,7 @@ pub(in crate::store) struct Row {
     release_state: String,
     starts_at: Option<DateTimeUtc>,
     paused_at: Option<DateTimeUtc>,
+    in_open_stage: bool,
     effective_state: String,
     how: Option<String>,
     skip_reason: Option<String>,
@@ -98,7 +102,7 @@ impl Row {
         let due = stored == ReleaseState::Scheduled && !is_paused && self.starts_at.is_some_and(|at| at <= now);
         let release_state = if due { ReleaseState::InProgress } else { stored };
         let can_be_reported = may_report(update.state, is_live, installed == update.to_version_id);
-        Ok(VisibleUpdate { update, release_state, is_paused, can_be_reported })
+        Ok(VisibleUpdate { update, release_state, is_paused, can_be_reported, in_open_stage: self.in_open_stage })
     }
 }
 
@@ -155,7 +159,7 @@ pub(in crate::store) fn visible(scope: Scope, now: Instant) -> SelectStatement {
         )
         .and_where(is_one())
         .take();
-    columns(&mut select);
+    columns(&mut select, now);
     match scope {
         Scope::Publisher(scope) => {
             select
@@ -174,7 +178,14 @@ pub(in crate::store) fn visible(scope: Scope, now: Instant) -> SelectStatement {
     select
 }
 
-fn columns(select: &mut SelectStatement) {
+/// The condition that an early stage of a release in a row of `pack_release` holds the installation, and has opened.
+fn in_open_stage(now: Instant) -> Expr {
+    let opened = is_in_open_stage(col(release::Column::Id), now);
+    // A release without stages needs no look-up.
+    Expr::case(col(release::Column::HasStages), opened).finally(Expr::val(false)).into()
+}
+
+fn columns(select: &mut SelectStatement, now: Instant) {
     use installation::Column as I;
     use release::Column as R;
     use update::Column as U;
@@ -189,6 +200,7 @@ fn columns(select: &mut SelectStatement) {
         .expr_as(col(R::State), "release_state")
         .expr_as(col(R::StartsAt), "starts_at")
         .expr_as(col(R::PausedAt), "paused_at")
+        .expr_as(in_open_stage(now), "in_open_stage")
         .expr_as(effective_state(), "effective_state")
         .expr_as(col(U::How), "how")
         .expr_as(col(U::SkipReason), "skip_reason")
@@ -217,6 +229,7 @@ pub(in crate::store) fn pending(scope: Scope, now: Instant) -> SelectStatement {
         .and_where(is_pending(now))
         .and_where(col(installation::Column::UninstalledAt).is_null())
         .and_where(entitled())
+        .and_where(in_open_stage(now).not())
         .and_where(has_row().not().or(col(update::Column::State).eq(UpdateState::Offered.stored())));
     select
 }
@@ -245,6 +258,7 @@ pub(in crate::store) fn has_pending(now: Instant) -> Expr {
         .and_where(col(pack::Column::Id).eq(col(installation::Column::PackId)))
         .and_where(is_pending(now))
         .and_where(Expr::exists(is_settled).not())
+        .and_where(is_in_open_stage(col(pack::Column::PendingReleaseId), now).not())
         .and_where(derived)
         .take();
     Expr::exists(pending).and(entitled())

@@ -14,6 +14,7 @@ use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
 use crate::domain::installations::Installation;
 use crate::domain::packs::InstallationType;
+use crate::domain::releases::bucket_seed;
 use crate::domain::{Instant, text};
 use crate::store::column::col;
 use crate::store::convert::{self, Stored as _};
@@ -144,6 +145,7 @@ pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
         name_key: Set(text::key(override_name.as_deref().unwrap_or(new.pack_name))),
         account_name_key: Set(text::key(new.account_name)),
         version_id: Set((*version_id).into()),
+        bucket_seed: Set(bucket_seed(*id)),
         installed_at: Set(*installed_at),
         moved_at: Set(None),
         uninstalled_at: Set(None),

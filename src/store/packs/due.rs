@@ -20,6 +20,12 @@ pub(in crate::store) fn is_due(now: Instant) -> Expr {
     starts_at().is_not_null().and(starts_at().lte(now)).and(is_paused().not())
 }
 
+/// Whether the window of the pending release, or an early stage of it, has opened at `now` and that wasn't carried out
+/// yet.
+pub(in crate::store) fn has_due(now: Instant) -> Expr {
+    col(pack::Column::PendingDueAt).lte(now).and(is_paused().not())
+}
+
 /// Whether no window has opened at `now` that the stored row doesn't show yet.
 pub(in crate::store) fn is_not_due(now: Instant) -> Expr {
     starts_at().is_null().or(starts_at().gt(now)).or(is_paused())

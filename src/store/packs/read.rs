@@ -137,7 +137,8 @@ by_position!(PackRow(pack::Model, installations) {
     last_number: LastNumber, component_count: ComponentCount, newer_count: NewerCount,
     has_unreleased_changes: HasUnreleasedChanges, draft_revision: DraftRevision, current_version_id: CurrentVersionId,
     pending_release_id: PendingReleaseId, pending_version_id: PendingVersionId, pending_starts_at: PendingStartsAt,
-    running_release_id: RunningReleaseId, release_paused: ReleasePaused, tally_base_id: TallyBaseId, created_at: CreatedAt, updated_at: UpdatedAt,
+    pending_due_at: PendingDueAt, running_release_id: RunningReleaseId, release_paused: ReleasePaused,
+    tally_base_id: TallyBaseId, created_at: CreatedAt, updated_at: UpdatedAt,
     actor_kind: ActorKind, actor_name: ActorName, actor_token_id: ActorTokenId, actor_account_id: ActorAccountId,
     deleted_at: DeletedAt,
 });

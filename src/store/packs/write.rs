@@ -144,6 +144,7 @@ pub(in crate::store) fn row(pack: &Pack) -> StoreResult<integration_pack::Active
         pending_release_id: Set(pending.map(|pending| pending.release_id.into())),
         pending_version_id: Set(pending.map(|pending| pending.version_id.into())),
         pending_starts_at: Set(pending.map(|pending| pending.starts_at)),
+        pending_due_at: Set(pending.map(|pending| pending.due_at)),
         running_release_id: Set(pack.standing.running_release.map(Into::into)),
         release_paused: Set(pack.standing.is_paused),
         tally_base_id: NotSet,
@@ -206,6 +207,7 @@ pub async fn save_standing(tx: &Tx, id: PackId, standing: &PackStanding) -> Stor
         pending_release_id: Set(standing.pending.map(|p| p.release_id.into())),
         pending_version_id: Set(standing.pending.map(|p| p.version_id.into())),
         pending_starts_at: Set(standing.pending.map(|p| p.starts_at)),
+        pending_due_at: Set(standing.pending.map(|p| p.due_at)),
         running_release_id: Set(standing.running_release.map(Into::into)),
         release_paused: Set(standing.is_paused),
         ..change(id)

@@ -1,4 +1,4 @@
-//! Windows that have opened, or will open, and whose release has not been started yet.
+//! Windows of releases and of their early stages that have opened, or will open, and for which nothing was done yet.
 
 use entity::{integration_pack, pack_release};
 use sea_orm::sea_query::Expr;
@@ -9,7 +9,7 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::domain::releases::{DataVersion, ReleaseState, Window};
 use crate::store::convert::{self, Stored as _};
-use crate::store::packs::is_due;
+use crate::store::packs::has_due;
 use crate::store::reader::Reads;
 use crate::store::{StoreResult, Tx, WholeServer};
 
@@ -20,13 +20,13 @@ pub enum Publishers {
     Only(AccountId),
 }
 
-/// The packs with an opened window whose release has not been started yet, oldest window first, at most `limit` (R39).
+/// The packs with an opened window of a release or stage that was not carried out yet, oldest window first, at most `limit` (R39).
 pub async fn due(server: &WholeServer, of: Publishers, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
     let found: Vec<Uuid> = packs_of(of)
         .select_only()
         .column(integration_pack::Column::Id)
-        .filter(is_due(now))
-        .order_by_asc(integration_pack::Column::PendingStartsAt)
+        .filter(has_due(now))
+        .order_by_asc(integration_pack::Column::PendingDueAt)
         .order_by_asc(integration_pack::Column::Id)
         .limit(limit)
         .into_tuple()
@@ -35,15 +35,16 @@ pub async fn due(server: &WholeServer, of: Publishers, now: Instant, limit: u64)
     Ok(found.into_iter().map(Into::into).collect())
 }
 
-/// The start of the next window, without the packs in `but`; `None` when no other release is pending.
+/// The start of the next window of a release or stage, without the packs in `but`; `None` when no other release is
+/// pending.
 pub async fn next(server: &WholeServer, but: &[PackId]) -> StoreResult<Option<Instant>> {
     let found: Option<Option<Instant>> = integration_pack::Entity::find()
         .select_only()
-        .column(integration_pack::Column::PendingStartsAt)
-        .filter(integration_pack::Column::PendingStartsAt.is_not_null())
+        .column(integration_pack::Column::PendingDueAt)
+        .filter(integration_pack::Column::PendingDueAt.is_not_null())
         .filter(integration_pack::Column::ReleasePaused.eq(false))
         .filter(integration_pack::Column::Id.is_not_in(but.iter().map(|id| Uuid::from(*id))))
-        .order_by_asc(integration_pack::Column::PendingStartsAt)
+        .order_by_asc(integration_pack::Column::PendingDueAt)
         .limit(1)
         .into_tuple()
         .one(server.conn())
@@ -51,8 +52,8 @@ pub async fn next(server: &WholeServer, but: &[PackId]) -> StoreResult<Option<In
     Ok(found.flatten())
 }
 
-/// Whether at least one of these packs, if it is one of these publishers', has an opened window whose release has not
-/// been started yet. Takes no lock, so that commands on other packs pay only one look-up.
+/// Whether at least one of these packs, if it is one of these publishers', has an opened window of a release or stage
+/// that was not carried out yet. Takes no lock, so that commands on other packs pay only one look-up.
 pub(crate) async fn any_due(from: &impl Reads, of: Publishers, packs: &[PackId], now: Instant) -> StoreResult<bool> {
     if packs.is_empty() {
         return Ok(false);
@@ -61,7 +62,7 @@ pub(crate) async fn any_due(from: &impl Reads, of: Publishers, packs: &[PackId],
         .select_only()
         .column(integration_pack::Column::Id)
         .filter(integration_pack::Column::Id.is_in(packs.iter().map(|id| Uuid::from(*id))))
-        .filter(is_due(now))
+        .filter(has_due(now))
         .limit(1)
         .into_tuple()
         .one(from.source())
@@ -84,6 +85,8 @@ pub struct PendingWindow {
     pub pack: PackId,
     pub release: ReleaseId,
     pub window: Window,
+    /// Whether the release has early stages, which have windows of their own.
+    pub has_stages: bool,
 }
 
 /// Pending windows that were computed with time zone data older than `version`, in the order of their releases' ids,
@@ -103,7 +106,8 @@ pub async fn of_older_data(
     let rows = select.order_by_asc(pack_release::Column::Id).limit(limit).all(server.conn()).await?;
     let releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
     let pending = |release: crate::domain::releases::Release| {
-        Some(PendingWindow { pack: release.pack_id, release: release.id, window: release.window? })
+        let (pack, has_stages) = (release.pack_id, release.has_stages);
+        Some(PendingWindow { pack, release: release.id, window: release.window?, has_stages })
     };
     Ok(releases.into_iter().filter_map(pending).collect())
 }

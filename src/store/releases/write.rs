@@ -83,6 +83,7 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
         publisher_id: Set(release.publisher_id.into()),
         version_id: Set(release.version_id.into()),
         previous_version_id: Set(release.previous_version_id.map(Into::into)),
+        has_stages: Set(release.has_stages),
         state: Set(release.state.stored().into()),
         schedule: Set(release.schedule.stored().into()),
         date: Set(window.map(|w| w.date.to_string())),

@@ -13,9 +13,9 @@ const KEPT: [&str; 3] = [
      FROM installation i JOIN integration_pack p ON p.id = i.pack_id
      WHERE i.uninstalled_at IS NULL AND p.current_version_id IS NOT NULL GROUP BY i.pack_id, p.current_version_id",
     "INSERT INTO release_tally (release_id, pack_id, at, offered, applied_early, applied_automatically,
-         applied_immediately, skipped, failed, now_offered, now_applied, now_applied_early, now_skipped, now_failed,
-         now_withdrawn, remaining)
-     SELECT r.id, r.pack_id, r.created_at, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, COUNT(*)
+         applied_immediately, skipped, failed, now_offered, now_applied, now_applied_early, now_applied_staged, now_skipped,
+         now_failed, now_withdrawn, remaining)
+     SELECT r.id, r.pack_id, r.created_at, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, COUNT(*)
      FROM pack_release r JOIN installation i ON i.pack_id = r.pack_id
      WHERE r.state IN ('SCHEDULED', 'IN_PROGRESS') AND i.uninstalled_at IS NULL AND i.version_id <> r.version_id
          AND NOT EXISTS (SELECT 1 FROM installation_update u WHERE u.installation_id = i.id AND u.release_id = r.id)

@@ -20,6 +20,7 @@ use crate::domain::library::LibraryProcess;
 use crate::domain::log::Recorded;
 use crate::domain::packs::{DraftRow, InstallationType, Pack, PackVersion};
 use crate::domain::releases::Release;
+use crate::domain::releases::bucket_seed;
 use crate::store::accounts::write as accounts;
 use crate::store::accounts::write::EnrolmentRow;
 use crate::store::components::write as components;
@@ -240,6 +241,7 @@ impl Rows {
             name_key: Set(name_key),
             account_name_key: Set(account_name_key),
             version_id: Set(installation.version_id.into()),
+            bucket_seed: Set(bucket_seed(installation.id)),
             installed_at: Set(installation.installed_at),
             moved_at: Set(installation.moved_at),
             uninstalled_at: Set(installation.uninstalled_at),

@@ -1,0 +1,357 @@
+//! Early stages of a dated re-release (R54, R55): whom a stage holds, when it opens, where it stands.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
+use crate::domain::Instant;
+use crate::domain::id::{GroupId, InstallationId, PackId};
+use crate::domain::releases::Window;
+use crate::domain::releases::Zone;
+use crate::domain::releases::{Release, ReleaseState, future_window};
+use crate::domain::releases::{ReleaseRefusal, StageNameFault, StagesFault};
+use crate::domain::text;
+
+/// The most early stages of a release.
+const STAGES_MAX: usize = 9;
+/// The most groups of a stage.
+const GROUPS_MAX: usize = 20;
+/// The most characters of a stage's name.
+pub const STAGE_NAME_MAX: usize = 80;
+/// The name of the last stage, which is the release's own date and holds every installation.
+pub const EVERYBODY: &str = "everybody";
+
+/// A part of the installations, in hundredths of a percent: 1 to 9,999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent(i32);
+
+impl Percent {
+    /// Reads 0.01 to 99.99 with at most two decimals; `None` for any other number.
+    #[must_use]
+    pub fn new(percent: f64) -> Option<Self> {
+        let hundredths = (percent * 100.0).round();
+        // Two decimals are rarely exact in binary.
+        let is_exact = (percent * 100.0 - hundredths).abs() < 1e-6;
+        #[expect(clippy::cast_possible_truncation, reason = "between 1 and 9,999")]
+        (is_exact && (1.0..=9_999.0).contains(&hundredths)).then_some(Self(hundredths as i32))
+    }
+
+    /// Takes hundredths of a percent from the database, without checks.
+    #[must_use]
+    pub fn stored(hundredths: i32) -> Self {
+        Self(hundredths)
+    }
+
+    #[must_use]
+    pub fn hundredths(self) -> i32 {
+        self.0
+    }
+
+    /// The percent as a number with two decimals.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        f64::from(self.0) / 100.0
+    }
+}
+
+/// How a release sorts installations into buckets: a factor and a shift, by which the last [`BUCKET_BITS`] bits of an
+/// installation's id are multiplied and shifted. So the databases can sort installations too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Buckets {
+    pub factor: i64,
+    pub shift: i64,
+}
+
+/// The number of bits of an installation's id that make its bucket. The ids' last bits are random.
+pub const BUCKET_BITS: u32 = 28;
+
+impl Buckets {
+    /// The buckets of the release that makes version `number` of a pack. The pack and the number name the release
+    /// before it has an id, so that a preview already knows who is in which bucket.
+    #[must_use]
+    pub fn of(pack: PackId, number: i32) -> Self {
+        let (high, low) = pack.0.as_u64_pair();
+        let seed = mixed(high ^ mixed(low ^ mixed(u64::from(number.unsigned_abs()))));
+        let bits = |word: u64| i64::try_from(word >> (64 - BUCKET_BITS)).unwrap_or(0);
+        // An odd factor maps different ids to different products.
+        Self { factor: bits(mixed(seed)) | 1, shift: bits(mixed(seed ^ u64::MAX)) }
+    }
+
+    /// The bucket of an installation, in hundredths of a percent: 0 to 9,999.
+    #[must_use]
+    pub fn bucket(self, installation: InstallationId) -> i32 {
+        let mask = (1_i64 << BUCKET_BITS) - 1;
+        let place = (bucket_seed(installation) * self.factor + self.shift) & mask;
+        i32::try_from((place * 10_000) >> BUCKET_BITS).unwrap_or(0)
+    }
+}
+
+/// The last [`BUCKET_BITS`] bits of an installation's id.
+#[must_use]
+pub fn bucket_seed(installation: InstallationId) -> i64 {
+    let (_, low) = installation.0.as_u64_pair();
+    i64::try_from(low & ((1 << BUCKET_BITS) - 1)).unwrap_or(0)
+}
+
+/// A mixing function: each bit of the result depends on all bits of `word` (the finalizer of SplitMix64).
+fn mixed(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// The installations that a stage holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// The installations of accounts that are in one of these groups when the stage opens.
+    Groups(Vec<GroupId>),
+    /// The installations whose bucket is below the percent.
+    Percent(Percent, Buckets),
+}
+
+/// An early stage of a release. A release has its stages in the order of their dates; a stage's position in it is its
+/// index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    pub name: String,
+    pub holds: Holds,
+    pub window: Window,
+    /// When it opened, as stored.
+    pub opened_at: Option<Instant>,
+    /// When its last installation was come to.
+    pub completed_at: Option<Instant>,
+}
+
+/// Where a stage stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StageState {
+    Waiting,
+    Open,
+    Done,
+    Dropped,
+}
+
+impl Stage {
+    /// The state at `now`. When a waiting stage's window has opened, the stage is open, whether or not the scheduler has
+    /// carried that out (R30).
+    #[must_use]
+    pub fn state_at(&self, release: &Release, now: Instant) -> StageState {
+        let runs = matches!(release.state, ReleaseState::Scheduled | ReleaseState::InProgress);
+        match (self.completed_at, self.opened_at) {
+            (Some(_), _) => StageState::Done,
+            (None, Some(_)) if runs => StageState::Open,
+            // The release has ended before the stage had come to everybody.
+            (None, Some(_)) => StageState::Done,
+            (None, None) if release.state != ReleaseState::Scheduled => StageState::Dropped,
+            // No stage of a paused release opens (R56).
+            (None, None) if self.window.starts_at <= now && !release.is_paused() => StageState::Open,
+            (None, None) => StageState::Waiting,
+        }
+    }
+
+    /// Whether the stage has still to open, as stored.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.opened_at.is_none()
+    }
+
+    /// Whether the stage holds an installation; `in_groups` is whether its account is, or was when the stage opened, in
+    /// one of the stage's groups.
+    #[must_use]
+    pub fn holds(&self, installation: InstallationId, in_groups: bool) -> bool {
+        match &self.holds {
+            Holds::Groups(_) => in_groups,
+            Holds::Percent(percent, buckets) => buckets.bucket(installation) < percent.hundredths(),
+        }
+    }
+}
+
+/// The state of a release's last stage at `now`: everybody, on the release's own date.
+#[must_use]
+pub fn last_stage_state(release: &Release, now: Instant) -> StageState {
+    match release.state_at(now) {
+        ReleaseState::Scheduled => StageState::Waiting,
+        ReleaseState::InProgress => StageState::Open,
+        ReleaseState::Canceled | ReleaseState::Superseded if release.started_at.is_none() => StageState::Dropped,
+        _ => StageState::Done,
+    }
+}
+
+/// The position of the first stage that holds an installation; `None` if only the last one does. `in_groups` tells for
+/// the position of a stage of groups whether the account is in one of them.
+#[must_use]
+pub fn first_stage(stages: &[Stage], installation: InstallationId, in_groups: impl Fn(usize) -> bool) -> Option<usize> {
+    stages.iter().enumerate().position(|(position, stage)| stage.holds(installation, in_groups(position)))
+}
+
+/// The window in which an offered update is applied if its account doesn't apply it before: that of the stage that holds
+/// the installation, or of the next one after it, if that stage is done (R55). `first` comes from [`first_stage`].
+#[must_use]
+pub fn applies_in(stages: &[Stage], first: Option<usize>, release: &Release, now: Instant) -> Option<Window> {
+    let early = match (release.state_at(now), first) {
+        (ReleaseState::Scheduled, Some(first)) => stages
+            .iter()
+            .skip(first)
+            .find(|stage| matches!(stage.state_at(release, now), StageState::Waiting | StageState::Open)),
+        _ => None,
+    };
+    early.map(|stage| stage.window.clone()).or_else(|| release.window.clone())
+}
+
+/// When a pending release has something to do next: its next waiting stage, or else its window.
+#[must_use]
+pub fn pending_due_at(stages: &[Stage], window: &Window) -> Instant {
+    let waiting = stages.iter().filter(|stage| stage.waits()).map(|stage| stage.window.starts_at);
+    waiting.chain([window.starts_at]).min().unwrap_or(window.starts_at)
+}
+
+/// A stage in a publisher's request. Its name is normalized.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestedStage {
+    pub name: String,
+    pub date: NaiveDate,
+    pub holds: RequestedHolds,
+}
+
+/// The installations that a requested stage shall hold.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RequestedHolds {
+    Groups(Vec<GroupId>),
+    Percent(f64),
+}
+
+/// The facts that [`plan`] needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Planning<'a> {
+    /// The window of the release; `None` for an immediate one.
+    pub window: Option<&'a Window>,
+    /// Whether the pack has no current version.
+    pub is_first: bool,
+    pub zone: Option<&'a Zone>,
+    pub days_ahead: u16,
+    pub buckets: Buckets,
+    pub now: Instant,
+}
+
+/// Plans the early stages of a release that [`decide`](super::decide) has accepted (R54).
+///
+/// # Errors
+/// The first refusal in the order STAGES_NOT_ALLOWED, INVALID_STAGES, STAGE_NAME, STAGE_PERCENTS, those of a date,
+/// STAGE_DATES.
+pub fn plan_stages(requested: &[RequestedStage], facts: Planning<'_>) -> Result<Vec<Stage>, ReleaseRefusal> {
+    if requested.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (Some(last), Some(zone), false) = (facts.window, facts.zone, facts.is_first) else {
+        return Err(ReleaseRefusal::StagesNotAllowed);
+    };
+    check_stage_sizes(requested)?;
+    check_names(requested.iter().map(|stage| stage.name.as_str()))?;
+    let mut holds = Vec::new();
+    let mut most = None;
+    for (index, stage) in requested.iter().enumerate() {
+        holds.push(match &stage.holds {
+            RequestedHolds::Groups(groups) => {
+                Holds::Groups(groups.iter().copied().collect::<BTreeSet<_>>().into_iter().collect())
+            }
+            RequestedHolds::Percent(percent) => {
+                let fault = ReleaseRefusal::StagePercents { index };
+                let percent = Percent::new(*percent).filter(|percent| Some(*percent) > most).ok_or(fault)?;
+                most = Some(percent);
+                Holds::Percent(percent, facts.buckets)
+            }
+        });
+    }
+    let mut stages = Vec::new();
+    for (index, (stage, holds)) in requested.iter().zip(holds).enumerate() {
+        let window = future_window(facts.now, stage.date, zone, facts.days_ahead)
+            .map_err(|date| ReleaseRefusal::StageDate { index, date: Box::new(date) })?;
+        stages.push(Stage { name: stage.name.clone(), holds, window, opened_at: None, completed_at: None });
+    }
+    match out_of_order(&stages, last) {
+        Some(index) => Err(ReleaseRefusal::StageDates { index: Some(index) }),
+        None => Ok(stages),
+    }
+}
+
+/// Checks the numbers of stages and of their groups (R54).
+///
+/// # Errors
+/// INVALID_STAGES.
+pub fn check_stage_sizes(requested: &[RequestedStage]) -> Result<(), ReleaseRefusal> {
+    let unfit = |stage: &RequestedStage| match &stage.holds {
+        RequestedHolds::Groups(groups) => groups.is_empty() || groups.len() > GROUPS_MAX,
+        RequestedHolds::Percent(_) => false,
+    };
+    let too_many = (requested.len() > STAGES_MAX).then_some(StagesFault::TooMany);
+    match too_many.or_else(|| requested.iter().position(unfit).map(StagesFault::Groups)) {
+        Some(fault) => Err(ReleaseRefusal::InvalidStages { fault }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that names differ, whatever the case, and that none is the last stage's.
+fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), ReleaseRefusal> {
+    let mut keys = BTreeSet::new();
+    for (index, name) in names.enumerate() {
+        let key = text::key(name);
+        if key == EVERYBODY {
+            return Err(ReleaseRefusal::StageName { index, fault: StageNameFault::Unfit });
+        }
+        if !keys.insert(key) {
+            return Err(ReleaseRefusal::StageName { index, fault: StageNameFault::Twice });
+        }
+    }
+    Ok(())
+}
+
+/// The index of the first stage whose date isn't after that of the stage before it and before the release's own.
+fn out_of_order(stages: &[Stage], last: &Window) -> Option<usize> {
+    let dates: Vec<_> = stages.iter().map(|stage| stage.window.date).collect();
+    let after_next = dates.windows(2).position(|pair| pair.first() >= pair.last()).map(|index| index + 1);
+    after_next.or_else(|| dates.last().filter(|date| **date >= last.date).map(|_| dates.len() - 1))
+}
+
+/// A new date of a stage in a publisher's request. The name is normalized.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageDate {
+    pub name: String,
+    pub date: NaiveDate,
+}
+
+/// Moves waiting stages of a pending release to other dates (R55). `last` is the release's own window, which may be new
+/// too.
+///
+/// # Errors
+/// The first refusal in the order STAGE_NAME, those of a date, STAGE_DATES.
+pub fn reschedule_stages(
+    stages: &[Stage],
+    dates: &[StageDate],
+    last: &Window,
+    zone: &Zone,
+    days_ahead: u16,
+    now: Instant,
+) -> Result<Vec<Stage>, ReleaseRefusal> {
+    check_names(dates.iter().map(|stage| stage.name.as_str()))?;
+    let mut moved = stages.to_vec();
+    let mut requested: Vec<Option<usize>> = vec![None; stages.len()];
+    for (index, StageDate { name, date }) in dates.iter().enumerate() {
+        let key = text::key(name);
+        let found = stages.iter().position(|stage| stage.waits() && text::key(&stage.name) == key);
+        let unknown = ReleaseRefusal::StageName { index, fault: StageNameFault::Unknown };
+        let position = found.ok_or(unknown)?;
+        if let (Some(stage), Some(by)) = (moved.get_mut(position), requested.get_mut(position)) {
+            *by = Some(index);
+            if stage.window.date != *date {
+                stage.window = future_window(now, *date, zone, days_ahead)
+                    .map_err(|date| ReleaseRefusal::StageDate { index, date: Box::new(date) })?;
+            }
+        }
+    }
+    match out_of_order(&moved, last) {
+        // The release's own date is at fault if the request doesn't name the stage.
+        Some(position) => Err(ReleaseRefusal::StageDates { index: requested.get(position).copied().flatten() }),
+        None => Ok(moved),
+    }
+}

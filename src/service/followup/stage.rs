@@ -1,0 +1,94 @@
+//! Moving the installations of early stages (R55).
+//!
+//! A release has one task for its stages. It takes the opened stages one after the other, the oldest first, so that
+//! nobody is moved by a later stage while an earlier one isn't done. If the window has opened meanwhile, the task then
+//! becomes the rollout.
+
+use uuid::Uuid;
+
+use crate::domain::id::{PackId, ReleaseId};
+use crate::domain::packs::Pack;
+use crate::domain::releases::{Halt, Release, ReleaseState};
+use crate::service::error::Failure;
+use crate::service::followup::completion::{announce_progress, pack_and_release};
+use crate::service::followup::roll_out::{Mode, Rollout};
+use crate::service::releases::{complete_stage, judge_step, lets_stages_work, size_of_batch};
+use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
+use crate::store::installations::classes;
+use crate::store::packs::write as packs;
+use crate::store::releases::stages;
+
+use super::{Batch, FollowUp, Next};
+
+/// Moves the installations of a release's opened stages.
+pub(super) struct OpenStages {
+    pub pack: PackId,
+    pub release: ReleaseId,
+}
+
+impl FollowUp for OpenStages {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
+        // Locked, because the batch completes a stage, and its decisions depend on the pack.
+        let pack = packs::lock_any(tx, self.pack).await?;
+        batch.journal.now = services.now(tx);
+        let Some((mut pack, mut release)) = pack_and_release(tx, pack, self.release, lets_stages_work).await? else {
+            return Ok(Next::Done);
+        };
+        if release.is_paused() {
+            // It begins anew: an account may become eligible meanwhile (R56).
+            return Ok(Next::Again(batch.journal.now + LONGEST_PAUSE, None));
+        }
+        let found = stages::of(tx, &release).await?;
+        let has_started = release.state == ReleaseState::InProgress;
+        let is_open =
+            |index: usize| found.get(index).is_some_and(|stage| !stage.waits() && stage.completed_at.is_none());
+        let Some(index) = (0..found.len()).find(|index| is_open(*index)) else {
+            return Ok(if has_started { Next::Then(Work::RollOut(pack.id, release.id)) } else { Next::Done });
+        };
+        let limit = size_of_batch(tx, &release, size).await?;
+        let first = classes::first_of_stages(tx, &release, stages::position(index), task.resume_after, limit).await?;
+        let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
+        rollout.update_by_class(&mut batch.journal, &first).await?;
+        let last = first.installations.last().map(|installation| installation.id.0).or(task.resume_after);
+        batch.processed(first.installations.len(), last);
+        let is_full = u64::try_from(first.installations.len()).is_ok_and(|found| found >= limit);
+        // Each step is judged for itself: a later one isn't done after the step that decides (R58).
+        if let Some(next) = judged(batch, &mut pack, &mut release).await? {
+            return Ok(next);
+        }
+        if let Some(last) = last.filter(|_| is_full) {
+            // The first batch announces no progress, because it may run within a command's call.
+            if task.resume_after.is_some() {
+                announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+            }
+            return Ok(Next::More(last));
+        }
+        let goes_on = is_open(index + 1) || has_started;
+        // Installations that could not be moved yet don't hold up the next stage.
+        let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
+        let again = rollout.try_again(&mut batch.journal, limit).await?;
+        if let Some(next) = judged(batch, &mut pack, &mut release).await? {
+            return Ok(next);
+        }
+        if let Some(at) = again
+            && !goes_on
+        {
+            return Ok(Next::Again(at, last));
+        }
+        if let Some(stage) = found.get(index) {
+            complete_stage(tx, &mut batch.journal, &pack, &release, (stage, index)).await?;
+        }
+        Ok(if goes_on { Next::More(Uuid::nil()) } else { Next::Done })
+    }
+}
+
+/// Judges a step. Returns how the task continues if the release was halted.
+async fn judged(batch: &mut Batch<'_>, pack: &mut Pack, release: &mut Release) -> Result<Option<Next>, Failure> {
+    let halt = judge_step(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
+    Ok(match halt {
+        None | Some(Halt::Announce) => None,
+        Some(Halt::Pause) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, None)),
+        Some(Halt::Cancel | Halt::RollBack) => Some(Next::Done),
+    })
+}

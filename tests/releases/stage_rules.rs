@@ -1,0 +1,109 @@
+//! The rules of early stages as functions (R54, R55), and that the database sorts installations as they do.
+
+use packwright::domain::id::{InstallationId, PackId};
+use packwright::domain::releases::{Buckets, Percent};
+use proptest::prelude::*;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{At as _, TestApp, bucket, in_stages, of_percent};
+
+#[test]
+fn r54_percents_have_two_decimals() {
+    let hundredths = |percent: f64| Percent::new(percent).map(Percent::hundredths);
+    assert_eq!(hundredths(0.01), Some(1));
+    assert_eq!(hundredths(99.99), Some(9_999));
+    assert_eq!(hundredths(33.33), Some(3_333));
+    for n in 1..=9_999 {
+        assert_eq!(hundredths(f64::from(n) / 100.0), Some(n), "each of them can be said");
+    }
+    for unfit in [0.0, -1.0, 0.001, 0.009, 10.005, 99.995, 100.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(hundredths(unfit), None, "{unfit}");
+    }
+}
+
+#[test]
+fn r54_buckets_are_even_and_differ_between_releases() {
+    let pack = PackId(Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0001));
+    let ids: Vec<_> = (0..20_000_u64)
+        .map(|n| InstallationId(Uuid::from_u64_pair(n, n.wrapping_mul(0x9e37_79b9_7f4a_7c15))))
+        .collect();
+    let (one, other) = (Buckets::of(pack, 1), Buckets::of(pack, 2));
+    let below = |buckets: Buckets, hundredths| ids.iter().filter(|id| buckets.bucket(**id) < hundredths).count();
+    for buckets in [one, other] {
+        assert!(ids.iter().all(|id| (0..10_000).contains(&buckets.bucket(*id))));
+        for (hundredths, expected) in [(100, 200), (1_000, 2_000), (5_000, 10_000), (9_000, 18_000)] {
+            let found = below(buckets, hundredths);
+            assert!(found.abs_diff(expected) < expected / 5, "{found} instead of {expected} are below {hundredths}");
+        }
+    }
+    let both = ids.iter().filter(|id| one.bucket(**id) < 1_000 && other.bucket(**id) < 1_000).count();
+    assert!(both < 600, "a tenth of one release is another tenth of the next: {both} are in both");
+}
+
+proptest! {
+    #[test]
+    fn r54_a_bucket_is_stable_and_within_its_bounds(pack in any::<u128>(), number in 1_i32..100_000, id in any::<u128>()) {
+        let buckets = Buckets::of(PackId(Uuid::from_u128(pack)), number);
+        let bucket = buckets.bucket(InstallationId(Uuid::from_u128(id)));
+        prop_assert!((0..10_000).contains(&bucket));
+        prop_assert_eq!(Buckets::of(PackId(Uuid::from_u128(pack)), number), buckets);
+    }
+}
+
+#[tokio::test]
+async fn r54_the_database_sorts_installations_as_the_rule_does() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    let mut installations = Vec::new();
+    for n in 0..40 {
+        installations.push(app.install_as(&acme, "Orders", &format!("number {n}")).await);
+    }
+    let percents = [0.01, 10.0, 33.33, 50.0, 75.5, 99.99];
+    let stages: Vec<_> = (23..)
+        .zip(percents)
+        .map(|(day, percent)| of_percent(&format!("{day}"), &format!("2026-11-{day}"), percent))
+        .collect();
+    let release = app.release_in_stages(&pack, "2026-12-01", &stages).await;
+    let counts: Vec<i64> =
+        app.stages(&release).await.iter().take(6).map(|stage| stage.int("/installationCount")).collect();
+    let mut from = 0.0;
+    for (percent, counted) in percents.into_iter().zip(counts) {
+        let held =
+            installations.iter().map(|id| bucket(&pack.id, 2, id)).filter(|at| (from..percent).contains(at)).count();
+        assert_eq!(usize::try_from(counted), Ok(held), "from {from} to {percent}");
+        from = percent;
+    }
+    let preview = "query($id: ID!, $stages: [ReleaseStageInput!]!, $cohort: ID!) { releasePreview(packId: $id,
+        schedule: { onDate: \"2026-12-01\" }, stages: $stages, cohortOf: $cohort) { stages { willMoveCount } } }";
+    let variables = json!({ "id": pack.id, "stages": stages, "cohort": release });
+    let previewed = app.gql(&app.publisher, preview, variables).await;
+    let previewed: Vec<i64> =
+        previewed.list("/releasePreview/stages").iter().map(|stage| stage.int("/willMoveCount")).collect();
+    let counts: Vec<i64> =
+        app.stages(&release).await.iter().take(6).map(|stage| stage.int("/installationCount")).collect();
+    assert_eq!(previewed[..6], counts);
+    assert_eq!(previewed.iter().sum::<i64>(), 40);
+    // Each stage moves exactly those.
+    for (day, percent) in (23..).zip(percents) {
+        app.advance_to(&format!("2026-11-{:02}T23:00:00Z", day - 1)).await;
+        for id in &installations {
+            let number = app.installed_number(&acme, id).await;
+            assert_eq!(number == 2, bucket(&pack.id, 2, id) < percent, "{id} after {percent}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn r54_nine_stages_fit() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    app.package_newer(&world.pack).await;
+    let stages: Vec<_> = (1..=9).map(|n| of_percent(&format!("{n}"), &format!("2026-11-2{n}"), f64::from(n))).collect();
+    let input = in_stages(&world.pack.id, "2026-12-01", &stages[3..]);
+    app.ok(&app.publisher, "releaseIntegrationPack", input, "release { stages { name } }").await;
+}
