@@ -14,7 +14,7 @@ const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 fn open_in_the_middle(app: &TestApp) {
     let (clock, mut looked) = (app.clock.clone(), false);
     app.after_statements(move |sql| {
-        if !looked && sql.contains(r#""pending_starts_at" <="#) {
+        if !looked && sql.contains(r#""pending_due_at" <="#) {
             looked = true;
             clock.advance_to(OPENS.parse().unwrap());
         }

@@ -88,13 +88,30 @@ async fn r58_a_failed_update_counts_and_batches_grow_while_all_goes_well() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 12).await;
-    app.mover.fail(&world.installations[0], u32::MAX, FailureCode::Internal);
-    let release = release(&app, immediately(&world.pack.id), json!({ "percent": 50, "atLeast": 1 })).await;
+    app.mover.fail(&world.installations[5], u32::MAX, FailureCode::Internal);
+    let release = release(&app, immediately(&world.pack.id), json!({ "percent": 50, "atLeast": 2 })).await;
     app.tick().await;
     app.live_until("2026-11-22T10:00:00Z").await;
     let ended = read(&app, &release).await;
     assert_eq!((ended.text("/state"), ended.at("/haltFigures/bad")), ("PARTIALLY_SUCCEEDED".into(), &json!(1)));
     assert_eq!(ended.int("/haltFigures/executed"), 12, "one in twelve is within half");
+}
+
+#[tokio::test]
+async fn r58_moves_that_fail_stop_a_rollout_before_it_has_come_to_all() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = installed(&app, &acme, "Orders", 60).await;
+    for installation in &world.installations {
+        app.mover.fail(installation, u32::MAX, FailureCode::Internal);
+    }
+    let release = release(&app, immediately(&world.pack.id), json!({ "percent": 10, "atLeast": 5 })).await;
+    for _ in 0..20 {
+        app.advance_by(300).await;
+    }
+    assert!(read(&app, &release).await.at("/pause").is_object());
+    let tried = world.installations.iter().filter(|installation| app.mover.attempts(installation) > 0).count();
+    assert!(tried <= 5, "{tried} were tried");
 }
 
 #[tokio::test]

@@ -338,7 +338,7 @@ async fn r59_who_applied_a_superseded_release_early_and_was_not_moved_since_goes
     app.live_until("2026-11-22T09:30:00Z").await;
     app.mover.repair();
     assert_eq!(app.update_of(&release, &world.installations[0]).await.text("/state"), "FAILED");
-    assert_eq!(app.roll_back(&release).await, 1);
+    assert_eq!(app.roll_back(&release).await, 2);
     assert_eq!(number(&app, &world.installations[0]).await, 1);
     assert_eq!(number(&app, &world.installations[2]).await, 1);
     let update = app.update_of(&superseded, &world.installations[0]).await;
@@ -371,4 +371,18 @@ async fn r59_a_paused_rollout_can_be_rolled_back_and_is_paused_no_longer() {
     app.release_now(&world.pack.id).await;
     app.tick().await;
     assert_eq!(number(&app, &meanwhile).await, 3, "nothing holds the next release up");
+}
+
+#[tokio::test]
+async fn r59_an_account_that_leaves_before_the_next_attempt_is_moved_back_when_it_returns() {
+    let (app, [.., umbrella], world, release, _) = since().await;
+    app.mover.fail(&world.installations[2], 1, FailureCode::Internal);
+    app.roll_back(&release).await;
+    assert_eq!(number(&app, &world.installations[2]).await, 2, "the attempt has failed");
+    app.suspend(&umbrella).await;
+    app.advance_by(3600).await;
+    assert_eq!(app.release_state(&release).await, "ROLLED_BACK");
+    app.reactivate(&umbrella).await;
+    app.tick().await;
+    assert_eq!(number(&app, &world.installations[2]).await, 1);
 }

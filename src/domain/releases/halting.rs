@@ -160,6 +160,19 @@ pub enum Halt {
     Announce,
 }
 
+impl Halt {
+    /// Its name in the audit log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pause => "PAUSE",
+            Self::Cancel => "CANCEL",
+            Self::RollBack => "ROLL_BACK",
+            Self::Announce => "ANNOUNCE",
+        }
+    }
+}
+
 /// Decides what a halt does. `can_roll_back` is whether the release can be rolled back now.
 #[must_use]
 pub fn decide_halt(then: HaltAction, state: ReleaseState, can_roll_back: bool) -> Halt {

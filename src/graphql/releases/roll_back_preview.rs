@@ -28,7 +28,7 @@ impl RollBackPreview {
         let facts = release.roll_back_facts(ctx).await?;
         let (id, pack, version) = (release.release().id, release.release().pack_id, release.release().version_id);
         let impact = match facts.former {
-            Some(_) => impact_back(&ctx.publisher_snapshot()?, pack, version).await.or_failure()?,
+            Some(former) => impact_back(&ctx.publisher_snapshot()?, pack, former).await.or_failure()?,
             None => ReleaseImpact::default(),
         };
         let refusal = decide_roll_back(&facts).err();

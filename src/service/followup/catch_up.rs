@@ -54,7 +54,9 @@ pub(super) async fn judge_all(
     journal: &mut Journal<'_>,
     packs: &[Pack],
 ) -> Result<(), Failure> {
-    let running: Vec<_> = packs.iter().filter_map(|pack| pack.standing.at(journal.now).running_release).collect();
+    // A release whose window is due is judged when the window opens. Judged before, it could still be paused, although
+    // readers see it open (R30).
+    let running: Vec<_> = packs.iter().filter_map(|pack| pack.standing.running_release).collect();
     if running.is_empty() {
         return Ok(());
     }
@@ -180,13 +182,16 @@ fn move_back(
         return;
     }
     let mut row = match rows.remove(&(installation.id, release.id)) {
-        Some(row) if row.update.state == UpdateState::Applied => row,
-        // An attempt of the roll back has failed.
-        Some(row) if !is_canceled && row.update.state == UpdateState::Offered => row,
+        Some(row) if is_canceled && row.update.state == UpdateState::Applied => row,
+        // It has the release's version, whatever came of the update: it may have been skipped, or have failed, before
+        // another release brought the version, and an attempt of the roll back may have failed.
+        Some(row) if !is_canceled => row,
         // It was installed with the release's version.
         None if !is_canceled => offered(&installation, release, now),
         _ => return,
     };
+    // The account is entitled and active now, and sees that it was moved.
+    row.update.skip_reason = None;
     if attempt_back(cx, &mut row, release, now) {
         changes.moved.push(installation);
     } else if let Some(at) = row.next_attempt_at {

@@ -22,7 +22,7 @@ use crate::service::followup::updates::{
     VersionNumbers, applied, give_up, leave_to_later, offered, record_update, skip,
 };
 use crate::service::journal::Journal;
-use crate::service::releases::{judge_step, size_of_batch};
+use crate::service::releases::{judge_step, size_of_batch, waits_for_attempts};
 use crate::store::Tx;
 use crate::store::followup::tasks::{LONGEST_PAUSE, Task, Work};
 use crate::store::installations::changes::{Change, Changes};
@@ -91,6 +91,14 @@ impl FollowUp for RollOut {
             return Ok(Next::Again(batch.journal.now + LONGEST_PAUSE, task.resume_after));
         }
         let limit = size_of_batch(tx, &release, size).await?;
+        if self.mode == Mode::Move && waits_for_attempts(tx, &release, batch.journal.now).await? {
+            let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
+            let next = rollout.try_again(&mut batch.journal, limit).await?;
+            if let Some(halted) = self.judged(batch, &mut pack, &mut release, task.resume_after).await? {
+                return Ok(halted);
+            }
+            return Ok(Next::Again(next.unwrap_or(batch.journal.now), task.resume_after));
+        }
         let mut found = classes::first_of_pack(tx, pack.id, release.id, task.resume_after, size).await?;
         let is_cut = found.keep(limit, |installation| moves(installation, &release));
         let last = found.installations.last().map(|installation| installation.id.0).or(task.resume_after);

@@ -12,7 +12,7 @@ use crate::domain::releases::{Halt, Release, ReleaseState};
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, pack_and_release};
 use crate::service::followup::roll_out::{Mode, Rollout};
-use crate::service::releases::{complete_stage, judge_step, lets_stages_work, size_of_batch};
+use crate::service::releases::{complete_stage, judge_step, lets_stages_work, size_of_batch, waits_for_attempts};
 use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
 use crate::store::installations::classes;
 use crate::store::packs::write as packs;
@@ -47,6 +47,14 @@ impl FollowUp for OpenStages {
             return Ok(if has_started { Next::Then(Work::RollOut(pack.id, release.id)) } else { Next::Done });
         };
         let limit = size_of_batch(tx, &release, size).await?;
+        if waits_for_attempts(tx, &release, batch.journal.now).await? {
+            let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
+            let next = rollout.try_again(&mut batch.journal, limit).await?;
+            if let Some(halted) = judged(batch, &mut pack, &mut release).await? {
+                return Ok(halted);
+            }
+            return Ok(Next::Again(next.unwrap_or(batch.journal.now), task.resume_after));
+        }
         let first = classes::first_of_stages(tx, &release, stages::position(index), task.resume_after, limit).await?;
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
         rollout.update_by_class(&mut batch.journal, &first).await?;

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::domain::Instant;
 use crate::domain::accounts::{Actor, Privilege};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::log::{EventData, EventKind};
@@ -36,6 +37,19 @@ use crate::store::{StoreResult, Tx};
 pub(in crate::service) async fn size_of_batch(tx: &Tx, release: &Release, size: u64) -> StoreResult<u64> {
     let Some(rule) = release.halt.filter(|_| release.halted_at.is_none()) else { return Ok(size) };
     Ok(size.min(batch_limit(&rule, updates::progress(tx, release.id).await?.judged)))
+}
+
+/// Whether the moves that have failed and will be attempted again would halt a release, if they fail for good. Then no
+/// more is moved until they are decided. Only a release with a rule costs statements.
+pub(in crate::service) async fn waits_for_attempts(tx: &Tx, release: &Release, now: Instant) -> StoreResult<bool> {
+    let Some(rule) = release.judged_by(now) else { return Ok(false) };
+    let waiting = i64::try_from(updates::count_to_be_tried_again(tx, release.id).await?).unwrap_or(i64::MAX);
+    if waiting == 0 {
+        return Ok(false);
+    }
+    let HaltFigures { executed, bad } = updates::progress(tx, release.id).await?.judged;
+    let figures = HaltFigures { executed: executed.saturating_add(waiting), bad: bad.saturating_add(waiting) };
+    Ok(judge(&rule, figures))
 }
 
 /// Holds a pack, together with others; alone if the release has a halt rule, so that whoever judges it sees what all
@@ -95,7 +109,7 @@ fn announce(journal: &mut Journal<'_>, pack: &Pack, release: &Release, figures: 
         Entry::of("scheduler.haltRelease", Subject::Release(release.id), pack.name.clone())
             .set("executed", figures.executed)
             .set("bad", figures.bad)
-            .set("halt", format!("{halt:?}")),
+            .set("halt", halt.name()),
     );
     journal.append_event(JournalEvent {
         release_id: Some(release.id),
@@ -141,7 +155,7 @@ async fn roll_back(
     former: PackVersionId,
     figures: HaltFigures,
 ) -> Result<(), Failure> {
-    let installations = moving_back::impact_back(tx, pack.id, release.version_id).await?.moved;
+    let installations = moving_back::impact_back(tx, pack.id, former).await?.moved;
     let cause = Cause { action: "scheduler.rollBackRelease", reason: Some(reason(figures)), installations };
     start_roll_back(cx, tx, journal, pack, release, former, cause).await?;
     Ok(())

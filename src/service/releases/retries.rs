@@ -56,6 +56,8 @@ async fn try_retry_failed_updates(
     };
     release.state = decide_retry(&facts)?;
     release.ended_at = None;
+    // A halt that was only announced doesn't keep the rule from judging the retry (R58).
+    release.halted_at = None;
     releases::save(&tx, &release).await?;
     pack.standing.running_release = Some(release.id);
     packs::save_standing(&tx, pack.id, &pack.standing).await?;

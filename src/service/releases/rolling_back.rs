@@ -73,7 +73,7 @@ async fn try_roll_back(
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
     let reason = checked_reason(reason)?;
     let former = decide_roll_back(&facts(&tx, &pack, &release, &journal).await?)?;
-    let installations = moving_back::impact_back(&tx, pack.id, release.version_id).await?.moved;
+    let installations = moving_back::impact_back(&tx, pack.id, former).await?.moved;
     check_bound(installations, i64::from(*at_most))?;
     let cause = Cause { action: "rollBackRelease", reason: Some(reason), installations };
     let task = start_roll_back(cx, &tx, &mut journal, &mut pack, &mut release, former, cause).await?;

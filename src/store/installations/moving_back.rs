@@ -2,7 +2,7 @@
 
 use entity::{
     account, account_group as group, installation, installation_tally as tally, integration_pack as pack,
-    pack_share as share,
+    pack_share as share, pack_version,
 };
 use sea_orm::ConnectionTrait as _;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
@@ -15,22 +15,40 @@ use crate::store::installations::counts::{added_up, current};
 use crate::store::installations::read::{ReleaseImpact, by_class, counted, reached};
 use crate::store::reader::Reads;
 
-/// The installations that a roll back from a version of a pack would move or skip now. When all accounts have a grant, only those that aren't active are skipped. These are few, and the number of all
-/// installations of a version is kept, so none of those is counted.
-pub(crate) async fn impact_back(from: &impl Reads, pack: PackId, version: PackVersionId) -> StoreResult<ReleaseImpact> {
+/// The installations that a roll back to the version `former` of a pack would move or skip now: all that have a later
+/// version, because a superseded release may have brought some of them one. When all accounts have a grant, only the
+/// installations of inactive accounts are skipped. These are few, and the number of all installations of a version is
+/// kept, so none of those is counted.
+pub(crate) async fn impact_back(from: &impl Reads, pack: PackId, former: PackVersionId) -> StoreResult<ReleaseImpact> {
     if from.source().query_one(&shared_with_all(pack)).await?.is_none() {
         let mut each = reached(pack);
-        each.and_where(col(installation::Column::VersionId).eq(version.0));
+        each.and_where(is_later(col(installation::Column::VersionId), pack, former));
         return counted(&from.source().query_all(&by_class(each)).await?);
     }
     let number = async |select: SelectStatement| -> StoreResult<i64> {
         let row = from.source().query_one(&select).await?;
         Ok(row.map(|row| row.try_get::<Option<i64>>("", "count")).transpose()?.flatten().unwrap_or(0))
     };
-    let suspended = number(suspended(pack, version)).await?;
-    let all = number(all(pack, version)).await?;
+    let suspended = number(suspended(pack, former)).await?;
+    let all = number(all(pack, former)).await?;
     let skipped = (suspended > 0).then_some((SkipReason::AccountSuspended, suspended));
     Ok(ReleaseImpact { moved: all - suspended, skipped: skipped.into_iter().collect() })
+}
+
+/// The condition that `version` is a later version of a pack than `former`.
+fn is_later(version: Expr, pack: PackId, former: PackVersionId) -> Expr {
+    let number = Query::select()
+        .column(pack_version::Column::Number)
+        .from(pack_version::Entity)
+        .and_where(col(pack_version::Column::Id).eq(former.0))
+        .take();
+    let later = Query::select()
+        .column(pack_version::Column::Id)
+        .from(pack_version::Entity)
+        .and_where(col(pack_version::Column::PackId).eq(pack.0))
+        .and_where(col(pack_version::Column::Number).gt(Expr::SubQuery(None, Box::new(number.into()))))
+        .take();
+    version.in_subquery(later)
 }
 
 fn shared_with_all(pack: PackId) -> SelectStatement {
@@ -44,17 +62,17 @@ fn shared_with_all(pack: PackId) -> SelectStatement {
         .take()
 }
 
-fn all(id: PackId, version: PackVersionId) -> SelectStatement {
+fn all(id: PackId, former: PackVersionId) -> SelectStatement {
     let mut select = current();
     select
         .expr_as(added_up(tally::Column::Installations, tally::Column::AllInstallations), "count")
         .and_where(col(pack::Column::Id).eq(id.0))
-        .and_where(col(tally::Column::VersionId).eq(version.0));
+        .and_where(is_later(col(tally::Column::VersionId), id, former));
     select
 }
 
 /// The status is a literal, so that PostgreSQL sees that the partial index on accounts matches.
-fn suspended(pack: PackId, version: PackVersionId) -> SelectStatement {
+fn suspended(pack: PackId, former: PackVersionId) -> SelectStatement {
     use installation::Column as I;
     Query::select()
         .expr_as(Expr::cust("COUNT(*)"), "count")
@@ -62,7 +80,7 @@ fn suspended(pack: PackId, version: PackVersionId) -> SelectStatement {
         .inner_join(installation::Entity, col(I::AccountId).eq(col(account::Column::Id)))
         .and_where(Expr::cust("\"account\".\"status\" <> 'ACTIVE'"))
         .and_where(col(I::PackId).eq(pack.0))
-        .and_where(col(I::VersionId).eq(version.0))
+        .and_where(is_later(col(I::VersionId), pack, former))
         .and_where(col(I::UninstalledAt).is_null())
         .take()
 }

@@ -129,13 +129,13 @@ pub async fn impact(snapshot: &Snapshot<PublisherScope>, pack: PackId) -> StoreR
     counted(&snapshot.conn().query_all(&by_class(each)).await?)
 }
 
-/// The installations that a roll back from a version of the publisher's pack would move or skip now.
+/// The installations that a roll back to the version `former` of the publisher's pack would move or skip now.
 pub async fn impact_back(
     snapshot: &Snapshot<PublisherScope>,
     pack: PackId,
-    version: PackVersionId,
+    former: PackVersionId,
 ) -> StoreResult<ReleaseImpact> {
-    moving_back::impact_back(snapshot, pack, version).await
+    moving_back::impact_back(snapshot, pack, former).await
 }
 
 /// Live installations of a pack, with what decides whether a release moves them.

@@ -98,6 +98,14 @@ pub async fn after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64)
     select.all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
 
+/// The number of updates of a release that will be attempted again.
+pub async fn count_to_be_tried_again(tx: &Tx, release: ReleaseId) -> StoreResult<u64> {
+    let select = update::Entity::find()
+        .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(update::Column::NextAttemptAt.is_not_null());
+    Ok(select.count(tx.conn()).await?)
+}
+
 /// The updates of a release that will be attempted again, soonest first, at most `limit`. They aren't locked, as in
 /// [`after`].
 pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> StoreResult<Vec<UpdateRow>> {

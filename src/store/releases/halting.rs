@@ -16,12 +16,13 @@ use crate::store::convert::{Stored as _, actor, read_some};
 use crate::store::locks::ActorColumns;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
-use crate::store::{Snapshot, StoreResult};
+use crate::store::{Snapshot, StoreError, StoreResult};
 
 /// The pause in a row.
 pub(in crate::store) fn pause(m: &release::Model) -> StoreResult<Option<Pause>> {
-    let (Some(at), Some(kind), Some(name)) = (m.paused_at, &m.pause_actor_kind, &m.pause_actor_name) else {
-        return Ok(None);
+    let Some(at) = m.paused_at else { return Ok(None) };
+    let (Some(kind), Some(name)) = (&m.pause_actor_kind, &m.pause_actor_name) else {
+        return Err(StoreError::Fault(format!("nobody is known to have paused the release {}", m.id)));
     };
     let by = actor(kind, name.clone(), m.pause_actor_token_id, m.pause_actor_account_id)?;
     let figures = m.pause_executed.zip(m.pause_bad).map(|(executed, bad)| HaltFigures { executed, bad });
@@ -32,8 +33,14 @@ pub(in crate::store) fn pause(m: &release::Model) -> StoreResult<Option<Pause>> 
 pub(in crate::store) fn rule(m: &release::Model) -> StoreResult<Option<HaltRule>> {
     let then = read_some(m.halt_then.as_deref())?;
     let rule = (m.halt_hundredths, m.halt_at_least, then, m.halt_watch_hours);
-    let (Some(hundredths), Some(at_least), Some(then), Some(watch_hours)) = rule else { return Ok(None) };
-    Ok(Some(HaltRule { hundredths, at_least, then, watch_hours }))
+    match rule {
+        (Some(hundredths), Some(at_least), Some(then), Some(watch_hours)) => {
+            Ok(Some(HaltRule { hundredths, at_least, then, watch_hours }))
+        }
+        (None, None, None, None) => Ok(None),
+        // Without its numbers nothing is moved (R58).
+        _ => Err(StoreError::Fault(format!("the halt rule of the release {} is incomplete", m.id))),
+    }
 }
 
 /// Sets the columns of both.

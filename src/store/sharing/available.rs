@@ -261,7 +261,12 @@ pub async fn releases_by_ids(
         .expr(Expr::cust("1"))
         .from(pack::Entity)
         .and_where(col(pack::Column::Id).eq(col(release::Column::PackId)))
-        .and_where(col(pack::Column::PendingReleaseId).eq(id()).or(col(pack::Column::RunningReleaseId).eq(id())))
+        .and_where(
+            col(pack::Column::PendingReleaseId).eq(id()).or(col(pack::Column::RunningReleaseId)
+                .eq(id())
+                // A release that is rolled back is shown to accounts to which it came: its version isn't current (R59).
+                .and(is_current(col(release::Column::VersionId), now))),
+        )
         .and_where(granted(Expr::val(account.0), col(pack::Column::Id)))
         .and_where(has_installed(account, col(pack::Column::Id)))
         .take();

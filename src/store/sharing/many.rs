@@ -96,7 +96,9 @@ impl VisibleToMany {
     pub fn release(&self, scope: ManagedScope, id: ReleaseId) -> Option<Release> {
         let (pack, facts) = self.seen(scope)?;
         let is_pending = pack.standing.pending.is_some_and(|pending| pending.release_id == id);
-        let is_open = is_pending || pack.standing.running_release == Some(id);
+        let current = pack.standing.at(self.now).current_version;
+        let is_current = self.releases.get(&id).is_some_and(|release| current == Some(release.version_id));
+        let is_open = is_pending || is_current && pack.standing.running_release == Some(id);
         let is_announced = is_open && facts.is_granted && !facts.installed.is_empty();
         let came = || facts.updates.iter().any(|update| update.release == id && facts.shows(update));
         (is_announced || came()).then(|| self.releases.get(&id).cloned()).flatten()
