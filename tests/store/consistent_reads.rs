@@ -110,7 +110,8 @@ async fn r49_an_event_committed_between_two_statements_of_a_subscription_arrives
         if is_first && sql.contains(r#"FROM "event""#) && sql.contains("occurred_at") {
             is_first = false;
             let _ = read.send(());
-            let _ = go_on.recv_timeout(TIME_LIMIT);
+            // Otherwise tasks that wait for this thread would stand still, perhaps with the database's lock.
+            let _ = tokio::task::block_in_place(|| go_on.recv_timeout(TIME_LIMIT));
         }
     });
     let (runtime, token, id) = (tokio::runtime::Handle::current(), app.publisher.clone(), pack.id.clone());
