@@ -26,7 +26,8 @@ const ASIDE: [&str; 9] = [
     "server_secret",
 ];
 /// Columns that depend on chance, or on places in the logs.
-const OPAQUE: [&str; 10] = [
+const OPAQUE: [&str; 11] = [
+    "bucket_seed",
     "secret_hash",
     "content_key",
     "visible_after",
