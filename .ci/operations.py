@@ -181,6 +181,13 @@ def main():
     run("ReleasePage", PUBLISHER, id=release)
     run("RetryFailed", PUBLISHER, refused="NOTHING_TO_RETRY", releaseId=release)
     run("InstallationHistory", ACME, id=installation)
+    newest = "query($id: ID!) { installation(id: $id) { updates(first: 1) { edges { node { id } } } } }"
+    update = nodes(ask(ACME, newest, id=installation)["installation"]["updates"])[0]["id"]
+    run("MyUpdates", ACME)
+    run("HowItWent", ACME, updateId=update, outcome="WORKS", comment="No surprises.")
+    run("StagedPreview", PUBLISHER, packId=pack, schedule={"onDate": dates["latest"]})
+    assert run("BeforeRollingBack", PUBLISHER, releaseId=release)["willMoveCount"] == 1
+    run("WhatARuleWouldHaveDone", PUBLISHER, packId=pack)
 
     run("FollowUpdates", ACME, after=followed)
     run("FollowEverything", ACME, after=followed)
