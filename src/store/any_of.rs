@@ -9,30 +9,26 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
 use super::reader::Reader;
 use super::{DatabaseKind, Snapshot, Tx};
 
-/// The most ids that PostgreSQL compares with each row one by one.
-const COMPARED_MAX: usize = 200;
-
 /// The condition that `column` is one of `ids`.
 ///
 /// On PostgreSQL all ids are one parameter. With a parameter for each id, each number of ids would need its own
 /// statement and plan. The parameter is the text of an array, because the driver can't bind arrays without knowing
 /// their type. SQLite has no arrays, but prepares a statement in microseconds.
-///
-/// Where an index doesn't help, PostgreSQL reads the array anew for each row, so that a thousand rows of a thousand
-/// ids take a quarter of a second. A longer list is therefore a set of rows, which PostgreSQL joins.
 pub(in crate::store) fn any_of(kind: DatabaseKind, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
     match kind {
         DatabaseKind::Sqlite => column.is_in(ids),
+        DatabaseKind::Postgresql => column.eq(PgFunc::any(uuids(ids))),
+    }
+}
+
+/// [`any_of`] for thousands of ids where PostgreSQL can't look each of them up in an index. There it reads the array anew
+/// for each row, so that a thousand rows of a thousand ids take a quarter of a second. Here the ids are rows, which it
+/// joins.
+fn any_of_many(kind: DatabaseKind, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
+    match kind {
+        DatabaseKind::Sqlite => column.is_in(ids),
         DatabaseKind::Postgresql => {
-            let mut count = 0;
-            let write = |array: &mut String, id: Uuid| {
-                array.push_str(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-            };
-            let ids = array(ids.into_iter().inspect(|_| count += 1), write).cast_as("uuid[]");
-            if count <= COMPARED_MAX {
-                return column.eq(PgFunc::any(ids));
-            }
-            column.in_subquery(Query::select().expr(Func::cust("unnest").arg(ids)).take())
+            column.in_subquery(Query::select().expr(Func::cust("unnest").arg(uuids(ids))).take())
         }
     }
 }
@@ -55,6 +51,13 @@ fn any_of_bytes(kind: DatabaseKind, column: Expr, values: Vec<Vec<u8>>) -> Expr 
     }
 }
 
+fn uuids(ids: impl IntoIterator<Item = Uuid>) -> Expr {
+    let write = |array: &mut String, id: Uuid| {
+        array.push_str(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    };
+    array(ids, write).cast_as("uuid[]")
+}
+
 /// A parameter with the text of an array.
 fn array<T>(values: impl IntoIterator<Item = T>, write: impl Fn(&mut String, T)) -> Expr {
     let mut array = String::from("{");
@@ -72,6 +75,11 @@ impl Reader {
     /// [`any_of`] for this database.
     pub(in crate::store) fn any_of(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
         any_of(self.kind(), column, ids)
+    }
+
+    /// [`any_of_many`] for this database.
+    pub(in crate::store) fn any_of_many(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
+        any_of_many(self.kind(), column, ids)
     }
 
     /// [`any_of_bytes`] for this database.

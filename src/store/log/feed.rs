@@ -85,7 +85,7 @@ pub async fn read_after(
             all_located = records::find(server.reader(), &query, range).await?;
         }
         for accounts in listening.accounts.chunks(ACCOUNTS_MAX) {
-            let of_accounts = server.reader().any_of(col(R::AccountId), ids(accounts));
+            let of_accounts = server.reader().any_of_many(col(R::AccountId), ids(accounts));
             let check = readable.clone().and(of_accounts).and(event_records::to_account());
             let found = Found::Records(col(R::Sequence).gt(position));
             let query = RecordQuery { log: Log::Events, found, check };
@@ -155,14 +155,14 @@ pub async fn hearers(
         let before = Query::select()
             .exprs([col(H::AccountId), col(H::PackId), col(H::VisibleAfter), col(H::VisibleUntil)])
             .from(past_visibility::Entity)
-            .and_where(server.reader().any_of(col(H::AccountId), ids()))
+            .and_where(server.reader().any_of_many(col(H::AccountId), ids()))
             .and_where(server.reader().any_of(col(H::PackId), packs.iter().copied()))
             .and_where(col(H::VisibleUntil).gte(first))
             .take();
         let installed = Query::select()
             .exprs([col(I::AccountId), col(I::PackId), col(I::VisibleAfter), col(I::VisibleUntil)])
             .from(installation::Entity)
-            .and_where(server.reader().any_of(col(I::AccountId), ids()))
+            .and_where(server.reader().any_of_many(col(I::AccountId), ids()))
             .and_where(server.reader().any_of(col(I::PackId), packs.iter().copied()))
             .and_where(col(I::VisibleUntil).is_null().or(col(I::VisibleUntil).gte(first)))
             .union(UnionType::All, before)

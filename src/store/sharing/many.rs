@@ -148,7 +148,7 @@ pub async fn seen_by(
         let granted: Vec<Uuid> = member::Entity::find()
             .select_only()
             .column(member::Column::AccountId)
-            .filter(server.reader().any_of(col(member::Column::AccountId), ids()))
+            .filter(server.reader().any_of_many(col(member::Column::AccountId), ids()))
             .filter(
                 col(member::Column::GroupId).in_subquery(
                     Query::select()
@@ -167,7 +167,7 @@ pub async fn seen_by(
         let of_accounts = || {
             col(installation::Column::PackId)
                 .eq(pack.0)
-                .and(server.reader().any_of(col(installation::Column::AccountId), ids()))
+                .and(server.reader().any_of_many(col(installation::Column::AccountId), ids()))
         };
         let installed: Vec<(Uuid, Uuid)> = installation::Entity::find()
             .select_only()
