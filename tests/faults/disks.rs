@@ -35,8 +35,8 @@ fn fill(folder: &Path) -> PathBuf {
     ballast
 }
 
-/// Fills the disk again and again while clients work.
-async fn is_full_now_and_then(field: Arc<Field>, folder: &Path, dice: &mut Dice) {
+/// Fills the disk again and again while clients work. When there is room again, `operate` does an operator's work.
+async fn is_full_now_and_then(field: Arc<Field>, folder: &Path, dice: &mut Dice, mut operate: impl AsyncFnMut()) {
     let load = Load::start(&field, dice);
     for _ in 0..short_or_long(2, 20) {
         field.acknowledges(3).await;
@@ -47,6 +47,7 @@ async fn is_full_now_and_then(field: Arc<Field>, folder: &Path, dice: &mut Dice)
         tokio::time::sleep(dice.within(Duration::from_secs(1))).await;
         // A file that is in the way may be filled meanwhile by what the database writes.
         std::fs::remove_file(ballast).expect("room");
+        operate().await;
         let took = until("a write", RECOVERY, async || write(&field).await.is_none()).await;
         eprintln!("there was room, and writes were taken after {took:?}");
     }
@@ -72,7 +73,7 @@ async fn a_full_disk_under_sqlite_loses_and_doubles_nothing() {
     let database = Database::in_folder(folder.path()).await;
     let mut dice = Dice::new("SQLite's disk");
     let field = Field::new(1, database).await;
-    is_full_now_and_then(field, folder.path(), &mut dice).await;
+    is_full_now_and_then(field, folder.path(), &mut dice, async || {}).await;
 }
 
 /// A file system that is unmounted when this is dropped.
@@ -86,9 +87,9 @@ impl Drop for Mounted {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_under_postgresql_loses_and_doubles_nothing() {
-    let Some(postgres) = Postgres::start_on_a_small_disk(160).await else { return };
+    let Some(mut postgres) = Postgres::start_on_a_small_disk(160).await else { return };
     let mut dice = Dice::new("PostgreSQL's disk");
     let field = Field::new(1, Database::on_own(&postgres.url()).await).await;
     let folder = postgres.folder().to_owned();
-    is_full_now_and_then(field, &folder, &mut dice).await;
+    is_full_now_and_then(field, &folder, &mut dice, async || postgres.start_if_ended().await).await;
 }

@@ -108,6 +108,13 @@ impl Postgres {
         self.spawn_again().await;
     }
 
+    /// Starts the server again if it has ended by itself: PostgreSQL does when it finds no room for its own log.
+    pub(crate) async fn start_if_ended(&mut self) {
+        if self.child.try_wait().expect("its state").is_some() {
+            self.spawn_again().await;
+        }
+    }
+
     /// Starts the ended server again.
     async fn spawn_again(&mut self) {
         // Some of its processes may have the port for a moment longer.

@@ -4,6 +4,7 @@ use entity::{installation_update as update, update_outcome as outcome};
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use uuid::Uuid;
 
+use crate::domain::Instant;
 use crate::domain::id::UpdateId;
 use crate::domain::installations::{OutcomeReport, Tally, UpdateOutcome};
 use crate::store::convert::Stored as _;
@@ -22,9 +23,16 @@ pub async fn newest(tx: &Tx, id: UpdateId) -> StoreResult<Option<OutcomeReport>>
     newest.map(outcomes::report).transpose()
 }
 
-/// Adds the newest report of an applied update, and tallies it. `before` is the outcome until then. `is_judged` is
-/// whether the halt rule counts the update (R58).
-pub async fn add(tx: &Tx, report: &OutcomeReport, before: Option<UpdateOutcome>, is_judged: bool) -> StoreResult<()> {
+/// Adds the newest report of an applied update, and tallies it at `now`, when the halt rule judges it: a report's own time
+/// may lie after the time of another report. `before` is the outcome until then. `is_judged` is whether the rule counts
+/// the update (R58, R60).
+pub async fn add(
+    tx: &Tx,
+    report: &OutcomeReport,
+    before: Option<UpdateOutcome>,
+    is_judged: bool,
+    now: Instant,
+) -> StoreResult<()> {
     let actor = ActorColumns::from(&report.reported_by);
     let row = outcome::ActiveModel {
         id: Set(report.id.into()),
@@ -50,5 +58,5 @@ pub async fn add(tx: &Tx, report: &OutcomeReport, before: Option<UpdateOutcome>,
         .exec(tx.conn())
         .await?;
     let tally = Tally::of_judged_report(before, report.outcome, is_judged);
-    tallies::add_one(tx, report.update.release, report.pack_id, report.reported_at, &tally).await
+    tallies::add_one(tx, report.update.release, report.pack_id, now, &tally).await
 }
