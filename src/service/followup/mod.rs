@@ -9,6 +9,7 @@ mod completion;
 mod delete;
 mod eligibility;
 mod grants;
+mod judging;
 mod mover;
 mod offer;
 mod rename;

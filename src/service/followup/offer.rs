@@ -7,14 +7,13 @@ use crate::domain::installations::UpdateState;
 use crate::domain::releases::ReleaseState;
 use crate::service::error::Failure;
 use crate::service::followup::completion::pack_and_release;
-use crate::service::followup::updates::{VersionChange, VersionNumbers};
+use crate::service::followup::updates::VersionNumbers;
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes;
 use crate::store::installations::classes::InstallationFacts;
-use crate::store::installations::section::Members;
 use crate::store::packs::write as packs;
 
-use super::class_change::{ClassChange, record_change};
+use super::class_change::ClassChange;
 use super::{Batch, FollowUp, Next};
 
 /// Offers a scheduled release to the entitled installations of its pack.
@@ -43,18 +42,19 @@ impl FollowUp for Offer {
         let mut changes = Changes::new(tx, &release, batch.journal.now);
         for (version, members) in by_version {
             let change = Change::to(UpdateState::Offered);
-            let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-            changes.make(None, change, Members::Listed(&ids)).await?;
             let class_change = ClassChange {
+                tx,
                 pack: &pack,
                 release: &release,
+                numbers: &numbers,
                 change,
                 before: None,
-                version: VersionChange::stays(numbers.get(version)),
+                from: version,
+                to: version,
                 action: "scheduler.offerUpdate",
                 section: None,
             };
-            record_change(&mut batch.journal, &class_change, &members);
+            class_change.write(&mut batch.journal, &mut changes, &members).await?;
         }
         changes.end().await?;
         Ok(Next::after(batch.processed(found, Some(last))))

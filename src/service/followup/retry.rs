@@ -2,32 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use uuid::Uuid;
-
 use crate::domain::Instant;
-use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{
-    Failure as UpdateFailure, FailureCode, ReachedState, UpdateState, pause_in_round, reason_to_skip,
+    Failure as UpdateFailure, ReachedState, UpdateState, pause_in_round, reason_to_skip,
 };
 use crate::domain::packs::Pack;
-use crate::domain::releases::{Halt, Release, ReleaseState};
+use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use crate::service::followup::updates::VersionNumbers;
 use crate::service::journal::Journal;
-use crate::service::releases::{judge_step, size_of_batch};
+use crate::service::releases::size_of_batch;
 use crate::store::Tx;
 use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes::InstallationFacts;
-use crate::store::installations::section::Members;
-use crate::store::installations::write_counts::Move;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
-use super::class_change::{ClassChange, record_change};
+use super::class_change::{ClassChange, Failed, move_each};
+use super::judging::judged;
 use super::{Batch, FollowUp, Next};
 
 /// Retries failed updates. The last batch completes the release.
@@ -86,21 +83,6 @@ impl FollowUp for Retry {
     }
 }
 
-/// Judges a step. Returns how the task continues if the release was halted.
-async fn judged(
-    batch: &mut Batch<'_>,
-    pack: &mut Pack,
-    release: &mut Release,
-    last: Option<Uuid>,
-) -> Result<Option<Next>, Failure> {
-    let halt = judge_step(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
-    Ok(match halt {
-        None | Some(Halt::Announce) => None,
-        Some(Halt::Pause) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, last)),
-        Some(Halt::Cancel | Halt::RollBack) => Some(Next::Done),
-    })
-}
-
 /// Tries failed updates again, by classes. Gives up those whose installation may no longer be moved. Returns whether an
 /// installation was tried.
 async fn try_failed(
@@ -137,31 +119,25 @@ async fn try_failed(
     let is_old =
         |row: &&UpdateRow| row.update.settled_at.zip(release.resumed_at).is_some_and(|(at, resumed)| at < resumed);
     let old: BTreeSet<_> = rows.iter().filter(is_old).map(|row| row.update.id.installation).collect();
-    let mut failed: BTreeMap<InstallationId, FailureCode> = BTreeMap::new();
+    let mut failed = Failed::new();
     for ((before, version), mut members) in classes {
-        members.retain(|installation| match cx.mover.move_installation(installation.id, release.id) {
-            Ok(()) => true,
-            Err(code) => failed.insert(installation.id, code).is_some(),
-        });
+        move_each(cx, release, &mut members, &mut failed);
         journal.active.extend(members.iter().map(|installation| installation.account_id));
         let change = Change { how: Some(release.method()), ..Change::to(UpdateState::Applied) };
-        let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-        changes.make(Some(before), change, Members::Listed(&ids)).await?;
-        changes.count_anew(ids.iter().filter(|id| old.contains(id)).count());
-        if version != release.version_id {
-            let movement = Move { pack: pack.id, from: version, to: release.version_id, at: journal.now };
-            installations::move_alike(tx, Members::Listed(&ids), movement).await?;
-        }
+        changes.count_anew(members.iter().filter(|installation| old.contains(&installation.id)).count());
         let class_change = ClassChange {
+            tx,
             pack,
             release,
+            numbers: &numbers,
             change,
-            before: Some(before.0),
-            version: numbers.change(version, release.version_id),
+            before: Some(before),
+            from: version,
+            to: release.version_id,
             action: "scheduler.applyUpdate",
             section: None,
         };
-        record_change(journal, &class_change, &members);
+        class_change.write(journal, &mut changes, &members).await?;
     }
     changes.end().await?;
     if !failed.is_empty() {
@@ -171,12 +147,7 @@ async fn try_failed(
 }
 
 /// Plans the next attempts of updates that have failed again. They stay FAILED.
-async fn plan_next(
-    tx: &Tx,
-    release: &Release,
-    failed: &BTreeMap<InstallationId, FailureCode>,
-    now: Instant,
-) -> Result<(), Failure> {
+async fn plan_next(tx: &Tx, release: &Release, failed: &Failed, now: Instant) -> Result<(), Failure> {
     let ids: Vec<_> = failed.keys().copied().collect();
     let mut rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
     for row in &mut rows {

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{
-    FailureCode, ReachedState, RollBackDecision, SkipReason, UpdateMethod, UpdateState, decide_roll_back,
-    reason_to_skip,
+    ReachedState, RollBackDecision, SkipReason, UpdateMethod, UpdateState, decide_roll_back, reason_to_skip,
 };
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
@@ -19,13 +18,12 @@ use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes::InstallationFacts;
-use crate::store::installations::section::{Members, Section};
-use crate::store::installations::write_counts::Move;
+use crate::store::installations::section::Section;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
 use super::catch_up::catch_up;
-use super::class_change::{ClassChange, record_change};
+use super::class_change::{ClassChange, Failed, move_each};
 use super::withdraw::not_back;
 use super::{Batch, FollowUp, Next};
 
@@ -54,9 +52,6 @@ struct Class {
     /// Whether an offer that ends was hidden from the account (R45).
     is_hidden: bool,
 }
-
-/// The installations that could not be moved.
-type Failed = BTreeMap<InstallationId, FailureCode>;
 
 impl FollowUp for RollBack {
     async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
@@ -127,32 +122,27 @@ impl MovingBack<'_> {
                     change.skip_reason = class.is_hidden.then_some(SkipReason::NotEntitled);
                 }
                 RollBackDecision::MoveBack => {
-                    members.retain(|installation| self.try_move(installation.id, &mut failed));
+                    move_each(self.services, self.release, &mut members, &mut failed);
                     journal.active.extend(members.iter().map(|installation| installation.account_id));
                     changes.take_back(members.iter().filter_map(|installation| installation.outcome));
                     change.how = Some(UpdateMethod::RolledBack);
                     after = self.former;
                 }
             }
-            let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-            // Most batches are all alike.
-            let section = section.filter(|_| ids.len() == found.len());
-            let changing = section.map_or(Members::Listed(&ids), Members::All);
-            changes.make(class.update, change, changing).await?;
-            if after != class.version {
-                let movement = Move { pack: self.pack.id, from: class.version, to: after, at: journal.now };
-                installations::move_alike(self.tx, changing, movement).await?;
-            }
             let class_change = ClassChange {
+                tx: self.tx,
                 pack: self.pack,
                 release: self.release,
+                numbers: &numbers,
                 change,
-                before: class.update.map(|(state, _)| state),
-                version: numbers.change(class.version, after),
+                before: class.update,
+                from: class.version,
+                to: after,
                 action: "scheduler.withdrawUpdate",
-                section,
+                // Most batches are all alike.
+                section: section.filter(|_| members.len() == found.len()),
             };
-            record_change(journal, &class_change, &members);
+            class_change.write(journal, &mut changes, &members).await?;
         }
         changes.end().await?;
         self.plan_again(journal, &failed).await?;
@@ -191,17 +181,6 @@ impl MovingBack<'_> {
         };
         let is_hidden = decision == RollBackDecision::EndOffer && !installation.is_entitled;
         Class { decision, update: installation.update, version: installation.version_id, is_hidden }
-    }
-
-    /// Tries to move an installation. A failure is added to `failed`.
-    fn try_move(&self, id: InstallationId, failed: &mut Failed) -> bool {
-        match self.services.mover.move_installation(id, self.release.id) {
-            Ok(()) => true,
-            Err(code) => {
-                failed.insert(id, code);
-                false
-            }
-        }
     }
 
     /// Plans the next attempts of installations that could not be moved. An installation that was made with the release's

@@ -14,7 +14,7 @@ use crate::domain::installations::{
     UpdateState, decide_rollout, pause_after, reason_to_skip,
 };
 use crate::domain::packs::Pack;
-use crate::domain::releases::{Halt, Release, ReleaseState};
+use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
@@ -22,20 +22,19 @@ use crate::service::followup::updates::{
     VersionNumbers, applied, give_up, leave_to_later, offered, record_update, skip,
 };
 use crate::service::journal::Journal;
-use crate::service::releases::{judge_step, size_of_batch, waits_for_attempts};
+use crate::service::releases::size_of_batch;
 use crate::store::Tx;
 use crate::store::followup::tasks::{LONGEST_PAUSE, Task, Work};
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes::{First, InstallationFacts};
-use crate::store::installations::section::Members;
-use crate::store::installations::write_counts::Move;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
 use super::catch_up::catch_up;
-use super::class_change::{ClassChange, record_change};
+use super::class_change::{ClassChange, Failed, move_each};
 use super::eligibility::Eligibility;
+use super::judging::{judged, try_again_first};
 use super::{Batch, FollowUp, Next};
 
 /// What a rollout does with the installations that it reaches.
@@ -73,9 +72,6 @@ struct Class {
     skip: Option<SkipReason>,
 }
 
-/// The installations that could not be moved.
-type Failed = BTreeMap<InstallationId, FailureCode>;
-
 impl FollowUp for RollOut {
     async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
@@ -91,13 +87,10 @@ impl FollowUp for RollOut {
             return Ok(Next::Again(batch.journal.now + LONGEST_PAUSE, task.resume_after));
         }
         let limit = size_of_batch(tx, &release, size).await?;
-        if self.mode == Mode::Move && waits_for_attempts(tx, &release, batch.journal.now).await? {
-            let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
-            let next = rollout.try_again(&mut batch.journal, limit).await?;
-            if let Some(halted) = self.judged(batch, &mut pack, &mut release, task.resume_after).await? {
-                return Ok(halted);
-            }
-            return Ok(Next::Again(next.unwrap_or(batch.journal.now), task.resume_after));
+        if self.mode == Mode::Move
+            && let Some(next) = try_again_first(batch, &mut pack, &mut release, self.mode, limit).await?
+        {
+            return Ok(next);
         }
         let mut found = classes::first_of_pack(tx, pack.id, release.id, task.resume_after, size).await?;
         let is_cut = found.keep(limit, |installation| moves(installation, &release));
@@ -163,13 +156,10 @@ impl RollOut {
         release: &mut Release,
         last: Option<Uuid>,
     ) -> Result<Option<Next>, Failure> {
-        let halt = judge_step(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
-        Ok(match (halt, self.mode) {
-            // Giving up moves nobody, and goes on while the release is paused.
-            (None | Some(Halt::Announce), _) | (Some(Halt::Pause), Mode::GiveUp) => None,
-            (Some(Halt::Pause), Mode::Move | Mode::Stage) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, last)),
-            (Some(Halt::Cancel | Halt::RollBack), _) => Some(Next::Done),
-        })
+        let halted = judged(batch, pack, release, last).await?;
+        // Giving up moves nobody, and goes on while the release is paused.
+        let goes_on = self.mode == Mode::GiveUp && release.state == ReleaseState::InProgress;
+        Ok(halted.filter(|_| !goes_on))
     }
 }
 
@@ -217,31 +207,26 @@ impl Rollout<'_> {
                     Change { failure: Some(FailureCode::Internal), ..Change::to(UpdateState::Failed) }
                 }
                 RolloutDecision::Move => {
-                    members.retain(|installation| self.try_move(installation.id, &mut failed));
+                    move_each(self.services, self.release, &mut members, &mut failed);
                     journal.active.extend(members.iter().map(|installation| installation.account_id));
                     version = self.release.version_id;
                     Change { how: Some(self.how()), ..Change::to(UpdateState::Applied) }
                 }
             };
-            let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-            // Most batches are all alike.
-            let section = found.section.filter(|_| ids.len() == found.installations.len());
-            let changing = section.map_or(Members::Listed(&ids), Members::All);
-            changes.make(class.update, change, changing).await?;
-            if version != class.version {
-                let movement = Move { pack: self.pack.id, from: class.version, to: version, at: journal.now };
-                installations::move_alike(self.tx, changing, movement).await?;
-            }
             let class_change = ClassChange {
+                tx: self.tx,
                 pack: self.pack,
                 release: self.release,
+                numbers: &numbers,
                 change,
-                before: class.update.map(|(state, _)| state),
-                version: numbers.change(class.version, version),
+                before: class.update,
+                from: class.version,
+                to: version,
                 action: "scheduler.applyUpdate",
-                section,
+                // Most batches are all alike.
+                section: found.section.filter(|_| members.len() == found.installations.len()),
             };
-            record_change(journal, &class_change, &members);
+            class_change.write(journal, &mut changes, &members).await?;
         }
         if failed.is_empty() {
             changes.end().await?;
@@ -253,17 +238,6 @@ impl Rollout<'_> {
         let rows = self.update_each(journal, &live, stored, &failed).await?;
         changes.end_with(&rows).await?;
         Ok(catching_up)
-    }
-
-    /// Tries to move an installation. A failure is added to `failed`.
-    fn try_move(&self, id: InstallationId, failed: &mut Failed) -> bool {
-        match self.services.mover.move_installation(id, self.release.id) {
-            Ok(()) => true,
-            Err(code) => {
-                failed.insert(id, code);
-                false
-            }
-        }
     }
 
     /// Retries the installations whose pause is over, or gives all of them up. Returns when the next one is due, if any

@@ -7,17 +7,17 @@
 use uuid::Uuid;
 
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::packs::Pack;
-use crate::domain::releases::{Halt, Release, ReleaseState};
+use crate::domain::releases::ReleaseState;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, pack_and_release};
 use crate::service::followup::roll_out::{Mode, Rollout};
-use crate::service::releases::{complete_stage, judge_step, lets_stages_work, size_of_batch, waits_for_attempts};
+use crate::service::releases::{complete_stage, lets_stages_work, size_of_batch};
 use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
 use crate::store::installations::classes;
 use crate::store::packs::write as packs;
 use crate::store::releases::stages;
 
+use super::judging::{judged, try_again_first};
 use super::{Batch, FollowUp, Next};
 
 /// Moves the installations of a release's opened stages.
@@ -47,13 +47,8 @@ impl FollowUp for OpenStages {
             return Ok(if has_started { Next::Then(Work::RollOut(pack.id, release.id)) } else { Next::Done });
         };
         let limit = size_of_batch(tx, &release, size).await?;
-        if waits_for_attempts(tx, &release, batch.journal.now).await? {
-            let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
-            let next = rollout.try_again(&mut batch.journal, limit).await?;
-            if let Some(halted) = judged(batch, &mut pack, &mut release).await? {
-                return Ok(halted);
-            }
-            return Ok(Next::Again(next.unwrap_or(batch.journal.now), task.resume_after));
+        if let Some(next) = try_again_first(batch, &mut pack, &mut release, Mode::Stage, limit).await? {
+            return Ok(next);
         }
         let first = classes::first_of_stages(tx, &release, stages::position(index), task.resume_after, limit).await?;
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
@@ -62,7 +57,7 @@ impl FollowUp for OpenStages {
         batch.processed(first.installations.len(), last);
         let is_full = u64::try_from(first.installations.len()).is_ok_and(|found| found >= limit);
         // Each step is judged for itself: a later one isn't done after the step that decides (R58).
-        if let Some(next) = judged(batch, &mut pack, &mut release).await? {
+        if let Some(next) = judged(batch, &mut pack, &mut release, None).await? {
             return Ok(next);
         }
         if let Some(last) = last.filter(|_| is_full) {
@@ -76,7 +71,7 @@ impl FollowUp for OpenStages {
         // Installations that could not be moved yet don't hold up the next stage.
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
         let again = rollout.try_again(&mut batch.journal, limit).await?;
-        if let Some(next) = judged(batch, &mut pack, &mut release).await? {
+        if let Some(next) = judged(batch, &mut pack, &mut release, None).await? {
             return Ok(next);
         }
         if let Some(at) = again
@@ -89,14 +84,4 @@ impl FollowUp for OpenStages {
         }
         Ok(if goes_on { Next::More(Uuid::nil()) } else { Next::Done })
     }
-}
-
-/// Judges a step. Returns how the task continues if the release was halted.
-async fn judged(batch: &mut Batch<'_>, pack: &mut Pack, release: &mut Release) -> Result<Option<Next>, Failure> {
-    let halt = judge_step(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
-    Ok(match halt {
-        None | Some(Halt::Announce) => None,
-        Some(Halt::Pause) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, None)),
-        Some(Halt::Cancel | Halt::RollBack) => Some(Next::Done),
-    })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
-use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{FailureCode, SkipReason, UpdateMethod, UpdateState, pause_after};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
@@ -15,13 +15,11 @@ use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes::InstallationFacts;
-use crate::store::installations::section::Members;
-use crate::store::installations::write_counts::Move;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
-use super::class_change::{ClassChange, record_change};
+use super::class_change::{ClassChange, Failed, move_each};
 use super::{Batch, FollowUp, Next};
 
 /// The longest pause before the next attempt to move an installation back, or to let it catch up.
@@ -106,7 +104,7 @@ async fn withdraw_updates(
     let versions = classes.keys().map(|(_, version)| *version).chain(back_to);
     let numbers = VersionNumbers::of(tx, versions).await?;
     let mut changes = Changes::new(tx, release, journal.now);
-    let mut failed: BTreeMap<InstallationId, FailureCode> = BTreeMap::new();
+    let mut failed = Failed::new();
     for ((ending, version), mut members) in classes {
         let mut change = Change::to(UpdateState::Withdrawn);
         let mut after = version;
@@ -118,10 +116,7 @@ async fn withdraw_updates(
             Ending::MovesBack(how) => {
                 change.how = Some(UpdateMethod::CanceledBack);
                 after = back_to.unwrap_or(version);
-                members.retain(|i| match cx.mover.move_installation(i.id, release.id) {
-                    Ok(()) => true,
-                    Err(code) => failed.insert(i.id, code).is_some(),
-                });
+                move_each(cx, release, &mut members, &mut failed);
                 (UpdateState::Applied, how)
             }
             Ending::GivenUp => {
@@ -129,23 +124,20 @@ async fn withdraw_updates(
                 continue;
             }
         };
-        let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-        changes.make(Some(before), change, Members::Listed(&ids)).await?;
         changes.take_back(members.iter().filter_map(|installation| installation.outcome));
-        if after != version {
-            let movement = Move { pack: pack.id, from: version, to: after, at: journal.now };
-            installations::move_alike(tx, Members::Listed(&ids), movement).await?;
-        }
         let class_change = ClassChange {
+            tx,
             pack,
             release,
+            numbers: &numbers,
             change,
-            before: Some(before.0),
-            version: numbers.change(version, after),
+            before: Some(before),
+            from: version,
+            to: after,
             action: "scheduler.withdrawUpdate",
             section: None,
         };
-        record_change(journal, &class_change, &members);
+        class_change.write(journal, &mut changes, &members).await?;
     }
     changes.end().await?;
     if failed.is_empty() {

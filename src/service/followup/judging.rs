@@ -1,0 +1,47 @@
+//! Judging the steps of a batch by the release's halt rule (R58).
+
+use uuid::Uuid;
+
+use crate::domain::packs::Pack;
+use crate::domain::releases::{Halt, Release};
+use crate::service::error::Failure;
+use crate::service::releases::{judge_step, waits_for_attempts};
+use crate::store::followup::tasks::LONGEST_PAUSE;
+
+use super::roll_out::{Mode, Rollout};
+use super::{Batch, Next};
+
+/// Judges a step. Returns how the task continues if the release was halted: after a pause from `resume_after` on.
+pub(super) async fn judged(
+    batch: &mut Batch<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    resume_after: Option<Uuid>,
+) -> Result<Option<Next>, Failure> {
+    let halt = judge_step(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
+    Ok(match halt {
+        None | Some(Halt::Announce) => None,
+        Some(Halt::Pause) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, resume_after)),
+        Some(Halt::Cancel | Halt::RollBack) => Some(Next::Done),
+    })
+}
+
+/// Tries failed moves again while these alone could halt the release. Nobody else is moved meanwhile, so that a rollout
+/// whose moves fail doesn't come to all before the rule can decide. Returns how the task continues; `None` if the rollout
+/// may go on.
+pub(super) async fn try_again_first(
+    batch: &mut Batch<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    mode: Mode,
+    limit: u64,
+) -> Result<Option<Next>, Failure> {
+    let (services, tx, resume_after) = (batch.services, batch.tx, batch.task.resume_after);
+    if !waits_for_attempts(tx, release, batch.journal.now).await? {
+        return Ok(None);
+    }
+    let rollout = Rollout { services, tx, pack, release, mode };
+    let next = rollout.try_again(&mut batch.journal, limit).await?;
+    let halted = judged(batch, pack, release, resume_after).await?;
+    Ok(Some(halted.unwrap_or(Next::Again(next.unwrap_or(batch.journal.now), resume_after))))
+}
