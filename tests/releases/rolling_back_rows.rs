@@ -9,6 +9,7 @@ use packwright::service::followup::{Dropped, drop_task};
 use sea_orm::EntityTrait as _;
 use serde_json::json;
 
+use crate::releases::pausing::pause;
 use crate::support::rows::{LogMark, tables};
 use crate::support::{At, Installed, Managed, Setup, TestApp};
 
@@ -385,4 +386,26 @@ async fn r59_an_account_that_leaves_before_the_next_attempt_is_moved_back_when_i
     app.reactivate(&umbrella).await;
     app.tick().await;
     assert_eq!(number(&app, &world.installations[2]).await, 1);
+}
+
+#[tokio::test]
+async fn r59_an_account_that_was_reactivated_in_a_pause_gets_the_former_version() {
+    let app = TestApp::new().await;
+    let accounts = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &accounts.each_ref()).await;
+    app.suspend(&accounts[1]).await;
+    app.update_now(&world.pack).await;
+    app.tick().await;
+    // The rollout waits for Acme's next attempt.
+    app.mover.fail(&world.installations[0], 1, FailureCode::Internal);
+    let release = app.update_now(&world.pack).await;
+    pause(&app, &release).await;
+    app.reactivate(&accounts[1]).await;
+    app.tick().await;
+    assert_eq!(number(&app, &world.installations[1]).await, 1, "nobody is moved in a pause");
+    app.roll_back(&release).await;
+    app.tick().await;
+    assert_eq!(app.release_state(&release).await, "ROLLED_BACK");
+    assert_eq!(number(&app, &world.installations[0]).await, 2);
+    assert_eq!(number(&app, &world.installations[1]).await, 2);
 }

@@ -146,22 +146,17 @@ impl MovingBack<'_> {
         }
         changes.end().await?;
         self.plan_again(journal, &failed).await?;
-        self.catch_up(journal, found, &numbers).await
+        self.catch_up(journal, found).await
     }
 
-    /// Moves installations back that have the version of a release which this one superseded: it couldn't move them
-    /// either.
-    async fn catch_up(
-        &self,
-        journal: &mut Journal<'_>,
-        found: &[InstallationFacts],
-        numbers: &VersionNumbers,
-    ) -> Result<(), Failure> {
-        let came_too_far = |installation: &&InstallationFacts| {
-            installation.version_id != self.release.version_id
-                && numbers.get(installation.version_id) > numbers.get(self.former)
+    /// Lets installations catch up that have neither the release's version nor the former one. Some have the version of a
+    /// release that this one superseded: it couldn't move them either. Others are behind, because their account became
+    /// eligible while the release ran, and the rollout didn't come to them.
+    async fn catch_up(&self, journal: &mut Journal<'_>, found: &[InstallationFacts]) -> Result<(), Failure> {
+        let is_astray = |installation: &&InstallationFacts| {
+            installation.version_id != self.release.version_id && installation.version_id != self.former
         };
-        let ids: Vec<_> = found.iter().filter(came_too_far).map(|installation| installation.id).collect();
+        let ids: Vec<_> = found.iter().filter(is_astray).map(|installation| installation.id).collect();
         if ids.is_empty() {
             return Ok(());
         }
