@@ -115,6 +115,28 @@ async fn r58_moves_that_fail_stop_a_rollout_before_it_has_come_to_all() {
 }
 
 #[tokio::test]
+async fn r58_a_retry_is_judged_though_a_halt_was_announced_before() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = installed(&app, &acme, "Orders", 12).await;
+    app.mover.fail(&world.installations[5], u32::MAX, FailureCode::Internal);
+    let release = release(&app, immediately(&world.pack.id), json!({ "percent": 50, "atLeast": 2 })).await;
+    app.tick().await;
+    app.live_until("2026-11-22T10:00:00Z").await;
+    assert_eq!(read(&app, &release).await.text("/state"), "PARTIALLY_SUCCEEDED");
+    let rule = json!({ "releaseId": release, "haltWhen": { "percent": 10, "atLeast": 2 } });
+    app.ok(&app.publisher, "setHaltRule", rule, "").await;
+    let mark = LogMark::now(&app).await;
+    let first = update_id(&app, &release, &world.installations[0]).await;
+    report(&app, &acme, &first, "BROKEN", "").await;
+    let kinds: Vec<_> = mark.events(&app).await.into_iter().map(|event| event.kind).collect();
+    assert!(kinds.contains(&"RELEASE_HALTED".to_owned()), "{kinds:?}");
+    app.ok(&app.publisher, "retryFailedUpdates", json!({ "releaseId": release }), "").await;
+    let judged = read(&app, &release).await;
+    assert_eq!((judged.text("/state"), judged.at("/pause").is_object()), ("IN_PROGRESS".into(), true));
+}
+
+#[tokio::test]
 async fn r58_after_a_resume_only_what_was_executed_since_counts() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;

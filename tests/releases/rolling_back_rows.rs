@@ -409,3 +409,22 @@ async fn r59_an_account_that_was_reactivated_in_a_pause_gets_the_former_version(
     assert_eq!(number(&app, &world.installations[0]).await, 2);
     assert_eq!(number(&app, &world.installations[1]).await, 2);
 }
+
+#[tokio::test]
+async fn r59_accounts_hear_of_a_roll_back_that_runs_whether_the_release_came_to_them_or_not() {
+    let settings = Settings { batch_size: 1, ..Settings::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let accounts = app.managed_accounts(["Acme", "Globex", "Umbrella"]).await;
+    let world = app.installed_pack("Orders", &accounts.each_ref()).await;
+    app.package_newer(&world.pack).await;
+    let release = app.release_now(&world.pack.id).await;
+    let input = json!({ "releaseId": release, "reason": "Wrong prices", "atMost": 3 });
+    app.ok(&app.publisher, "rollBackRelease", input, "").await;
+    assert_eq!(app.release_state(&release).await, "ROLLING_BACK", "the rest of it waits for the scheduler");
+    let document = "{ events(first: 50) { edges { node { kind ... on ReleaseEvent { release { id notes version { number } } } } } } }";
+    for account in &accounts {
+        let read = app.gql(&account.token, document, json!({})).await;
+        let kinds: Vec<_> = read.list("/events/edges").iter().map(|edge| edge.text("/node/kind")).collect();
+        assert!(kinds.contains(&"RELEASE_ROLLING_BACK".to_owned()), "{read:#}");
+    }
+}
