@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use crate::program::ending::{hangup_is_ignored, installed};
 use crate::program::kill::until;
 use crate::support::rows::{database_url, tables};
-use crate::support::{At as _, Program};
+use crate::support::{At as _, Program, TestApp};
 
 type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
@@ -80,6 +80,23 @@ async fn half_sent(address: SocketAddr) -> (tokio::net::TcpStream, &'static str)
     (socket, rest)
 }
 
+/// Makes each move of an installation slow, so that the rollout lasts longer than the test needs, also beside others.
+async fn slow_moves(app: &TestApp) {
+    let statements: &[&str] = match tables(app).get_database_backend() {
+        DatabaseBackend::Postgres => &[
+            "CREATE FUNCTION brake() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN NULL; END $$",
+            "CREATE TRIGGER brake AFTER UPDATE OF version_id ON installation FOR EACH ROW EXECUTE FUNCTION brake()",
+        ],
+        // SQLite can't sleep, but it can count.
+        _ => &["CREATE TRIGGER brake AFTER UPDATE OF version_id ON installation BEGIN
+             SELECT count(*) FROM (WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 50000) SELECT n FROM up);
+             END"],
+    };
+    for statement in statements {
+        tables(app).execute_unprepared(statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+}
+
 async fn ends_in_order(signal: &str) {
     packwright::cli::files::raise_file_limit(u32::try_from(2 * SOCKETS).expect("few"), 10);
     let (app, pack) = installed().await;
@@ -97,6 +114,7 @@ async fn ends_in_order(signal: &str) {
     for _ in 0..20 {
         requests.push(half_sent(address).await);
     }
+    slow_moves(&app).await;
     let release = app.update_now(&pack).await;
     until("a batch of the program", async || app.progress(&release).await.int("/applied") > 1).await;
     // A mutation over a socket waits for this lock.
