@@ -9,11 +9,11 @@ use super::rng::{For, Rng};
 use super::{Options, words};
 use crate::domain::Instant;
 use crate::domain::components::{
-    Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, Numeric, VersionKind, Whole,
-    next_label,
+    Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, Numeric, NumericLabel,
+    VersionKind, next_label,
 };
 use crate::domain::id::{ComponentId, ComponentVersionId};
-use crate::domain::packs::Stamp;
+use crate::domain::packs::VersionStamp;
 
 /// By this day after the publisher's beginning, every component has a package.
 pub(super) const PACKAGED_BY: i64 = 160;
@@ -39,7 +39,7 @@ pub struct GeneratedComponent {
     pub packages: Vec<Packaged>,
     pub publications: Vec<ComponentVersion>,
     /// The highest whole number among the labels; 0 when no label is numeric (R6).
-    pub highest_label: Whole,
+    pub highest_label: NumericLabel,
 }
 
 impl GeneratedComponent {
@@ -51,9 +51,9 @@ impl GeneratedComponent {
     }
 
     /// The newest version of a kind that existed at an instant and that packs may hold (R7, R52).
-    pub fn latest(&self, kind: VersionKind, at: Instant) -> Option<Stamp> {
+    pub fn latest(&self, kind: VersionKind, at: Instant) -> Option<VersionStamp> {
         let found = self.in_use(kind, at).next_back()?;
-        Some(Stamp { id: found.id, created_at: found.created_at })
+        Some(VersionStamp { id: found.id, created_at: found.created_at })
     }
 
     /// The ids of all versions of a kind that existed at an instant and that packs may hold.
@@ -110,7 +110,7 @@ fn built(options: &Options, directory: &Directory, index: usize, inside: Option<
         component,
         packages: Vec::new(),
         publications: Vec::new(),
-        highest_label: Whole::default(),
+        highest_label: NumericLabel::default(),
     };
     let mut at = rng.days_after(created, 0, 3);
     while at < options.at - TimeDelta::hours(1) {

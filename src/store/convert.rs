@@ -11,7 +11,7 @@ use sea_orm::prelude::Uuid;
 use super::releases::{halt_rule_of_row, pause_of_row};
 use super::{StoreError, StoreResult};
 use crate::domain::accounts::{Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role};
-use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind, Whole};
+use crate::domain::components::{Component, ComponentType, ComponentVersion, NumericLabel, VersionKind};
 use crate::domain::id::UpdateId;
 use crate::domain::installations::{
     Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateOutcome, UpdateState,
@@ -336,8 +336,8 @@ pub fn update(m: row::installation_update::Model) -> StoreResult<InstallationUpd
 }
 
 /// Parses the highest numeric label of a component.
-pub fn whole(digits: &str) -> StoreResult<Whole> {
-    Whole::parse(digits).ok_or_else(|| StoreError::Fault(format!("a stored number isn't one: {digits:?}")))
+pub fn whole(digits: &str) -> StoreResult<NumericLabel> {
+    NumericLabel::parse(digits).ok_or_else(|| StoreError::Fault(format!("a stored number isn't one: {digits:?}")))
 }
 
 pub fn event(m: row::event::Model) -> StoreResult<Event> {

@@ -2,14 +2,14 @@
 
 use chrono::Duration;
 use packwright::domain::components::{
-    ComponentType, Numeric, PackageFault, Whole, check_shareable, creation_time, next_label,
+    ComponentType, Numeric, NumericLabel, PackageFault, check_shareable, creation_time, next_label,
 };
 use proptest::prelude::*;
 
 use crate::support::instant;
 
-fn whole(digits: &str) -> Whole {
-    Whole::parse(digits).unwrap()
+fn whole(digits: &str) -> NumericLabel {
+    NumericLabel::parse(digits).unwrap()
 }
 
 fn numeric(label: &str) -> Option<String> {
@@ -59,7 +59,7 @@ fn r06_the_next_label_is_the_next_whole_number_however_many_digits() {
     ] {
         assert_eq!(next_label(&whole(highest)).as_deref(), Some(next));
     }
-    assert_eq!(next_label(&Whole::default()).as_deref(), Some("1.0"));
+    assert_eq!(next_label(&NumericLabel::default()).as_deref(), Some("1.0"));
     let longest = "9".repeat(61) + "8";
     assert_eq!(next_label(&whole(&longest)), Some("9".repeat(62) + ".0"), "64 characters");
     assert_eq!(next_label(&whole(&"9".repeat(62))), None, "65 characters");

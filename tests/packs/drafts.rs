@@ -7,7 +7,7 @@ use packwright::domain::components::ComponentType;
 use packwright::domain::id::{ComponentId, ComponentVersionId, PackVersionId, ReleaseId};
 use packwright::domain::packs::{
     AddFault, Assessment, COMPONENTS_MAX, Candidate, Content, DraftRow, InstallationType, PackStanding, PackState,
-    PendingRelease, Removal, Stamp, assess, check_add, next_content, removal,
+    PendingRelease, Removal, VersionStamp, assess, check_add, next_content, removal,
 };
 use uuid::Uuid;
 
@@ -18,9 +18,9 @@ fn component(n: u128) -> ComponentId {
 }
 
 /// A version whose creation time grows with its number.
-fn version(n: u128) -> Stamp {
+fn version(n: u128) -> VersionStamp {
     let made = instant("2026-11-22T09:00:00Z") + Duration::minutes(i64::try_from(n).unwrap());
-    Stamp { id: ComponentVersionId(Uuid::from_u128(1000 + n)), created_at: made }
+    VersionStamp { id: ComponentVersionId(Uuid::from_u128(1000 + n)), created_at: made }
 }
 
 /// A following row with this latest shareable version.

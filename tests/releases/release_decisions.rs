@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use packwright::domain::Instant;
 use packwright::domain::id::{ComponentId, ComponentVersionId, PackVersionId, ReleaseId};
-use packwright::domain::packs::{DraftRow, PackStanding, PendingRelease, Stamp};
+use packwright::domain::packs::{DraftRow, PackStanding, PendingRelease, VersionStamp};
 use packwright::domain::releases::{
     ReleaseFacts, ReleaseRefusal, RequestedSchedule, decide, future_window, lateness, release_dates,
 };
@@ -28,7 +28,7 @@ fn component(n: u128) -> ComponentId {
 
 /// A row whose component has this latest shareable version; 0 for none.
 fn row(n: u128, latest: u128) -> DraftRow {
-    let stamp = Stamp { id: ComponentVersionId(Uuid::from_u128(latest)), created_at: instant(START) };
+    let stamp = VersionStamp { id: ComponentVersionId(Uuid::from_u128(latest)), created_at: instant(START) };
     DraftRow {
         component_id: component(n),
         pinned: None,

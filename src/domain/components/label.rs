@@ -7,9 +7,9 @@ use crate::domain::text::{VERSION_LABEL_MAX, label_key};
 
 /// A whole number of any length, as digits without leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Whole(String);
+pub struct NumericLabel(String);
 
-impl Whole {
+impl NumericLabel {
     /// Reads digits. `None` for any other text.
     #[must_use]
     pub fn parse(digits: &str) -> Option<Self> {
@@ -38,19 +38,19 @@ impl Whole {
     }
 }
 
-impl Default for Whole {
+impl Default for NumericLabel {
     fn default() -> Self {
         Self("0".into())
     }
 }
 
-impl PartialOrd for Whole {
+impl PartialOrd for NumericLabel {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Whole {
+impl Ord for NumericLabel {
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
     }
@@ -61,9 +61,9 @@ impl Ord for Whole {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Numeric {
     /// The number before the dot.
-    pub whole: Whole,
+    pub whole: NumericLabel,
     /// The number after the dot; 0 without one.
-    pub minor: Whole,
+    pub minor: NumericLabel,
 }
 
 impl Numeric {
@@ -72,14 +72,14 @@ impl Numeric {
     pub fn parse(label: &str) -> Option<Self> {
         let label = label_key(label);
         let (whole, minor) = label.split_once('.').unwrap_or((&label, "0"));
-        Some(Self { whole: Whole::parse(whole)?, minor: Whole::parse(minor)? })
+        Some(Self { whole: NumericLabel::parse(whole)?, minor: NumericLabel::parse(minor)? })
     }
 
     /// A text whose order byte by byte is the order of the labels, for a database column. Each number is preceded by
     /// its number of digits.
     #[must_use]
     pub fn sort_key(&self) -> String {
-        let number = |n: &Whole| format!("{:02}{}", n.0.len(), n.0);
+        let number = |n: &NumericLabel| format!("{:02}{}", n.0.len(), n.0);
         number(&self.whole) + &number(&self.minor)
     }
 }
@@ -87,7 +87,7 @@ impl Numeric {
 /// The label for a package that comes without one: the next whole number (R6). `highest` is the highest numeric label
 /// of the component, deleted packages included. `None` when the label would be longer than allowed.
 #[must_use]
-pub fn next_label(highest: &Whole) -> Option<String> {
+pub fn next_label(highest: &NumericLabel) -> Option<String> {
     let label = format!("{}.0", highest.next().as_str());
     (label.len() <= VERSION_LABEL_MAX).then_some(label)
 }

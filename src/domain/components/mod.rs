@@ -3,7 +3,7 @@
 mod label;
 mod refusal;
 
-pub use label::{Numeric, Whole, next_label};
+pub use label::{Numeric, NumericLabel, next_label};
 pub(crate) use refusal::PackagingRefusal;
 
 use chrono::Duration;

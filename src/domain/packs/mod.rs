@@ -200,7 +200,7 @@ pub const COMPONENTS_MAX: usize = 100;
 
 /// A component version with its creation time, which alone decides which version is newer (R7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct VersionStamp {
     pub id: ComponentVersionId,
     pub created_at: Instant,
 }
@@ -213,7 +213,7 @@ pub struct DraftRow {
     pub pinned: Option<ComponentVersionId>,
     pub marked_for_removal: bool,
     /// The newest version that is shareable and not deleted (R19).
-    pub latest_shareable: Option<Stamp>,
+    pub latest_shareable: Option<VersionStamp>,
 }
 
 impl DraftRow {
@@ -227,13 +227,13 @@ impl DraftRow {
     /// Whether the latest shareable version was created after the one in force (R19). Always false without a version in
     /// force.
     #[must_use]
-    pub fn newer_shareable_available(&self, in_force: Option<Stamp>) -> bool {
+    pub fn newer_shareable_available(&self, in_force: Option<VersionStamp>) -> bool {
         matches!((self.latest_shareable, in_force), (Some(latest), Some(in_force_version)) if latest.created_at > in_force_version.created_at)
     }
 }
 
 /// The content of a pack version: one version of each component.
-pub type Content = BTreeMap<ComponentId, Stamp>;
+pub type Content = BTreeMap<ComponentId, VersionStamp>;
 
 /// Facts about a draft that are stored with its pack, so that a page of packs needn't compute them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

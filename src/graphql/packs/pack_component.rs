@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, Result};
 
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId};
-use crate::domain::packs::{Content, ContentItem, DraftRow, PackStanding, Stamp};
+use crate::domain::packs::{Content, ContentItem, DraftRow, PackStanding, VersionStamp};
 use crate::domain::text;
 use crate::graphql::components::Component;
 use crate::graphql::context::ContextExt as _;
@@ -40,7 +40,7 @@ struct Situation {
 pub(crate) async fn content(loaders: &Loaders, version: Option<PackVersionId>) -> Result<Option<Content>> {
     let Some(version) = version else { return Ok(None) };
     let items = loaders.packs.contents.one(version).await.or_failure()?;
-    let stamp = |item: &ContentItem| Stamp { id: item.component_version_id, created_at: item.created_at };
+    let stamp = |item: &ContentItem| VersionStamp { id: item.component_version_id, created_at: item.created_at };
     Ok(Some(items.iter().flat_map(|items| items.iter()).map(|item| (item.component_id, stamp(item))).collect()))
 }
 
@@ -129,7 +129,7 @@ async fn gone(ctx: &Context<'_>, pack: PackId, component_id: ComponentId) -> Res
         Some(id) => loaders.components.versions.one(id).await.or_failure()?,
         None => None,
     };
-    let latest_shareable = latest.map(|version| Stamp { id: version.id, created_at: version.created_at });
+    let latest_shareable = latest.map(|version| VersionStamp { id: version.id, created_at: version.created_at });
     Ok(DraftRow { component_id, pinned: None, marked_for_removal: false, latest_shareable })
 }
 

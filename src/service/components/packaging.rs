@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::accounts::Privilege;
 use crate::domain::components::{
     CALL_CHARACTERS_MAX, CALL_ENTRIES_MAX, CALL_SETTINGS_MAX, Component, ComponentType, ComponentVersion,
-    ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, Numeric, PACKAGES_MAX, PackageFault, PackagingRefusal,
-    SETTINGS_MAX, VersionKind, Whole, check_shareable, creation_time, next_label,
+    ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, Numeric, NumericLabel, PACKAGES_MAX, PackageFault,
+    PackagingRefusal, SETTINGS_MAX, VersionKind, check_shareable, creation_time, next_label,
 };
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::DeploymentModel;
@@ -290,7 +290,7 @@ fn counted_on(
     given: impl Iterator<Item = Option<String>>,
     counters: &BTreeMap<ComponentId, Counters>,
 ) -> Outcome<Vec<String>, PackagingRefusal> {
-    let mut highest: BTreeMap<ComponentId, Whole> =
+    let mut highest: BTreeMap<ComponentId, NumericLabel> =
         counters.iter().map(|(id, c)| (*id, c.highest_numeric_label.clone())).collect();
     let (mut labels, mut required) = (Vec::new(), Vec::new());
     for (index, (package, label)) in packages.iter().zip(given).enumerate() {

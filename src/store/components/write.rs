@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrde
 use uuid::Uuid;
 
 use crate::domain::components::{
-    Component, ComponentType, ComponentVersion, ManifestEntry, Numeric, VersionKind, Whole,
+    Component, ComponentType, ComponentVersion, ManifestEntry, Numeric, NumericLabel, VersionKind,
 };
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::{Instant, text};
@@ -26,7 +26,7 @@ pub struct Counters {
     pub newest_at: Option<Instant>,
     pub newest_revision: i32,
     /// The highest numeric label of a package; 0 when none is numeric (R6).
-    pub highest_numeric_label: Whole,
+    pub highest_numeric_label: NumericLabel,
 }
 
 /// Locks the publisher's components with these ids, in the order of ids.
@@ -98,8 +98,8 @@ pub(in crate::store) fn row(new: &Component) -> component::ActiveModel {
 }
 
 /// The stored form of the highest numeric label; 0 for `None`.
-pub(in crate::store) fn whole(highest: Option<&Whole>) -> String {
-    highest.map_or_else(|| Whole::default().as_str().to_owned(), |highest| highest.as_str().to_owned())
+pub(in crate::store) fn whole(highest: Option<&NumericLabel>) -> String {
+    highest.map_or_else(|| NumericLabel::default().as_str().to_owned(), |highest| highest.as_str().to_owned())
 }
 
 /// Saves the values that packaging reads.

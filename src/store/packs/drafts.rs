@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilt
 
 use crate::domain::components::VersionKind;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
-use crate::domain::packs::{ContentItem, DeploymentModel, DraftRow, Pack, Stamp};
+use crate::domain::packs::{ContentItem, DeploymentModel, DraftRow, Pack, VersionStamp};
 use crate::domain::text;
 use crate::store::column::col;
 use crate::store::components::{component_versions_by_ids, components_by_ids};
@@ -115,14 +115,17 @@ pub async fn of_packs(
 }
 
 /// The creation times of the newest shareable versions. Most come from the cache, because versions never change.
-async fn stamps(snapshot: &Snapshot<PublisherScope>, rows: &[Row]) -> StoreResult<HashMap<ComponentVersionId, Stamp>> {
+async fn stamps(
+    snapshot: &Snapshot<PublisherScope>,
+    rows: &[Row],
+) -> StoreResult<HashMap<ComponentVersionId, VersionStamp>> {
     let latest = rows.iter().filter_map(|row| row.latest().transpose()).collect::<StoreResult<BTreeSet<_>>>()?;
     if latest.is_empty() {
         return Ok(HashMap::new());
     }
     let ids: Vec<_> = latest.into_iter().collect();
     let versions = component_versions_by_ids(snapshot, &ids).await?;
-    Ok(versions.into_iter().map(|(id, version)| (id, Stamp { id, created_at: version.created_at })).collect())
+    Ok(versions.into_iter().map(|(id, version)| (id, VersionStamp { id, created_at: version.created_at })).collect())
 }
 
 /// The items of `content` in the pack, by name, like

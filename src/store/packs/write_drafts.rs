@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::components::VersionKind;
 use crate::domain::id::{ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId};
-use crate::domain::packs::{Assessment, Content, DraftRow, Pack, Stamp};
+use crate::domain::packs::{Assessment, Content, DraftRow, Pack, VersionStamp};
 use crate::store::column::col;
 use crate::store::locks::shared_lock;
 use crate::store::{StoreResult, Tx};
@@ -83,7 +83,10 @@ pub async fn of_packs(tx: &Tx, packs: &[Pack]) -> StoreResult<BTreeMap<PackId, V
 }
 
 /// The newest shareable version of each component and kind. The components are held.
-async fn latest_shareable(tx: &Tx, components: BTreeSet<Uuid>) -> StoreResult<HashMap<(Uuid, VersionKind), Stamp>> {
+async fn latest_shareable(
+    tx: &Tx,
+    components: BTreeSet<Uuid>,
+) -> StoreResult<HashMap<(Uuid, VersionKind), VersionStamp>> {
     let components: Vec<_> = components.into_iter().collect();
     let mut newest: Vec<(Uuid, VersionKind, Uuid)> = Vec::new();
     for chunk in components.chunks(ASKED_MAX) {
@@ -100,7 +103,7 @@ async fn latest_shareable(tx: &Tx, components: BTreeSet<Uuid>) -> StoreResult<Ha
     Ok(newest.into_iter().filter_map(stamp).collect())
 }
 
-async fn stamps(tx: &Tx, ids: BTreeSet<Uuid>) -> StoreResult<BTreeMap<Uuid, Stamp>> {
+async fn stamps(tx: &Tx, ids: BTreeSet<Uuid>) -> StoreResult<BTreeMap<Uuid, VersionStamp>> {
     let ids: Vec<_> = ids.into_iter().collect();
     let mut stamps = BTreeMap::new();
     for chunk in ids.chunks(ASKED_MAX) {
@@ -112,7 +115,7 @@ async fn stamps(tx: &Tx, ids: BTreeSet<Uuid>) -> StoreResult<BTreeMap<Uuid, Stam
             .into_tuple()
             .all(tx.conn())
             .await?;
-        stamps.extend(found.into_iter().map(|(id, created_at)| (id, Stamp { id: id.into(), created_at })));
+        stamps.extend(found.into_iter().map(|(id, created_at)| (id, VersionStamp { id: id.into(), created_at })));
     }
     Ok(stamps)
 }

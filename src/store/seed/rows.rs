@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountGroup, ApiToken};
-use crate::domain::components::{Component, ComponentVersion, ManifestEntry, Whole};
+use crate::domain::components::{Component, ComponentVersion, ManifestEntry, NumericLabel};
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, GroupId, PackId, ReleaseId};
 use crate::domain::installations::{Installation, InstallationUpdate, Tally};
 use crate::domain::library::LibraryProcess;
@@ -43,7 +43,7 @@ pub struct SeededComponent<'a> {
     pub newest_at: Option<Instant>,
     pub newest_revision: i32,
     /// The highest whole number in a version label.
-    pub highest_label: Option<&'a Whole>,
+    pub highest_label: Option<&'a NumericLabel>,
 }
 
 /// A pack with its draft.
