@@ -9,12 +9,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("ids", &["clock"]),
-    ("jwt", &["domain"]),
+    ("jwt", &["domain", "outbound"]),
+    // A client for requests to others.
+    ("outbound", &["domain"]),
     ("zones", &["domain"]),
     ("store", &["domain"]),
-    ("service", &["domain", "store", "clock", "ids", "jwt", "zones"]),
+    ("service", &["domain", "store", "clock", "ids", "jwt", "outbound", "zones"]),
     ("events", &["domain", "store", "service::error", "clock"]),
     ("scheduler", &["domain", "service", "clock"]),
+    // Delivers events to endpoints. What it sends is made by the engine, which `app` connects.
+    ("webhooks", &["domain", "service", "store", "clock", "ids", "outbound"]),
     ("graphql", &["domain", "service", "events", "store", "ids", "zones"]),
     // A pure function of its input.
     ("gate", &[]),
@@ -44,11 +48,13 @@ const EVERYTHING: &[&str] = &[
     "http",
     "ids",
     "jwt",
+    "outbound",
     "scheduler",
     "seed",
     "service",
     "store",
     "telemetry",
+    "webhooks",
     "zones",
 ];
 

@@ -18,4 +18,5 @@ mod releases;
 mod sharing;
 mod store;
 mod support;
+mod webhooks;
 mod whole;

@@ -52,6 +52,8 @@ ids! {
     EventId
     /// An entry of the audit log.
     AuditEntryId
+    /// A webhook endpoint of an account.
+    WebhookId
     /// The key by which managed accounts know a component of a pack: random, and kept for good (R14).
     ContentKey
 }

@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod releases;
 pub mod sharing;
 pub mod text;
+pub mod webhooks;
 
 /// An instant in UTC, cut to microseconds by the [clock](crate::clock).
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,7 +1,6 @@
 //! Downloads a small document over HTTP: one request on one connection, without redirects and proxies, with limits on
 //! time and size.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -11,11 +10,9 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::Url;
+
+use crate::outbound::{connector, server_name};
 
 /// The time limit of the whole download.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,20 +32,9 @@ async fn connect_and_get(url: &Url) -> Result<Vec<u8>, String> {
     if url.scheme() == "http" {
         return exchange(url, socket).await;
     }
-    let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
+    let name = server_name(&host).ok_or("no certificate can name the host")?;
     let stream = connector()?.connect(name, socket).await.map_err(|error| error.to_string())?;
     exchange(url, stream).await
-}
-
-/// A TLS connector that trusts Mozilla's root certificates.
-fn connector() -> Result<TlsConnector, String> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 async fn exchange(url: &Url, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Vec<u8>, String> {

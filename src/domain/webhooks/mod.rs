@@ -1,0 +1,120 @@
+//! Webhook endpoints: subscribers of the event log whose cursor the server keeps (R61–R66).
+
+mod address;
+mod refusal;
+mod retry;
+
+use chrono::Duration;
+
+use crate::domain::Instant;
+use crate::domain::accounts::Actor;
+use crate::domain::id::{AccountId, EventId, InstallationId, PackId, WebhookId};
+use crate::domain::log::{EventKind, Position};
+
+pub use address::{AllowedNetworks, Destination, is_global};
+pub use refusal::WebhookRefusal;
+pub use retry::{Attempted, Next, RetryAfter, after_attempt};
+
+/// The most endpoints of an account.
+pub const ENDPOINTS_MAX: u64 = 20;
+/// The most bytes of a payload.
+pub const PAYLOAD_MAX: usize = 64 * 1024;
+/// The most bytes of a document.
+pub const DOCUMENT_MAX: usize = 64 * 1024;
+/// The longest time for which a former secret signs, too.
+pub const OVERLAP_MAX: Duration = Duration::days(7);
+/// For how long attempts are told.
+pub const DELIVERIES_KEPT: Duration = Duration::days(30);
+/// The most attempts of an endpoint that are kept.
+pub const DELIVERIES_MAX: i64 = 5_000;
+
+/// Whether an endpoint is sent events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WebhookState {
+    Active,
+    /// The last attempt failed. The same event is tried again.
+    Failing,
+    Paused,
+    Disabled,
+}
+
+impl WebhookState {
+    /// Whether the endpoint is sent events, now or after a pause.
+    #[must_use]
+    pub fn is_served(self) -> bool {
+        matches!(self, Self::Active | Self::Failing)
+    }
+}
+
+/// Why an endpoint was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DisabledReason {
+    AttemptsExhausted,
+    Gone,
+    CursorExpired,
+}
+
+/// Why an event wasn't taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Failure {
+    /// Another status than 2xx.
+    Status,
+    /// Nothing came in time.
+    Timeout,
+    /// No connection was made, or it broke. An address that isn't allowed is no different (R65).
+    Connection,
+}
+
+/// Which events an endpoint is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointFilter {
+    /// `None` for all kinds.
+    pub kinds: Option<Vec<EventKind>>,
+    pub pack_id: Option<PackId>,
+    pub installation_id: Option<InstallationId>,
+}
+
+/// A webhook endpoint, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub id: WebhookId,
+    pub account_id: AccountId,
+    pub name: String,
+    pub url: String,
+    pub filter: EndpointFilter,
+    pub document: Option<String>,
+    pub state: WebhookState,
+    pub disabled_reason: Option<DisabledReason>,
+    /// The endpoint was sent all of its events up to here.
+    pub place: Position,
+    /// The last event that was taken.
+    pub delivered: Option<Position>,
+    /// How many attempts of the event after `place` have failed.
+    pub failed_attempts: u32,
+    /// When the event after `place` is tried again; `None` while no attempt of it has failed.
+    pub next_attempt_at: Option<Instant>,
+    pub former_secret_until: Option<Instant>,
+    pub created_at: Instant,
+    pub created_by: Actor,
+    /// Increases with each change that the endpoint's server must take into account.
+    pub revision: i32,
+}
+
+/// An attempt to deliver an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub event: EventId,
+    pub kind: EventKind,
+    /// 1, 2, 3 …
+    pub attempt: u32,
+    pub at: Instant,
+    pub milliseconds: u32,
+    pub status: Option<u16>,
+    pub failure: Option<Failure>,
+}
+
+/// The type of an event in a payload: its kind's name in lower case, with dots.
+#[must_use]
+pub fn payload_type(kind: &str) -> String {
+    kind.to_ascii_lowercase().replace('_', ".")
+}

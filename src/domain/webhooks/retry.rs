@@ -1,0 +1,87 @@
+//! What follows from an attempt to deliver an event (R63).
+
+use chrono::Duration;
+
+use crate::domain::Instant;
+use crate::domain::webhooks::{DisabledReason, Failure};
+
+/// The pauses after the failed attempts of an event, in seconds. After one attempt more, the endpoint is disabled.
+const PAUSES: [i64; 12] =
+    [5, 30, 2 * 60, 10 * 60, 30 * 60, 3_600, 2 * 3_600, 5 * 3_600, 10 * 3_600, 14 * 3_600, 20 * 3_600, 24 * 3_600];
+/// By how much a pause varies, in each direction.
+const JITTER: f64 = 0.2;
+/// The longest pause that a receiver may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::hours(24);
+/// The status with which a receiver says that it is gone for good.
+const GONE: u16 = 410;
+
+/// The result of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempted {
+    /// The status that was answered, if one was.
+    pub status: Option<u16>,
+    /// Why the event wasn't taken; `None` when it was.
+    pub failure: Option<Failure>,
+    /// When the receiver asks to be tried again.
+    pub retry_after: Option<RetryAfter>,
+}
+
+/// The value of a `Retry-After` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    In(Duration),
+    At(Instant),
+}
+
+impl RetryAfter {
+    /// Reads seconds, or a date as HTTP writes it. `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(Self::In(text.parse().ok().and_then(Duration::try_seconds).unwrap_or(RETRY_AFTER_MAX)));
+        }
+        let date = chrono::NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?;
+        Some(Self::At(date.and_utc()))
+    }
+
+    fn pause(self, now: Instant) -> Duration {
+        let pause = match self {
+            Self::In(pause) => pause,
+            Self::At(at) => at - now,
+        };
+        pause.clamp(Duration::seconds(1), RETRY_AFTER_MAX)
+    }
+}
+
+/// What an endpoint does after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The event was taken: the endpoint goes on with the next one.
+    GoOn,
+    /// The same event is tried again at this time.
+    TryAgain(Instant),
+    /// The endpoint is given up.
+    Disable(DisabledReason),
+}
+
+/// What follows from the attempt number `attempt` (1, 2, 3 …) of an event. `dice` is a random number from -1 to 1.
+#[must_use]
+pub fn after_attempt(attempted: Attempted, attempt: u32, now: Instant, dice: f64) -> Next {
+    if attempted.failure.is_none() {
+        return Next::GoOn;
+    }
+    if attempted.status == Some(GONE) {
+        return Next::Disable(DisabledReason::Gone);
+    }
+    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+    let Some(seconds) = PAUSES.get(index) else { return Next::Disable(DisabledReason::AttemptsExhausted) };
+    let pause = attempted.retry_after.map_or_else(|| varied(*seconds, dice), |asked| asked.pause(now));
+    Next::TryAgain(now + pause)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most a day, in milliseconds")]
+fn varied(seconds: i64, dice: f64) -> Duration {
+    let factor = dice.clamp(-1.0, 1.0).mul_add(JITTER, 1.0);
+    Duration::milliseconds((seconds as f64 * 1_000.0 * factor) as i64)
+}

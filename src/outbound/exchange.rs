@@ -1,0 +1,55 @@
+//! One request and its answer over a connection.
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request as HttpRequest, header};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use url::{Position, Url};
+
+use super::Request;
+use crate::domain::webhooks::{Attempted, Failure, RetryAfter};
+
+/// The most bytes of an answer's body that are read, and of its head.
+const ANSWER_MAX: usize = 64 * 1024;
+
+/// Sends a request by POST, and reads the answer. `None` if the connection broke before the answer's head had come.
+pub(super) async fn post(
+    url: &Url,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request,
+) -> Option<Attempted> {
+    let (mut sender, connection) =
+        http1::Builder::new().max_buf_size(ANSWER_MAX).handshake(TokioIo::new(stream)).await.ok()?;
+    // Dropping the set at the end of this function closes the connection.
+    let mut driver = tokio::task::JoinSet::new();
+    driver.spawn(connection);
+    let mut builder = HttpRequest::post(&url[Position::BeforePath..Position::AfterQuery])
+        .header(header::HOST, &url[Position::BeforeHost..Position::AfterPort])
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONNECTION, "close")
+        .header(header::USER_AGENT, concat!("packwright/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in request.headers {
+        builder = builder.header(name, value);
+    }
+    let answer = sender.send_request(builder.body(Full::new(request.body)).ok()?).await.ok()?;
+    let status = answer.status();
+    let retry_after = answer.headers().get(header::RETRY_AFTER);
+    let retry_after = retry_after.and_then(|value| value.to_str().ok()).and_then(RetryAfter::parse);
+    read_body(answer.into_body()).await;
+    let failure = (!status.is_success()).then_some(Failure::Status);
+    Some(Attempted { status: Some(status.as_u16()), failure, retry_after })
+}
+
+/// Reads a body up to the limit, and keeps nothing of it. The status has decided already, so an end too soon is no
+/// failure.
+async fn read_body(mut body: impl hyper::body::Body<Data = Bytes> + Unpin) {
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read >= ANSWER_MAX {
+            return;
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Webhooks (R61–R66).
+
+mod addresses;
+mod outbound;
+mod pure;

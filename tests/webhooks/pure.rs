@@ -1,0 +1,97 @@
+//! The decisions about retries, and signatures.
+
+use chrono::Duration;
+use packwright::domain::webhooks::{Attempted, DisabledReason, Failure, Next, RetryAfter, after_attempt, payload_type};
+use packwright::webhooks::signing::signatures;
+use proptest::prelude::*;
+
+use crate::support::instant;
+
+const NOW: &str = "2026-11-22T09:00:00Z";
+
+fn failed(status: Option<u16>) -> Attempted {
+    let failure = if status.is_some() { Failure::Status } else { Failure::Timeout };
+    Attempted { status, failure: Some(failure), retry_after: None }
+}
+
+#[test]
+fn r63_the_pauses_are_those_of_the_rule() {
+    let now = instant(NOW);
+    let seconds = [5, 30, 120, 600, 1_800, 3_600, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+    for (index, seconds) in seconds.into_iter().enumerate() {
+        let attempt = u32::try_from(index).unwrap() + 1;
+        for (dice, permille) in [(0.0, 1_000), (-1.0, 800), (1.0, 1_200), (7.0, 1_200)] {
+            let expected = now + Duration::milliseconds(seconds * permille);
+            assert_eq!(
+                after_attempt(failed(Some(500)), attempt, now, dice),
+                Next::TryAgain(expected),
+                "{attempt} {dice}"
+            );
+        }
+    }
+    assert_eq!(after_attempt(failed(None), 13, now, 0.0), Next::Disable(DisabledReason::AttemptsExhausted));
+    assert_eq!(after_attempt(failed(None), u32::MAX, now, 0.0), Next::Disable(DisabledReason::AttemptsExhausted));
+}
+
+#[test]
+fn r63_gone_disables_at_once_and_success_goes_on() {
+    let now = instant(NOW);
+    assert_eq!(after_attempt(failed(Some(410)), 1, now, 0.0), Next::Disable(DisabledReason::Gone));
+    let taken = Attempted { status: Some(204), failure: None, retry_after: Some(RetryAfter::In(Duration::hours(1))) };
+    assert_eq!(after_attempt(taken, 5, now, 0.0), Next::GoOn);
+}
+
+#[test]
+fn r63_retry_after_is_kept_to_and_is_at_most_a_day() {
+    let now = instant(NOW);
+    let cases = [
+        ("7", 7),
+        ("0", 1),
+        (" 3600 ", 3_600),
+        ("999999999999999999999999", 86_400),
+        ("86401", 86_400),
+        ("Sun, 22 Nov 2026 09:01:00 GMT", 60),
+        ("Sun, 22 Nov 2020 09:01:00 GMT", 1),
+        ("Sun, 22 Nov 2037 09:01:00 GMT", 86_400),
+    ];
+    for (text, seconds) in cases {
+        let attempted = Attempted { retry_after: RetryAfter::parse(text), ..failed(Some(503)) };
+        let expected = Next::TryAgain(now + Duration::seconds(seconds));
+        assert_eq!(after_attempt(attempted, 1, now, 1.0), expected, "{text}");
+        // The last attempt is the last one, whatever the receiver asks for.
+        assert_eq!(after_attempt(attempted, 13, now, 1.0), Next::Disable(DisabledReason::AttemptsExhausted));
+    }
+    for text in ["", "soon", "-1", "1.5", "Sun, 22 Nov", "+7"] {
+        assert_eq!(RetryAfter::parse(text), None, "{text}");
+    }
+}
+
+#[test]
+fn r62_the_type_is_the_kind_with_dots() {
+    assert_eq!(payload_type("RELEASE_STARTED"), "release.started");
+    assert_eq!(payload_type("NEWER_SHAREABLE_PACKAGED"), "newer.shareable.packaged");
+}
+
+/// The example of Standard Webhooks' own documentation.
+#[test]
+fn r62_a_signature_is_that_of_standard_webhooks() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let body = br#"{"test": 2432232314}"#;
+    let signed = signatures([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
+    assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    let two = signatures([secret, "whsec_AAAA"], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
+    assert_eq!(two.split(' ').count(), 2);
+    assert!(two.starts_with(&signed));
+    assert_eq!(signatures(["whsec_!"], "a", 1, body), "");
+}
+
+proptest! {
+    #[test]
+    fn r63_a_pause_varies_by_a_fifth_at_most(attempt in 1_u32..13, dice in -1.0_f64..1.0) {
+        let now = instant(NOW);
+        let Next::TryAgain(plain) = after_attempt(failed(None), attempt, now, 0.0) else { panic!("a pause") };
+        let Next::TryAgain(varied) = after_attempt(failed(None), attempt, now, dice) else { panic!("a pause") };
+        let (plain, varied) = ((plain - now).num_milliseconds(), (varied - now).num_milliseconds());
+        prop_assert!((varied - plain).abs() * 5 <= plain + 5, "{plain} {varied}");
+    }
+}
