@@ -18,8 +18,9 @@ use super::{StoreError, StoreResult};
 
 /// The extra time to wait for an answer after PostgreSQL's statement timeout. If it is exceeded, the network is broken.
 const GRACE: Duration = Duration::from_secs(5);
-/// The time after an answer for which a connection is assumed to work.
-const TRUSTED: Duration = Duration::from_secs(1);
+/// The time after an answer for which a connection is assumed to work. It is longer than the second between two looks
+/// at the tasks and at the log, so that an idle server sends one statement a look and not three.
+const TRUSTED: Duration = Duration::from_secs(2);
 
 /// The use of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
