@@ -28,6 +28,7 @@ pub struct Model {
     pub pending_due_at: Option<DateTimeUtc>,
     pub running_release_id: Option<Uuid>,
     pub release_paused: bool,
+    pub former_version_id: Option<Uuid>,
     pub tally_base_id: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -169,6 +169,9 @@ CREATE TABLE integration_pack (
     -- Whether the pending or the running release is paused. Then nobody is moved to its version, and its window doesn't
     -- open (R56).
     release_paused boolean NOT NULL DEFAULT false,
+    -- The version before that of the running release, while this is paused: accounts are offered it, and installations
+    -- get it (R56).
+    former_version_id $uuid,
     -- The id of the first row of installation_tally that counts: it has the sum of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0,
     created_at $instant NOT NULL,

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::domain::Instant;
 use crate::domain::accounts::Privilege;
-use crate::domain::id::{InstallationId, PackId, PackVersionId, UpdateId};
+use crate::domain::id::{InstallationId, PackId, UpdateId};
 use crate::domain::installations::{
     EarlyApplyDecision, Installation, InstallationRefusal, UpdateMethod, UpdateState, decide_early_apply,
 };
@@ -76,7 +76,7 @@ async fn try_install(
     let pack = visible_pack(cx, &tx, caller, pack).await?;
     let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
     let name = check_install(&tx, caller, &pack, override_name).await?;
-    let version_id = version_to_install(&tx, &pack, journal.now).await?;
+    let version_id = pack.standing.at(journal.now).offered_version().ok_or(Failure::NotFound)?;
     let installation = Installation {
         id: cx.ids.next(),
         pack_id: pack.id,
@@ -121,17 +121,6 @@ async fn try_install(
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(installation.id)
-}
-
-/// The version that an installation gets: the current one, or the former one while the rollout of the current one is
-/// paused (R31, R43, R56).
-async fn version_to_install(tx: &Tx, pack: &Pack, now: Instant) -> Result<PackVersionId, Failure> {
-    let standing = pack.standing.at(now);
-    if let Some(paused) = standing.paused_rollout() {
-        let release = releases::get(tx, pack.id, paused).await?;
-        return release.and_then(|release| release.previous_version_id).ok_or(Failure::NotFound);
-    }
-    standing.current_version.ok_or(Failure::NotFound)
 }
 
 /// A pack that the account can see: granted and released, or installed by it (R2). The pack is held.

@@ -236,6 +236,7 @@ pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {
             pending,
             running_release: m.running_release_id.map(Into::into),
             is_paused: m.release_paused,
+            former_version: m.former_version_id.map(Into::into),
         },
         created_at: m.created_at,
         created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,

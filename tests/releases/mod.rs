@@ -12,6 +12,7 @@ mod halting_rules;
 mod halting_runs;
 pub(crate) mod immediate_releases;
 pub(crate) mod moved_windows;
+mod offered_version;
 pub(crate) mod pausing;
 mod pausing_rollouts;
 mod pending_releases;

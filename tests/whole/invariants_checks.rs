@@ -229,6 +229,9 @@ pub(crate) fn at_most_one_pending_and_one_running(rows: &Rows, step: &str) {
         }
         let paused = rows.releases.values().any(|r| r.pack_id == pack.id && r.paused_at.is_some());
         assert_eq!(paused, pack.release_paused, "{step}: whether a release of {} is paused", pack.name);
+        let running = pack.running_release_id.filter(|_| paused).and_then(|id| rows.releases.get(&id));
+        let former = running.and_then(|release| release.previous_version_id);
+        assert_eq!(former, pack.former_version_id, "{step}: the version that accounts are offered of {}", pack.name);
     }
 }
 

@@ -74,6 +74,8 @@ pub struct PackStanding {
     /// Whether the pending or the running release is paused: nobody is moved to its version, and its window doesn't open
     /// (R56).
     pub is_paused: bool,
+    /// The version before that of the running release, while this is paused (R56).
+    pub former_version: Option<PackVersionId>,
 }
 
 impl PackStanding {
@@ -107,9 +109,30 @@ impl PackStanding {
                 // A first release moves no installation, so it has succeeded once its window opens (R23).
                 running_release: self.current_version.map(|_| due.release_id),
                 is_paused: false,
+                former_version: None,
             },
             _ => self,
         }
+    }
+
+    /// The version that accounts are offered: their installations get it. `self` must be derived by
+    /// [`PackStanding::at`] first. It is the current version, or the former one while the rollout of the current one is
+    /// paused (R31, R43, R56).
+    #[must_use]
+    pub fn offered_version(self) -> Option<PackVersionId> {
+        self.former_version.or(self.current_version)
+    }
+
+    /// Pauses the pending or the running release. `former` is the version before it.
+    pub fn pause(&mut self, former: Option<PackVersionId>) {
+        self.is_paused = true;
+        self.former_version = former.filter(|_| self.running_release.is_some());
+    }
+
+    /// Ends the pause, if there is one.
+    pub fn end_pause(&mut self) {
+        self.is_paused = false;
+        self.former_version = None;
     }
 
     /// The version to which the next release is compared: the pending one if there is one, else the current one (R19,

@@ -59,9 +59,9 @@ impl AvailablePack {
         self.0.granted
     }
 
-    /// The version in force, that an installation made now would get; null when `isShared` is false.
+    /// The version that an installation made now would get; null when `isShared` is false. It is the former one while a release is paused.
     async fn current_version(&self, ctx: &Context<'_>) -> Option<Result<AvailablePackVersion>> {
-        let id = self.current(ctx.now())?;
+        let id = self.offered(ctx.now())?;
         AvailablePackVersion::by_id(ctx, id).await.transpose()
     }
 
@@ -88,7 +88,7 @@ impl AvailablePack {
     /// Whether the caller may now install it.
     async fn viewer_can_install(&self, ctx: &Context<'_>) -> Result<bool> {
         let again = self.0.pack.installation_type == pack::InstallationType::Multi || !self.0.installed;
-        Ok(again && self.current(ctx.now()).is_some() && may_here(ctx, Privilege::IntegrationPack)?)
+        Ok(again && self.offered(ctx.now()).is_some() && may_here(ctx, Privilege::IntegrationPack)?)
     }
 }
 
@@ -98,9 +98,9 @@ impl AvailablePack {
         Ok(ctx.loaders().sharing.available_packs.one(id).await.or_failure()?.map(Self))
     }
 
-    /// The current version, if a group still grants the pack.
-    fn current(&self, now: Instant) -> Option<PackVersionId> {
-        self.0.pack.standing.at(now).current_version.filter(|_| self.0.granted)
+    /// The version that the account is offered, if a group still grants the pack.
+    fn offered(&self, now: Instant) -> Option<PackVersionId> {
+        self.0.pack.standing.at(now).offered_version().filter(|_| self.0.granted)
     }
 }
 

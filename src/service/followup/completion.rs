@@ -65,7 +65,7 @@ async fn end(
     release.pause = None;
     releases::save(tx, release).await?;
     pack.standing.running_release = None;
-    pack.standing.is_paused = false;
+    pack.standing.end_pause();
     packs::save_standing(tx, pack.id, &pack.standing).await?;
     tallies::compact(tx, release, journal.now, ROWS_MAX).await?;
     counts::compact(tx, pack.id, journal.now, ROWS_MAX).await?;

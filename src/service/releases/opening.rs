@@ -105,7 +105,7 @@ pub(in crate::service) async fn start(
     pack.standing.current_version = Some(release.version_id);
     pack.standing.pending = None;
     pack.standing.running_release = (!first).then_some(release.id);
-    pack.standing.is_paused = false;
+    pack.standing.end_pause();
     let action = match why {
         Start::New => None,
         Start::Promoted => Some("promoteRelease"),

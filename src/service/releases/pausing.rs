@@ -73,7 +73,7 @@ pub(super) async fn pause_with(
     });
     release.pause = Some(pause);
     releases::save(tx, release).await?;
-    pack.standing.is_paused = true;
+    pack.standing.pause(release.previous_version_id);
     packs::save_standing(tx, pack.id, &pack.standing).await
 }
 
@@ -124,7 +124,7 @@ async fn try_resume(
     release.halted_at = None;
     tallies::begin_figures_anew(&tx, &release, journal.now).await?;
     releases::save(&tx, &release).await?;
-    pack.standing.is_paused = false;
+    pack.standing.end_pause();
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
     paused::go_on(&tx, &tasks, journal.now).await?;
     journal.append_entry(Entry::of("resumeRelease", Subject::Release(release.id), pack.name.clone()).change(

@@ -192,7 +192,7 @@ pub(in crate::service) async fn end_pending(
         pack.standing.running_release = None;
     }
     pack.standing.pending = None;
-    pack.standing.is_paused = false;
+    pack.standing.end_pause();
     let (kind, action, superseded_by) = match ending {
         Ending::Canceled(action) => (EventKind::ReleaseCanceled, action, None),
         Ending::SupersededBy(by) => (EventKind::ReleaseSuperseded, "releaseIntegrationPack", Some(by)),

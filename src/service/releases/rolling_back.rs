@@ -132,7 +132,7 @@ pub(in crate::service) async fn start_roll_back(
     releases::save(tx, release).await?;
     pack.standing.current_version = Some(former);
     pack.standing.running_release = Some(release.id);
-    pack.standing.is_paused = false;
+    pack.standing.end_pause();
     packs::save_standing(tx, pack.id, &pack.standing).await?;
     reassess(cx, tx, pack).await?;
     paused::drop_all(tx, release.id).await?;

@@ -138,7 +138,7 @@ by_position!(PackRow(pack::Model, installations) {
     has_unreleased_changes: HasUnreleasedChanges, draft_revision: DraftRevision, current_version_id: CurrentVersionId,
     pending_release_id: PendingReleaseId, pending_version_id: PendingVersionId, pending_starts_at: PendingStartsAt,
     pending_due_at: PendingDueAt, running_release_id: RunningReleaseId, release_paused: ReleasePaused,
-    tally_base_id: TallyBaseId, created_at: CreatedAt, updated_at: UpdatedAt,
+    former_version_id: FormerVersionId, tally_base_id: TallyBaseId, created_at: CreatedAt, updated_at: UpdatedAt,
     actor_kind: ActorKind, actor_name: ActorName, actor_token_id: ActorTokenId, actor_account_id: ActorAccountId,
     deleted_at: DeletedAt,
 });

@@ -147,6 +147,7 @@ pub(in crate::store) fn row(pack: &Pack) -> StoreResult<integration_pack::Active
         pending_due_at: Set(pending.map(|pending| pending.due_at)),
         running_release_id: Set(pack.standing.running_release.map(Into::into)),
         release_paused: Set(pack.standing.is_paused),
+        former_version_id: Set(pack.standing.former_version.map(Into::into)),
         tally_base_id: NotSet,
         created_at: Set(pack.created_at),
         updated_at: Set(pack.updated_at),
@@ -210,6 +211,7 @@ pub async fn save_standing(tx: &Tx, id: PackId, standing: &PackStanding) -> Stor
         pending_due_at: Set(standing.pending.map(|p| p.due_at)),
         running_release_id: Set(standing.running_release.map(Into::into)),
         release_paused: Set(standing.is_paused),
+        former_version_id: Set(standing.former_version.map(Into::into)),
         ..change(id)
     };
     save(tx, row).await

@@ -70,7 +70,7 @@ use crate::store::packs::version_contents_of;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::{
-    granted, has_current, has_installed, installation_is_visible, is_current, pack_is_available,
+    granted, has_current, has_installed, installation_is_visible, is_current, is_offered, pack_is_available,
 };
 use crate::store::{Snapshot, StoreResult, convert, page};
 
@@ -204,22 +204,23 @@ pub fn cached_content(snapshot: &Snapshot<ManagedScope>, id: AvailableVersionId)
     snapshot.cache().contents.peek(snapshot.scope().publisher_id(), &id.0)
 }
 
-/// The versions among `ids` that the account may see: the current version of a granted pack, and versions that the
-/// account's installations have, had or are offered.
+/// The versions among `ids` that the account may see: the version of a granted pack that is offered, and versions that
+/// the account's installations have, had or will be moved to.
 pub async fn versions_by_ids(
     snapshot: &Snapshot<ManagedScope>,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, AvailableVersion>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
     let (account, id) = (scope.account_id(), || col(version::Column::Id));
-    let pending = col(pack::Column::PendingVersionId).eq(id());
+    // The version of a rollout that is paused is announced, and not offered.
+    let announced = col(pack::Column::PendingVersionId).eq(id()).or(is_current(id(), now));
     let in_force_or_offered = Query::select()
         .expr(Expr::cust("1"))
         .from(pack::Entity)
         .and_where(col(pack::Column::Id).eq(col(version::Column::PackId)))
         .and_where(col(pack::Column::DeletedAt).is_null())
         .and_where(granted(Expr::val(account.0), col(pack::Column::Id)))
-        .and_where(is_current(id(), now).or(pending.and(has_installed(account, col(pack::Column::Id)))))
+        .and_where(is_offered(id(), now).or(announced.and(has_installed(account, col(pack::Column::Id)))))
         .take();
     let installed = Query::select()
         .expr(Expr::cust("1"))

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use entity::{account_group_member as member, installation, integration_pack as pack, pack_share as share};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
 use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use crate::domain::Instant;
@@ -55,6 +55,14 @@ pub(in crate::store) fn has_current(now: Instant) -> Expr {
 pub(in crate::store) fn is_current(version: Expr, now: Instant) -> Expr {
     let by_window = is_due(now).and(col(pack::Column::PendingVersionId).eq(version.clone()));
     by_window.or(is_not_due(now).and(col(pack::Column::CurrentVersionId).eq(version)))
+}
+
+/// The condition that accounts are offered `version` of its pack at `now`: they read it as the current version, and an
+/// installation made now gets it (R56).
+pub(in crate::store) fn is_offered(version: Expr, now: Instant) -> Expr {
+    let stored = Func::coalesce([col(pack::Column::FormerVersionId), col(pack::Column::CurrentVersionId)]);
+    let by_window = is_due(now).and(col(pack::Column::PendingVersionId).eq(version.clone()));
+    by_window.or(is_not_due(now).and(Expr::from(stored).eq(version)))
 }
 
 /// The condition that a managed account may see a pack (R2): it is granted and has a current version, or is installed.

@@ -108,9 +108,11 @@ impl VisibleToMany {
     #[must_use]
     pub fn version(&self, scope: ManagedScope, id: PackVersionId) -> Option<AvailableVersion> {
         let (pack, facts) = self.seen(scope)?;
-        let is_current = pack.standing.at(self.now).current_version == Some(id);
+        let standing = pack.standing.at(self.now);
         let is_pending = pack.standing.pending.is_some_and(|pending| pending.version_id == id);
-        let is_offered = facts.is_granted && (is_current || is_pending && !facts.installed.is_empty());
+        let is_announced = is_pending || standing.current_version == Some(id);
+        let is_offered =
+            facts.is_granted && (standing.offered_version() == Some(id) || is_announced && !facts.installed.is_empty());
         let had = |update: &Update| update.from == id || update.to == id && facts.shows(update);
         let is_seen = is_offered || facts.installed.contains(&id) || facts.updates.iter().any(had);
         is_seen.then(|| self.versions.get(&id).cloned()).flatten().map(AvailableVersion::of)
@@ -134,9 +136,10 @@ pub async fn seen_by(
         .await?;
     let releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
     let standing = found.as_ref().map(|pack| pack.standing);
-    let of_pack = standing
-        .into_iter()
-        .flat_map(|standing| [standing.at(now).current_version, standing.pending.map(|pending| pending.version_id)]);
+    let of_pack = standing.into_iter().flat_map(|stored| {
+        let standing = stored.at(now);
+        [standing.current_version, standing.offered_version(), stored.pending.map(|pending| pending.version_id)]
+    });
     let version_ids = of_pack.flatten().chain(releases.iter().map(|release| release.version_id)).map(|id| id.0);
     let versions = version::Entity::find()
         .filter(server.reader().any_of(col(version::Column::Id), version_ids))
