@@ -1,12 +1,17 @@
 //! The command line.
 
 mod accounts;
+mod backup;
 mod ending;
 pub mod files;
+mod health;
+mod notify;
 pub mod seed;
 mod serve;
+mod sources;
 mod tasks;
 pub mod terminal;
+mod texts;
 mod time_zones;
 mod variables;
 mod welcome;
@@ -25,6 +30,8 @@ use crate::store::{Db, DbOptions};
 use crate::zones::TimeZones;
 use crate::{graphql, telemetry};
 
+use sources::Sources;
+
 /// A GraphQL API server that keeps the record of integration packs: which versions of which components a pack holds,
 /// and which account has which version of it, from when on.
 ///
@@ -37,6 +44,10 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     serve: ServeArgs,
+    /// A TOML file with the settings. `packwright config example` prints one. The environment and the command line
+    /// count more than the file
+    #[arg(long, global = true, value_name = "FILE", env = "PACKWRIGHT_CONFIG")]
+    config: Option<std::path::PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -71,12 +82,40 @@ enum Command {
         #[command(subcommand)]
         command: tasks::TaskCommand,
     },
+    /// Copy an SQLite database into a new file, with or without a running server. The copy has one state of the whole
+    /// database
+    Backup(backup::BackupArgs),
+    /// Ask a running server whether it is ready. The command fails with the reason when it isn't
+    Health(health::HealthArgs),
     /// Fill an empty database with a large invented world, for load tests
     Seed(Box<seed::SeedArgs>),
-    /// Check the settings of `serve` and the files that they name, and print each setting with its value. Secrets are
-    /// left out. Nothing is started, and no connection is made: whether the database or the address of a key set
-    /// answers is found out by `serve`
+    /// Print or check the settings of `serve`
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// The same as `config check`: check the settings of `serve`, and print them. Nothing is started, and no connection
+    /// is made
     CheckConfig(Box<ServeArgs>),
+    /// Print the script with which a shell completes commands and options
+    Completions {
+        /// The shell
+        shell: texts::ShellName,
+    },
+    /// Print the manual page, for `man -l -`
+    Man,
+    /// Print the licenses of this program, and of the crates and packages that are built in
+    Licenses,
+}
+
+#[derive(Subcommand, Debug)]
+enum ConfigCommand {
+    /// Print a configuration file with every setting, its default and its explanation
+    Example,
+    /// Check the settings of `serve` and the files that they name, and print each setting with its value and where it
+    /// came from. Secrets are left out. Nothing is started, and no connection is made: whether the database or the
+    /// address of a key set answers is found out by `serve`
+    Check(Box<ServeArgs>),
 }
 
 #[derive(Subcommand, Debug)]
@@ -121,13 +160,13 @@ const STACK_BYTES: usize = 16 << 20;
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli: Cli = variables::parse();
+    let (cli, sources): (Cli, Sources) = variables::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()
     {
         Ok(runtime) => runtime,
         Err(error) => return print_error(&error.to_string()),
     };
-    let ended = runtime.block_on(run(cli));
+    let ended = runtime.block_on(run(cli, &sources));
     // Remaining threads only read files, so there is nothing to wait for.
     runtime.shutdown_background();
     match ended {
@@ -136,10 +175,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), CliError> {
+async fn run(cli: Cli, sources: &Sources) -> Result<(), CliError> {
     ending::let_large_writes_fail()?;
     match cli.command.unwrap_or_else(|| Command::Serve(Box::new(cli.serve))) {
-        Command::Serve(args) => serve::run(*args).await,
+        Command::Serve(args) => serve::run(*args, &sources.unknown).await,
         Command::Schema => {
             print(&graphql::sdl());
             Ok(())
@@ -149,10 +188,26 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Token { command } => accounts::token(command).await,
         Command::TimeZones { command } => time_zones::run(command).await,
         Command::Task { command } => tasks::task(command).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Health(args) => health::run(args).await,
         Command::Seed(args) => seed::run(*args).await,
-        Command::CheckConfig(args) => {
+        Command::Completions { shell } => {
+            texts::completions(shell);
+            Ok(())
+        }
+        Command::Man => texts::man(),
+        Command::Licenses => {
+            texts::licenses();
+            Ok(())
+        }
+        Command::Config { command: ConfigCommand::Example } => {
+            print(&crate::config::example::text());
+            Ok(())
+        }
+        Command::Config { command: ConfigCommand::Check(args) } | Command::CheckConfig(args) => {
             serve::check(&args).await?;
-            print(&terminal::lines(&args.describe()));
+            print(&terminal::lines(&sources.annotated(&args.describe())));
+            sources.unknown.iter().for_each(|sentence| print_note(&format!("{sentence}\n")));
             print_note(
                 "The settings are valid. They were checked without a connection to the database or to another host.\n",
             );

@@ -1,6 +1,8 @@
 //! The settings of each command, from options and environment variables.
 
 mod database;
+pub mod example;
+pub mod file;
 mod hosts;
 mod jwt;
 mod limits;
@@ -17,7 +19,8 @@ use clap::builder::BoolishValueParser;
 use crate::service;
 use crate::zones::DataLocation;
 
-pub use database::DatabaseArgs;
+pub use database::{COMMON_VARIABLE, DatabaseArgs};
+pub use hosts::listener;
 pub use jwt::{JwtAlgorithm, JwtArgs};
 pub use limits::LimitArgs;
 pub use log::{LogArgs, LogFormat};
@@ -71,9 +74,14 @@ pub struct ServeArgs {
 
     /// Serve an invented world from a temporary database: two months of a publisher and two of its customers, with
     /// tokens that everybody knows and a clock that can be moved. All of it is thrown away at the end. Listens on this
-    /// computer alone
+    /// computer alone, unless --demo-tokens-are-public is given too
     #[arg(long, env = "PACKWRIGHT_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
+
+    /// Let --demo listen where others can reach it, as in a container. The demo's tokens are public, and have all
+    /// rights: whoever reaches the server can change its world and move its clock
+    #[arg(long, env = "PACKWRIGHT_DEMO_TOKENS_ARE_PUBLIC", value_parser = BoolishValueParser::new())]
+    pub demo_tokens_are_public: bool,
 
     /// Serve GraphiQL, an editor for GraphQL in the browser, at /graphiql. The demo always does
     #[arg(long, env = "PACKWRIGHT_GRAPHIQL", value_parser = BoolishValueParser::new())]
@@ -141,8 +149,12 @@ impl ServeArgs {
 
     fn check_demo(&self) -> Result<(), String> {
         let refused = |why: &str| Err(why.to_owned());
-        if !self.listen.ip().is_loopback() {
-            return refused("The demo's tokens are known to everybody: --demo listens on loopback alone.");
+        if !self.listen.ip().is_loopback() && !self.demo_tokens_are_public {
+            return refused(
+                "The demo's tokens are known to everybody: --demo listens on loopback alone, unless \
+                 --demo-tokens-are-public (PACKWRIGHT_DEMO_TOKENS_ARE_PUBLIC) says that whoever reaches the server may \
+                 use them.",
+            );
         }
         if self.database.database_url.is_some() {
             return refused("The demo has a database of its own: leave --database-url (PACKWRIGHT_DATABASE_URL) out.");
@@ -196,6 +208,7 @@ impl ServeArgs {
             ("database-connections", self.database.database_connections.to_string()),
             ("no-migrate", self.no_migrate.to_string()),
             ("demo", self.demo.to_string()),
+            ("demo-tokens-are-public", self.demo_tokens_are_public.to_string()),
             ("graphiql", (self.graphiql || self.demo).to_string()),
             ("release-days-ahead", self.release_days_ahead.to_string()),
             ("batch-size", self.batch_size.to_string()),

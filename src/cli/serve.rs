@@ -28,6 +28,7 @@ use crate::telemetry;
 use crate::zones::TimeZones;
 
 use super::ending::Signals;
+use super::notify::Supervisor;
 use super::{CliError, failed, files, print, welcome};
 
 /// The grace period for requests in progress when the server ends.
@@ -37,8 +38,10 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// The pause before a loop that panicked is restarted.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(args: ServeArgs) -> Result<(), CliError> {
+/// Serves. `remarks` are sentences about the environment for the log.
+pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliError> {
     telemetry::start(&args.log).map_err(CliError::new)?;
+    remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
     args.check().map_err(CliError::new)?;
     let reload_signal = ReloadSignal::catch();
     let engine = engine_options(&args)?;
@@ -195,6 +198,12 @@ async fn answer(
     }
     tracing::info!("listening on {base}");
     let mut server = tokio::spawn(connections::serve(listener, router, connection_options(args), ending.clone()));
+    let supervisor = Arc::new(Supervisor::of_environment());
+    supervisor.ready(&base);
+    let signs = tokio::spawn({
+        let supervisor = supervisor.clone();
+        async move { supervisor.keep_alive().await }
+    });
     let result = tokio::select! {
         result = &mut server => result,
         () = ended(signaled) => {
@@ -202,6 +211,7 @@ async fn answer(
                 "ending: requests that are being answered have {} seconds; a second signal ends at once",
                 GRACE.as_secs(),
             );
+            supervisor.stopping();
             end.send_replace(true);
             // Waits for both at the same time: the last batch and the last requests share the grace period.
             let requests = async {
@@ -214,6 +224,7 @@ async fn answer(
     if !scheduler.is_finished() {
         last_batch(&mut scheduler).await;
     }
+    signs.abort();
     Ok(result?)
 }
 

@@ -7,12 +7,34 @@ use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
-/// Parses the command line and the environment variables. Ends the process if they are invalid.
-pub(super) fn parse<T: CommandFactory + FromArgMatches>() -> T {
+use super::sources::{CONFIG, Sources};
+
+/// Parses the command line, the environment variables and the configuration file. Ends the process if they are invalid.
+pub(super) fn parse<T: CommandFactory + FromArgMatches>() -> (T, Sources) {
     let line: Vec<OsString> = std::env::args_os().collect();
-    let command = without_empty(for_serve_alone(T::command(), &line));
-    let parsed = command.clone().try_get_matches_from(&line).and_then(|matches| T::from_arg_matches(&matches));
-    parsed.unwrap_or_else(|error| explained(error, &command, &line).exit())
+    let mut command = T::command();
+    let mut sources = Sources::default();
+    if !asks_for_help(&line) {
+        let read = Sources::read(&command, target(&command, &line), &line);
+        sources = read.unwrap_or_else(|why| command.error(clap::error::ErrorKind::ValueValidation, why).exit());
+    }
+    let command = without_empty(for_serve_alone(sources.apply(command), &line));
+    let parsed = command.clone().try_get_matches_from(&line).and_then(|matches| {
+        sources.keep_origins(&command, &matches);
+        T::from_arg_matches(&matches)
+    });
+    (parsed.unwrap_or_else(|error| explained(error, &command, &line).exit()), sources)
+}
+
+/// Whether the line asks for a text about the program, which no setting may stop.
+fn asks_for_help(line: &[OsString]) -> bool {
+    let is_help = |word: &OsString| ["-h", "--help", "-V", "--version"].iter().any(|help| word == help);
+    line.get(1).is_some_and(|word| word == "help") || line.iter().skip(1).take_while(|word| *word != "--").any(is_help)
+}
+
+/// The command that a line names.
+fn target<'a>(command: &'a Command, line: &[OsString]) -> &'a Command {
+    line.iter().skip(1).fold(command, |found, word| found.find_subcommand(word).unwrap_or(found))
 }
 
 fn is_empty(variable: &OsStr) -> bool {
@@ -23,7 +45,8 @@ fn is_empty(variable: &OsStr) -> bool {
 /// their variables are ignored, so that a wrong one doesn't stop the subcommand.
 fn for_serve_alone(command: Command, line: &[OsString]) -> Command {
     let named = line.get(1).is_some_and(|word| command.find_subcommand(word).is_some());
-    if named { command.mut_args(|arg| arg.env(Resettable::Reset)) } else { command }
+    let without = |arg: Arg| if arg.get_id() == CONFIG { arg } else { arg.env(Resettable::Reset) };
+    if named { command.mut_args(without) } else { command }
 }
 
 /// Removes empty variables from a command and its subcommands.

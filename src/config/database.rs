@@ -11,15 +11,16 @@ use crate::store::address::{Address, AddressError};
 const DEFAULT_FILE: &str = "sqlite://packwright.db";
 const VARIABLE: &str = "PACKWRIGHT_DATABASE_URL";
 /// A common variable, which many hosting platforms set.
-const COMMON_VARIABLE: &str = "DATABASE_URL";
+pub const COMMON_VARIABLE: &str = "DATABASE_URL";
 
 /// The settings of the database.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DatabaseArgs {
     /// The address of the database: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. Characters that have a
-    /// meaning in an address are percent-encoded, in the password too. The variable DATABASE_URL works as well. Without
-    /// either, the SQLite file packwright.db in the working directory is used. A file that isn't there is created,
-    /// unless the address ends with `?mode=rw`
+    /// meaning in an address are percent-encoded, in the password too. The variable DATABASE_URL works as well, and
+    /// PACKWRIGHT_DATABASE_URL_FILE names a file that holds the address. Without any of them, the SQLite file
+    /// packwright.db in the working directory is used. A file that isn't there is created, unless the address ends with
+    /// `?mode=rw`
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     pub database_url: Option<String>,
 

@@ -8,7 +8,7 @@ use url::{Host, Url};
 use crate::domain::host;
 
 /// Parses `ADDRESS:PORT`; `localhost` means 127.0.0.1.
-pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
+pub fn listener(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:") {
         let port = port.parse().map_err(|_| format!("{port} is no port"))?;
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));

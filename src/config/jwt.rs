@@ -13,7 +13,8 @@ use crate::domain::host::has_host;
 #[command(next_help_heading = "JWTs of an identity provider")]
 pub struct JwtArgs {
     /// Accept JWTs of an identity provider beside API tokens, if they are signed with a key of this key set (JWKS): an
-    /// https address, or a file. The provider can then act for every account. Without this option no JWT is accepted
+    /// https address, or a file. The provider can then act for every account. Without this option no JWT is accepted.
+    /// The variable PACKWRIGHT_JWKS_FILE names a file that holds the address
     #[arg(long, value_name = "URL|FILE", env = "PACKWRIGHT_JWKS", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub jwks: Option<String>,
 

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod address;
 mod any_of;
+mod backup;
 mod by_position;
 mod cache;
 pub mod clock;

@@ -1,6 +1,8 @@
 //! The program as an operator runs it: commands, options, starts and ends, the demo and the seed.
 
+pub(crate) mod backups;
 pub(crate) mod command_line_ids;
+pub(crate) mod config_file;
 pub(crate) mod demo;
 pub(crate) mod ending;
 pub(crate) mod ending_sockets;
@@ -17,5 +19,7 @@ pub(crate) mod servers;
 pub(crate) mod settings;
 pub(crate) mod starts;
 pub(crate) mod starts_refused;
+pub(crate) mod supervised;
 pub(crate) mod terminal;
+pub(crate) mod texts;
 pub(crate) mod variables;

@@ -200,7 +200,10 @@ fn only_loopback_is_allowed_without_a_public_host_and_the_demo_nowhere_else() {
     for listener in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080"] {
         assert!(check(&["--listen", listener]).is_err(), "{listener}");
         assert_eq!(check(&["--listen", listener, "--public-host", "api.example.com"]), Ok(()), "{listener}");
-        assert!(check(&["--demo", "--listen", listener, "--public-host", "api.example.com"]).is_err(), "{listener}");
+        let demo = ["--demo", "--listen", listener, "--public-host", "api.example.com"];
+        assert!(check(&demo).unwrap_err().contains("--demo-tokens-are-public"), "{listener}");
+        assert_eq!(check(&[&demo[..], &["--demo-tokens-are-public"]].concat()), Ok(()), "{listener}");
+        assert!(check(&["--demo", "--demo-tokens-are-public", "--listen", listener]).is_err(), "{listener}");
     }
 }
 

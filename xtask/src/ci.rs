@@ -17,7 +17,7 @@ const CLIENTS: &str = "tests/clients";
 /// A step: its name, a description, and its function.
 type Step = (&'static str, &'static str, fn(&Scratch) -> Outcome);
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 20] = [
     ("format", "cargo fmt", |_| run(&mut cargo(&["fmt", "--all", "--check"]))),
     ("clippy", "clippy, with warnings as errors", clippy),
     ("sqlite", "the tests on SQLite", |_| test(&[])),
@@ -26,6 +26,9 @@ const STEPS: [Step; 17] = [
     ("schema", "schema.graphql is what the program prints", schema),
     ("tour", "the tour, on the demo", tour),
     ("dependencies", "licenses, versions and advisories of crates and packages", dependencies),
+    ("licenses", "docs/third-party-licenses.txt and the list of components are what is built in", licenses),
+    ("image", "the file system of the image has all that the program needs", image),
+    ("chart", "the chart's templates, and the service of systemd", chart),
     ("locks", "lock files name no registry", locks),
     ("editor", "types of the editor", editor),
     ("packages", "packages of the clients", packages),
@@ -170,6 +173,44 @@ fn dependencies(scratch: &Scratch) -> Outcome {
         Some(3) => missing("cargo-deny"),
         _ => Err("a dependency may not be here: deny.toml".into()),
     }
+}
+
+fn licenses(_: &Scratch) -> Outcome {
+    run(Command::new("python3").args([".ci/inventory.py", "check"]))?;
+    output(Command::new("python3").args([".ci/inventory.py", "sbom"])).map(drop)
+}
+
+/// Runs the program in the file system that `Containerfile` makes, as the image's user.
+fn image(scratch: &Scratch) -> Outcome {
+    let root = scratch.join("rootfs");
+    run(Command::new("deploy/container/rootfs").arg(built()?).arg(&root))?;
+    let id = output(Command::new("id").arg("-u"))?;
+    if id.trim() != "0" {
+        return missing("right to call chroot");
+    }
+    let inside = |words: &[&str]| {
+        let mut command = Command::new("chroot");
+        command.arg("--userspec=10001:10001").arg(&root).arg("/usr/bin/packwright").args(words);
+        command
+    };
+    run(&mut inside(&["--version"]))?;
+    let health = inside(&["health", "--listen", "127.0.0.1:1"]).output().map_err(|error| error.to_string())?;
+    match String::from_utf8_lossy(&health.stderr) {
+        told if told.contains("No server answers") => Ok(()),
+        told => Err(format!("the program doesn't work in the image: {told}")),
+    }
+}
+
+fn chart(_: &Scratch) -> Outcome {
+    let status = Command::new("python3").arg(".ci/chart/check.py").arg(built()?).status();
+    match status.map_err(|error| format!("python3: {error}"))?.code() {
+        Some(0) => {}
+        Some(3) => missing("Go or PyYAML")?,
+        _ => return Err("the chart is wrong".into()),
+    }
+    let Some(analyze) = find(&["systemd-analyze"]) else { return missing("systemd-analyze") };
+    let security = ["security", "--offline=true", "--threshold=20", "--no-pager"];
+    output(Command::new(analyze).args(security).arg("deploy/systemd/packwright.service")).map(drop)
 }
 
 fn locks(_: &Scratch) -> Outcome {

@@ -23,6 +23,9 @@ Tasks:
   micro [FILTER...]           Measure single decisions: the window, the states of releases, the gate, cursors.
   instructions [--record]     Count the instructions of a page and compare them with the recorded number.
   schema                      Write schema.graphql anew from the program.
+  licenses [--packages DIR]   Write docs/third-party-licenses.txt anew. The folder node_modules of the editor is needed
+                              when its packages have changed.
+  sbom                        Print what is built in as a CycloneDX document.
   ci [STEP...]                Run all that a change must pass, or these steps of it.
   steps                       List the steps of ci.
 
@@ -51,6 +54,8 @@ fn run(arguments: &[&str]) -> Outcome {
         ["micro", filters @ ..] => task::micro(filters),
         ["instructions", options @ ..] => task::instructions(options),
         ["schema"] => task::schema(),
+        ["licenses", options @ ..] => task::inventory("licenses", options),
+        ["sbom"] => task::inventory("sbom", &[]),
         ["ci", steps @ ..] => ci::run_ci(steps),
         ["steps"] => {
             ci::list();

@@ -72,3 +72,8 @@ pub(crate) fn schema() -> Outcome {
     let schema = output(Command::new(program()?).arg("schema"))?;
     std::fs::write("schema.graphql", schema + "\n").map_err(|error| format!("schema.graphql: {error}"))
 }
+
+/// Runs a task of `.ci/inventory.py`.
+pub(crate) fn inventory(task: &str, options: &[&str]) -> Outcome {
+    run(Command::new("python3").arg(".ci/inventory.py").arg(task).args(options))
+}
