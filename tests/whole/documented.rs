@@ -56,8 +56,15 @@ fn the_page_on_the_api_names_each_enum_of_rules_that_refuse() {
 /// All pages of the documentation.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root_paths =
-        ["docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md", "tests/schemas/README.md"];
+    let root_paths = [
+        "docs",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "examples/README.md",
+        "tests/schemas/README.md",
+    ];
     let all = root_paths.iter().flat_map(|root_path| sources(&root.join(root_path)));
     all.filter(|file| file.extension().is_some_and(|extension| extension == "md")).collect()
 }
