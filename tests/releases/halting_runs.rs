@@ -1,5 +1,6 @@
 //! Runs by seeds: a release with a halt rule, moves that fail from a random installation on, and reports (R58, R60). After
-//! the change that decides, nobody is moved. `PACKWRIGHT_FAULTS=long` makes a thousand runs.
+//! the change that decides, nobody is moved. `PACKWRIGHT_FAULTS=long` makes a thousand runs, or as
+//! many as `PACKWRIGHT_HALTING_RUNS` says.
 
 use packwright::app::App;
 use packwright::domain::installations::FailureCode;
@@ -15,6 +16,12 @@ use crate::support::{At, Dice, Managed, Setup, TestApp, immediately, input_type,
 
 /// The installations of a run's pack.
 const COUNT: usize = 14;
+
+/// How many runs the long run makes: a thousand, or as many as the variable says.
+fn long_run() -> usize {
+    let told = std::env::var("PACKWRIGHT_HALTING_RUNS").ok().and_then(|told| told.parse().ok());
+    told.unwrap_or(1_000)
+}
 
 /// A run on some servers, of which the first one is the app's.
 struct Run<'a> {
@@ -158,6 +165,9 @@ async fn runs(servers: usize, count: usize) {
     let mut halted = 0;
     for number in 0..count {
         halted += usize::from(run(&app, &others, &acme, number, &mut dice).await);
+        if (number + 1) % 50 == 0 {
+            eprintln!("{halted} of {} releases were halted so far, on {servers} servers", number + 1);
+        }
     }
     eprintln!("{halted} of {count} releases were halted on {servers} servers");
     assert!(halted > 0, "no run halted");
@@ -167,10 +177,10 @@ async fn runs(servers: usize, count: usize) {
 
 #[tokio::test]
 async fn r58_after_the_change_that_decides_nobody_is_moved() {
-    runs(1, short_or_long(12, 1_000)).await;
+    runs(1, short_or_long(12, long_run())).await;
 }
 
 #[tokio::test]
 async fn r58_after_the_change_that_decides_nobody_is_moved_on_three_servers() {
-    runs(3, short_or_long(8, 1_000)).await;
+    runs(3, short_or_long(8, long_run())).await;
 }
