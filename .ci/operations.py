@@ -6,9 +6,11 @@ Mutations come in an order that makes sense. It fails when an operation is refus
 of the program: an operation that uses a name which the program's schema doesn't have yet is listed as to come.
 """
 
+import datetime
 import json
 import re
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -46,7 +48,7 @@ def named(connection, name):
 
 
 def definitions(text):
-    """The fragments and operations of a document by name: (kind, text)."""
+    """The operations of a document by name, and its fragments by "..." and name, since both can have one name: (kind, text)."""
     found, start, depth, parens = {}, None, 0, 0
     head = re.compile(r"(query|mutation|subscription|fragment)\s+(\w+)")
     text = re.sub(r"#[^\n]*", "", text)
@@ -61,7 +63,7 @@ def definitions(text):
             depth -= 1
             if depth == 0:
                 kind, name = match.groups()
-                found[name] = (kind, text[begin : i + 1])
+                found[("..." if kind == "fragment" else "") + name] = (kind, text[begin : i + 1])
                 start = i + 1
     return found
 
@@ -74,7 +76,7 @@ def whole(name, all_of_it):
         if at in needed:
             continue
         needed.append(at)
-        queue += [spread for spread in re.findall(r"\.\.\.\s*(\w+)", all_of_it[at][1]) if spread != "on"]
+        queue += ["..." + spread for spread in re.findall(r"\.\.\.\s*(\w+)", all_of_it[at][1]) if spread != "on"]
     return "\n".join(all_of_it[at][1] for at in needed)
 
 
@@ -133,6 +135,33 @@ class Design:
         return told
 
 
+# For as long as the design's own operation is to come.
+IN_STAGES = """mutation($packId: ID!, $date: Date!, $pilots: [ID!]!, $pilotsOn: Date!, $tenthOn: Date!, $content: String!) {
+  releaseIntegrationPack(input: { packId: $packId, schedule: { onDate: $date }, notes: "In stages.", expectedContent: $content, stages: [
+    { name: "Pilots", onDate: $pilotsOn, holds: { groupIds: $pilots } }, { name: "A tenth", onDate: $tenthOn, holds: { percent: 10 } }
+  ] }) { release { id } errors { code } }
+}"""
+
+
+def release_in_stages(run, pack, pilots, dates):
+    """Releases a pack in stages, opens one, pauses, changes what can be changed, and cancels."""
+    first = datetime.date.fromisoformat(dates["earliest"])
+    on = lambda days: str(first + datetime.timedelta(days))
+    content = run("StagedPreview", PUBLISHER, packId=pack, schedule={"onDate": on(4)})["contentToken"]
+    staged = {"packId": pack, "pilots": [pilots], "pilotsOn": on(0), "tenthOn": on(1), "date": on(4), "content": content}
+    made = run("ReleaseInStages", PUBLISHER, **staged) or ask(PUBLISHER, IN_STAGES, **staged)["releaseIntegrationPack"]
+    release = made["release"]["id"]
+    run("NextStage", PUBLISHER, releaseId=release)
+    run("HaltRule", PUBLISHER, releaseId=release, rule={"percent": 5})
+    run("MoveStages", PUBLISHER, releaseId=release, date=on(6), stages=[{"name": "A tenth", "onDate": on(3)}])
+    run("Pause", PUBLISHER, releaseId=release, reason="To look at it.")
+    course = run("Course", PUBLISHER, releaseId=release)
+    states = [stage["state"] for stage in course["stages"]]
+    assert course["pause"] and states[0] != "WAITING" and states[1:] == ["WAITING", "WAITING"], course
+    run("Resume", PUBLISHER, releaseId=release)
+    run("Cancel", PUBLISHER, releaseId=release)
+
+
 def main():
     design = Design(sys.argv[2])
     run = design.run
@@ -174,6 +203,7 @@ def main():
     run("Apply", ACME, updateId=pending[0]["id"])
     run("Reschedule", PUBLISHER, releaseId=release, date=dates["latest"])
     run("Cancel", PUBLISHER, releaseId=release)
+    release_in_stages(run, pack, named(groups, "Retail"), dates)
     on_date["revision"] = run("ReleaseWizardVersions", PUBLISHER, packId=pack)["revision"]
     release = run("ReleaseOnDate", PUBLISHER, requestId="design 5", **on_date)["release"]["id"]
     run("Promote", PUBLISHER, releaseId=release)
@@ -185,8 +215,12 @@ def main():
     update = nodes(ask(ACME, newest, id=installation)["installation"]["updates"])[0]["id"]
     run("MyUpdates", ACME)
     run("HowItWent", ACME, updateId=update, outcome="WORKS", comment="No surprises.")
-    run("StagedPreview", PUBLISHER, packId=pack, schedule={"onDate": dates["latest"]})
     assert run("BeforeRollingBack", PUBLISHER, releaseId=release)["willMoveCount"] == 1
+    run("RollBack", PUBLISHER, releaseId=release, reason="It was the wrong one.", atMost=1, requestId="design 6")
+    for _ in range(100):
+        if ask(PUBLISHER, "query($id: ID!) { release(id: $id) { state } }", id=release)["release"]["state"] == "ROLLED_BACK":
+            break
+        time.sleep(0.1)
     run("WhatARuleWouldHaveDone", PUBLISHER, packId=pack)
 
     run("FollowUpdates", ACME, after=followed)
