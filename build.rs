@@ -16,7 +16,7 @@ use std::process::Command;
 
 /// The sources of the editor, below `graphiql/`. A developer's `node_modules` there isn't used.
 const SOURCES: &[&str] =
-    &["package.json", "package-lock.json", ".npmrc", "index.html", "vite.config.js", "tour.js", "src"];
+    &["package.json", "package-lock.json", ".npmrc", "index.html", "vite.config.js", "tour.js", "stages.js", "src"];
 /// The examples that the editor and the query form offer.
 const OPERATIONS: &str = "examples/operations";
 const SKIP: &str = "PACKWRIGHT_SKIP_GRAPHIQL";

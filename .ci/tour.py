@@ -1,10 +1,12 @@
-"""Goes the demo's tour: runs the documents of its steps, in order, against a running demo, and looks at what comes.
+"""Goes the demo's tours: runs the documents of their steps, in order, against a running demo, and looks at what comes.
 
-python3 tour.py http://127.0.0.1:PORT graphiql/tour.js README.md
+python3 tour.py http://127.0.0.1:PORT graphiql README.md
 
-The steps are those of GraphiQL's tabs. The README tells their story, and links each by its number.
+The steps are those of GraphiQL's tabs, in the files that the server has for its pages. The README tells their story,
+and links each by its number.
 """
 
+import datetime
 import json
 import re
 import sys
@@ -109,22 +111,43 @@ def named(packs, name):
     return next(pack for pack in packs if pack["name"] == name)
 
 
-def main():
-    with open(sys.argv[2], encoding="utf-8") as file:
-        tour = Tour(file.read())
+def tour_of(file):
+    """The tour of a file, which is the one that the server has."""
+    with open(f"{sys.argv[2]}/{file}", encoding="utf-8") as opened:
+        text = opened.read()
+    check(f"{file} is what is served", get(f"/graphiql/{file}")[2] == text)
+    return Tour(text)
+
+
+def linked(anchor):
+    """The numbers of the steps to which the README links, in its order."""
     with open(sys.argv[3], encoding="utf-8") as file:
-        linked = [int(number) for number in re.findall(r"/graphiql#step-(\d+)", file.read())]
+        return [int(number) for number in re.findall(rf"/graphiql#{anchor}-(\d+)", file.read())]
+
+
+def main():
+    check("ready", wait_until_ready()[0] == 200)
+    first_tour()
+    second_tour()
+    page = get("/graphiql")
+    policy = page[1].get("content-security-policy", "")
+    check("GraphiQL is served, and nothing foreign", page[0] == 200 and "default-src 'none'" in policy and "http" not in policy)
+
+
+def first_tour():
+    tour = tour_of("tour.js")
     publisher, acme, globex = "demo-publisher-admin", "demo-acme-admin", "demo-globex-admin"
     check("the steps are numbered", tour.numbers == list(range(1, 15)))
-    check("the README tells those of its story, in their order", linked == list(range(1, 14)))
-    check("ready", wait_until_ready()[0] == 200)
+    check("the README tells those of its story, in their order", linked("step") == list(range(1, 14)))
 
     told = tour.run("Packs")
     packs = nodes(told["integrationPacks"])
     states = {pack["state"] for pack in packs}
     check("packs in every state", {"NEVER_RELEASED", "FIRST_RELEASE_SCHEDULED", "CURRENT", "TESTING"} <= states)
     check("SINGLE and MULTI", {pack["installationType"] for pack in packs} == {"SINGLE", "MULTI"})
-    tested = next(pack for pack in packs if pack["state"] == "TESTING")["pendingRelease"]["progress"]
+    tested = named(packs, "Shop to ERP orders")["pendingRelease"]["progress"]
+    check("two are being tested", [pack["state"] for pack in packs].count("TESTING") == 2)
+    check("four have something newer", [pack["newerShareableAvailable"] for pack in packs].count(True) == 4)
     check("one account of two has applied early", (tested["total"], tested["appliedEarly"]) == (2, 1))
     pack = named(packs, "Product data hub")
     check("a pack has newer versions", pack["newerShareableAvailable"] and pack["components"])
@@ -188,9 +211,65 @@ def main():
     check("with the scheduler", "SCHEDULER" in {entry["actor"]["kind"] for entry in told})
 
     check("every step was run", tour.left == [])
-    page = get("/graphiql")
-    policy = page[1].get("content-security-policy", "")
-    check("GraphiQL is served, and nothing foreign", page[0] == 200 and "default-src 'none'" in policy and "http" not in policy)
+
+
+def done(payload):
+    """A mutation's payload, which must have no errors."""
+    if payload["errors"]:
+        raise SystemExit(json.dumps(payload, indent=2))
+    return payload
+
+
+def second_tour():
+    tour = tour_of("stages.js")
+    publisher, acme = "demo-publisher-admin", "demo-acme-admin"
+    check("the steps are numbered", tour.numbers == list(range(1, 9)))
+    check("the README tells all of them, in their order", linked("stages") == list(range(1, 9)))
+
+    told = tour.run("UnderWay")
+    under_way = nodes(told["underWay"])[0]["pendingRelease"]
+    states = [(stage["name"], stage["state"]) for stage in under_way["stages"]]
+    check("a release is under way in stages", states == [("Pilots", "DONE"), ("A quarter", "DONE"), ("Half", "WAITING"), ("everybody", "WAITING")])
+    check("some have said how it went", under_way["outcomes"]["works"] >= 3 and under_way["outcomes"]["broken"] == 1)
+    check("its rule isn't judged yet", under_way["haltFigures"]["executed"] < under_way["haltWhen"]["atLeast"] == 10)
+    pack, group = nodes(told["invoices"])[0], named(nodes(told["accountGroups"]), "Early adopters")
+    check("the pilots are Acme alone", [account["name"] for account in nodes(group["accounts"])] == ["Acme"])
+    day = datetime.date.fromisoformat(told["viewer"]["account"]["releaseDates"]["earliest"])
+    dates = {name: str(day + datetime.timedelta(days)) for name, days in [("pilotsOn", 0), ("tenthOn", 1), ("date", 3)]}
+    release = done(tour.run("InStages", packId=pack["id"], groupId=group["id"], **dates)["releaseIntegrationPack"])["release"]
+    check("it waits, with both stages and everybody", [stage["state"] for stage in release["stages"]] == ["WAITING"] * 3)
+
+    def now():
+        query = """query($id: ID!) { release(id: $id) { state pause { at } stages { state } progress { total applied withdrawn } } }"""
+        return ask(publisher, query, id=release["id"])["release"]
+
+    opened = done(tour.run("OpenPilots", releaseId=release["id"])["openNextStage"])["release"]
+    moved = nodes(opened["updates"])
+    check("the pilots are two installations of Acme", [each["installation"]["account"]["name"] for each in moved] == ["Acme"] * 2)
+    wait_for("they are moved", lambda: now()["stages"][0]["state"] == "DONE")
+    report = done(tour.run("ReportBroken", updateId=moved[0]["id"])["reportUpdateOutcome"])
+    check("Acme reports", report["report"]["outcome"] == "BROKEN" and report["update"]["how"] == "STAGED")
+    check("two are too few for the rule", now()["pause"] is None)
+    done(tour.run("OpenTenth", releaseId=release["id"])["openNextStage"])
+    wait_for("the rule pauses the release", lambda: now()["pause"] is not None)
+    halted = tour.run("Halted", releaseId=release["id"])["release"]
+    figures = halted["pause"]["figures"]
+    check(f"by the scheduler, with numbers: {figures}", halted["pause"]["by"]["kind"] == "SCHEDULER" and figures["executed"] >= 5 and figures["percent"] > 10)
+    check("it says whom it holds", figures["executed"] == halted["progress"]["applied"] < halted["progress"]["total"] == pack["currentVersion"]["installationCount"])
+    check("it says why", nodes(halted["updates"])[0]["outcome"]["comment"] == "The portal refuses credit notes.")
+    taken = done(tour.run("TakeBack", releaseId=release["id"])["cancelRelease"])["release"]
+    check("it is taken back", taken["state"] == "CANCELED" and taken["pack"]["currentVersion"]["number"] == pack["currentVersion"]["number"])
+    wait_for("nobody has it any more", lambda: now()["progress"]["withdrawn"] == now()["progress"]["total"])
+    own = nodes(ask(acme, "{ installations(first: 50) { edges { node { pack { name } version { number } } } } }")["installations"])
+    check("nor has Acme", {each["version"]["number"] for each in own if each["pack"]["name"] == "Invoice exchange"} == {1})
+
+    current = nodes(told["customers"])[0]["currentVersion"]
+    back = done(tour.run("RollBack", releaseId=current["release"]["id"], atMost=current["installationCount"])["rollBackRelease"])
+    check("another release is rolled back", back["installationCount"] == current["installationCount"] == 2)
+    check("its pack has the former version", back["release"]["pack"]["currentVersion"]["number"] == current["number"] - 1)
+    rolled = lambda: ask(publisher, "query($id: ID!) { release(id: $id) { state } }", id=current["release"]["id"])["release"]["state"]
+    wait_for("and so has everybody", lambda: rolled() == "ROLLED_BACK")
+    check("every step was run", tour.left == [])
 
 
 main()

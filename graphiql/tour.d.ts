@@ -17,4 +17,12 @@ export interface Step {
   fill?: (answers: Answers) => Record<string, unknown>;
 }
 
-export const TOUR: readonly Step[];
+/** Steps that tell a story together. */
+export interface Tour {
+  /** The address of a step is made of this and its number. */
+  anchor: string;
+  title: string;
+  steps: readonly Step[];
+}
+
+export const TOURS: readonly Tour[];

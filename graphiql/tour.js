@@ -1,6 +1,7 @@
 // The demo's tour: the story of a release, from composing the pack to the night when the window opens. The editor and
 // the query form show each step in its own tab, and CI runs the whole tour. `name` is the operation's name; `fill`
-// computes its variables from the answers of the operations in `needs`.
+// computes its variables from the answers of the operations in `needs`. The second tour is in stages.js.
+import { STAGES } from "./stages.js";
 
 const nodes = (connection) => (connection?.edges ?? []).map((edge) => edge.node);
 
@@ -13,7 +14,7 @@ export const TOUR = [
     name: "Packs",
     title: "1 Packs",
     token: "demo-publisher-admin",
-    about: "The publisher's packs. One was never released, one waits for its first date, one is being tested, and three have components with newer versions.",
+    about: "The publisher's packs. One was never released, one waits for its first date, two are being tested, and four have components with newer versions.",
     query: `query Packs {
   integrationPacks(first: 20) {
     edges {
@@ -297,4 +298,10 @@ export const TOUR = [
   }
 }`,
   },
+];
+
+/** The tours. The address of a step is made of its tour's `anchor` and its number: `/graphiql#step-4`. */
+export const TOURS = [
+  { anchor: "step", title: "A release", steps: TOUR },
+  { anchor: "stages", title: "A release in stages", steps: STAGES },
 ];

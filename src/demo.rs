@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod directory;
+mod stages;
 mod story;
 mod world;
 
@@ -35,13 +36,16 @@ pub const PUBLISHER_SUPPORT: &str = "demo-publisher-support";
 pub const ACME_ADMIN: &str = "demo-acme-admin";
 /// The token of the second managed account's administrator.
 pub const GLOBEX_ADMIN: &str = "demo-globex-admin";
+/// The token of the third managed account's administrator. The account has most of the world's installations.
+pub const VANDELAY_ADMIN: &str = "demo-vandelay-admin";
 
 /// The demo's tokens. They aren't secret, and no other server accepts them.
-pub const TOKENS: [DemoToken; 4] = [
+pub const TOKENS: [DemoToken; 5] = [
     DemoToken { name: "publisher, administrator", secret: PUBLISHER_ADMIN },
     DemoToken { name: "publisher, support: may only read", secret: PUBLISHER_SUPPORT },
     DemoToken { name: "Acme, a managed account", secret: ACME_ADMIN },
     DemoToken { name: "Globex, a managed account", secret: GLOBEX_ADMIN },
+    DemoToken { name: "Vandelay, a managed account", secret: VANDELAY_ADMIN },
 ];
 
 /// The length of the demo's story, in days.

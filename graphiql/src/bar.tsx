@@ -1,7 +1,7 @@
 // The bar above the editor: the tabs, the token, the open subscriptions, and the demo's clock.
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
-import { useCallback, useEffect, useState } from "react";
-import { TOUR, type Step } from "../tour.js";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { type Step, type Tour, TOURS } from "../tour.js";
 import { DemoClock, StartOver } from "./demo";
 import { showExamples } from "./examples";
 import { resume } from "./fetcher";
@@ -10,6 +10,7 @@ import * as session from "./session";
 import type { Settings } from "./settings";
 import { showSubscriptions } from "./subscriptions";
 import { TabStrip } from "./tabs";
+import { NextTour, TourChoice } from "./tours";
 import { useWord } from "./world";
 
 export function Bar({ settings }: { settings: Settings }) {
@@ -17,6 +18,7 @@ export function Bar({ settings }: { settings: Settings }) {
   const tab = tabs[index];
   const isDemo = settings.tokens.length > 0;
   const step = isDemo && tab ? session.stepOf(session.operationOf(tab)) : undefined;
+  const tour = useTour(isDemo, step);
   const word = useWord();
   useWrappedLines();
   useLinkedStep(isDemo);
@@ -25,14 +27,21 @@ export function Bar({ settings }: { settings: Settings }) {
     <>
       <div id="top">
         <h1>Packwright</h1>
-        <TabStrip settings={settings} showExamples={showExamples} />
+        <div id="strips">
+          {tour && <TourChoice tour={tour} />}
+          <TabStrip settings={settings} tour={tour} showExamples={showExamples} />
+        </div>
       </div>
       <TokenChoice key={tab.id} tab={tab.id} step={step} settings={settings} />
       <Fill key={`fill ${tab.id}`} tab={tab.id} step={step} />
       <Listening tab={tab.id} tabs={tabs.map(({ id }) => id)} />
       {isDemo && <DemoClock token={settings.tokens[0]?.secret ?? ""} />}
       {isDemo && <StartOver token={settings.tokens[0]?.secret ?? ""} />}
-      <p>{step?.about}</p>
+      {step && (
+        <p>
+          {step.about} <NextTour step={step} />
+        </p>
+      )}
       <p id="word" role="alert">
         {word}
       </p>
@@ -45,7 +54,20 @@ export function Bar({ settings }: { settings: Settings }) {
   );
 }
 
-/** Opens the tab of a tour step when the address is `/graphiql#step-4`; a new tab if the step's tab was closed. */
+/** The tour whose tabs are shown: that of the step in view, else the one that was in view before. */
+function useTour(isDemo: boolean, step: Step | undefined): Tour | undefined {
+  const last = useRef(TOURS[0]);
+  const tour = session.tourOf(step) ?? last.current;
+  useEffect(() => {
+    last.current = tour;
+  }, [tour]);
+  return isDemo ? tour : undefined;
+}
+
+/**
+ * Opens the tab of a step when the address is `/graphiql#step-4`, or `/graphiql#stages-4` for the second tour; a new tab
+ * if the step's tab was closed.
+ */
 function useLinkedStep(isDemo: boolean) {
   const { tabs, editor } = useGraphiQL((state) => ({ tabs: state.tabs, editor: state.queryEditor }));
   const { addTab, changeTab } = useGraphiQLActions();
@@ -56,8 +78,8 @@ function useLinkedStep(isDemo: boolean) {
     return () => removeEventListener("hashchange", changed);
   }, []);
   useEffect(() => {
-    const number = /^#step-(\d+)$/.exec(wanted)?.[1];
-    const step = isDemo && number ? TOUR[Number(number) - 1] : undefined;
+    const [, anchor, number] = /^#(\w+)-(\d+)$/.exec(wanted) ?? [];
+    const step = isDemo ? TOURS.find((tour) => tour.anchor === anchor)?.steps[Number(number) - 1] : undefined;
     if (!step || !editor) return;
     // Remove the fragment, so that the user isn't led back to the step later.
     history.replaceState(null, "", location.pathname + location.search);

@@ -28,7 +28,7 @@ export function DemoClock({ token }: { token: string }) {
     };
   }, [ask]);
   return (
-    <time id="clock" title="The demo's clock, in this computer's time zone. Step 8 moves it" dateTime={now?.toISOString()}>
+    <time id="clock" title="The demo's clock, in this computer's time zone. Step 8 of the first tour moves it" dateTime={now?.toISOString()}>
       {now && `Demo clock ${now.toLocaleString()}`}
     </time>
   );

@@ -9,11 +9,10 @@ import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
 import { GraphiQL } from "graphiql";
 import { createPortal } from "react-dom";
 import { createRoot } from "react-dom/client";
-import { TOUR } from "../tour.js";
 import { Bar } from "./bar";
 import { EXAMPLES } from "./examples";
 import { fetcher } from "./fetcher";
-import { setActiveTab } from "./session";
+import { setActiveTab, STEPS } from "./session";
 import { load, type Settings } from "./settings";
 import { DEMO_STORAGE } from "./storage";
 import { SUBSCRIPTIONS } from "./subscriptions";
@@ -29,7 +28,7 @@ function Page({ settings, bar }: { settings: Settings; bar: Element }) {
       fetcher={fetcher}
       plugins={PLUGINS}
       defaultQuery={NEW}
-      defaultTabs={isDemo ? TOUR.map(({ query }) => ({ query })) : [{ query: NEW }]}
+      defaultTabs={isDemo ? STEPS.map(({ query }) => ({ query })) : [{ query: NEW }]}
       defaultEditorToolsVisibility="variables"
       schemaDescription
       showPersistHeadersSettings={false}

@@ -1,6 +1,6 @@
 // What the page stores beside the editor: the token of each tab, and the answers of the tour. Tokens are in the session
 // storage, which the browser deletes with its tab.
-import { type Answers, type Step, TOUR } from "../tour.js";
+import { type Answers, type Step, type Tour, TOURS } from "../tour.js";
 
 interface Kept {
   /** The tokens that were chosen, by tab. */
@@ -65,8 +65,14 @@ export interface Tab {
 /** The name of a tab's first operation. The editor's own title can be that of the former tab. */
 export const operationOf = ({ query }: Tab): string | undefined => /^\s*(?:query|mutation|subscription)\s+(\w+)/m.exec(query ?? "")?.[1];
 
-/** The step of the demo's tour with this operation. */
-export const stepOf = (name: string | null | undefined): Step | undefined => TOUR.find((step) => step.name === name);
+/** The steps of all tours of the demo. */
+export const STEPS = TOURS.flatMap(({ steps }) => steps);
+
+/** The step of the demo's tours with this operation. */
+export const stepOf = (name: string | null | undefined): Step | undefined => STEPS.find((step) => step.name === name);
+
+/** The tour that a step belongs to. */
+export const tourOf = (step: Step | undefined): Tour | undefined => TOURS.find(({ steps }) => step && steps.includes(step));
 
 /** The token of a tab: the chosen one, else that of its step, else the one that was chosen last. */
 export const tokenOf = (tab: string, step: Step | undefined) => kept.tokens[tab] ?? step?.token ?? kept.last;
@@ -109,7 +115,7 @@ export function variablesOf(step: Step): string | undefined {
 /** The titles of the steps that must run before the variables of `step` are known. */
 export function missing(step: Step): string[] {
   if (Object.values(filled(step)).every((value) => value !== undefined && value !== null)) return [];
-  const needed = TOUR.filter(({ name }) => step.needs?.includes(name));
+  const needed = STEPS.filter(({ name }) => step.needs?.includes(name));
   const open = needed.filter(({ name }) => answers[name] === undefined);
   // All of them have run, but their answers weren't what the tour expects.
   return (open.length > 0 ? open : needed).map(({ title }) => title);

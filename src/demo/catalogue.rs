@@ -117,7 +117,11 @@ pub(super) const COMPONENTS: &[Plan] = &[
     Plan {
         name: SHIPMENT_TRACKING,
         component_type: Process,
-        packages: &[package(50, "Polls two carriers."), package(12, "Polls six carriers, each at its own pace.")],
+        packages: &[
+            package(50, "Polls two carriers."),
+            package(12, "Polls six carriers, each at its own pace."),
+            package(5, "Polls eight carriers, and says which parcels are late."),
+        ],
     },
     Plan {
         name: ONBOARDING,

@@ -20,18 +20,21 @@ pub(super) async fn build(app: &App, now: Instant) -> DemoResult<()> {
     world.build_components().await?;
     let packs = world.compose().await?;
     let orders_at_acme = world.install_everywhere(&packs).await?;
+    let warehouses = world.install_many(&packs).await?;
     world.live(&packs).await?;
+    let in_stages = world.begin_in_stages(packs.warehouse).await?;
     world.leave_open(&packs, orders_at_acme).await?;
+    world.report_outcomes(in_stages, &warehouses).await?;
     world.advance_to(now).await
 }
 
 /// The packs that play a part later in the story.
-struct Packs {
+pub(super) struct Packs {
     orders: PackId,
     products: PackId,
-    invoices: PackId,
-    customers: PackId,
-    warehouse: PackId,
+    pub(super) invoices: PackId,
+    pub(super) customers: PackId,
+    pub(super) warehouse: PackId,
     tills: PackId,
 }
 
@@ -101,8 +104,9 @@ impl World<'_> {
         for pack in [orders, products, customers] {
             self.share(pack, &[self.retail, self.manufacturing]).await?;
         }
-        self.share(invoices, &[self.early_adopters]).await?;
-        self.share(warehouse, &[self.manufacturing]).await?;
+        self.share(customers, &[self.wholesale]).await?;
+        self.share(invoices, &[self.early_adopters, self.wholesale]).await?;
+        self.share(warehouse, &[self.manufacturing, self.early_adopters, self.wholesale]).await?;
         self.share(tills, &[self.retail]).await?;
         for pack in [orders, products, invoices, customers, warehouse, tills] {
             self.release(pack, RequestedSchedule::Immediately, "The first release.").await?;
@@ -199,7 +203,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Leaves two releases pending at the end: a first release, and one in its testing period.
+    /// Leaves two more releases pending at the end: a first release, and one in its testing period.
     async fn leave_open(&mut self, packs: &Packs, orders_at_acme: InstallationId) -> DemoResult<()> {
         self.until(1).await?;
         let description = "Takes returns in, and settles them.";

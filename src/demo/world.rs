@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, Duration};
+use chrono::{Days, Duration, NaiveDate};
 
 use super::catalogue::{self, COMPONENTS, PackagePlan, Plan};
-use super::{ACME_ADMIN, DemoError, GLOBEX_ADMIN, PUBLISHER_ADMIN, PUBLISHER_SUPPORT};
+use super::{ACME_ADMIN, DemoError, GLOBEX_ADMIN, PUBLISHER_ADMIN, PUBLISHER_SUPPORT, VANDELAY_ADMIN};
 use crate::app::App;
 use crate::domain::Instant;
 use crate::domain::accounts::Role;
@@ -36,9 +36,12 @@ pub(super) struct World<'a> {
     pub(super) publisher: Publisher,
     pub(super) acme: Managed,
     pub(super) globex: Managed,
+    /// A wholesaler with many legal entities and warehouses.
+    pub(super) vandelay: Managed,
     pub(super) early_adopters: GroupId,
     pub(super) retail: GroupId,
     pub(super) manufacturing: GroupId,
+    pub(super) wholesale: GroupId,
     pub(super) components: BTreeMap<&'static str, ComponentId>,
     pub(super) versions: BTreeMap<(&'static str, usize), ComponentVersionId>,
 }
@@ -53,11 +56,25 @@ impl<'a> World<'a> {
         let publisher = authenticate(services, Some(PUBLISHER_ADMIN), None).await?.viewer()?.publisher()?;
         let acme = customer(app, &publisher, "Acme", "America/New_York", ACME_ADMIN).await?;
         let globex = customer(app, &publisher, "Globex", "Asia/Tokyo", GLOBEX_ADMIN).await?;
+        let vandelay = customer(app, &publisher, "Vandelay", "America/New_York", VANDELAY_ADMIN).await?;
         let early_adopters = group(app, &publisher, "Early adopters", &[acme.id()]).await?;
         let retail = group(app, &publisher, "Retail", &[acme.id()]).await?;
         let manufacturing = group(app, &publisher, "Manufacturing", &[globex.id()]).await?;
-        let (components, versions) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { app, now, publisher, acme, globex, early_adopters, retail, manufacturing, components, versions })
+        let wholesale = group(app, &publisher, "Wholesale", &[vandelay.id()]).await?;
+        Ok(Self {
+            app,
+            now,
+            publisher,
+            acme,
+            globex,
+            vandelay,
+            early_adopters,
+            retail,
+            manufacturing,
+            wholesale,
+            components: BTreeMap::new(),
+            versions: BTreeMap::new(),
+        })
     }
 
     /// Advances the story to `days_ago` days before the present, and creates the packages that are due on the way.
@@ -153,31 +170,28 @@ impl<'a> World<'a> {
 
     pub(super) async fn release(
         &self,
-        pack_id: PackId,
+        pack: PackId,
         schedule: RequestedSchedule,
         notes: &str,
     ) -> DemoResult<ReleaseId> {
-        let request = ReleaseRequest {
-            pack_id,
-            schedule,
-            notes: notes.into(),
-            expected_content: None,
-            expected_revision: None,
-            halt_when: None,
-            client_request_id: None,
-            stages: Vec::new(),
-            cohort_of: None,
-        };
+        self.release_as(plain_release(pack, schedule, notes)).await
+    }
+
+    pub(super) async fn release_as(&self, request: ReleaseRequest) -> DemoResult<ReleaseId> {
         Ok(crate::service::releases::release(&self.app.services, &self.publisher, request).await?)
     }
 
     /// Releases a pack on a date. `days` counts from the earliest possible date, which is 1.
     pub(super) async fn release_in(&self, pack: PackId, days: u64, notes: &str) -> DemoResult<ReleaseId> {
+        self.release(pack, RequestedSchedule::OnDate(self.date_in(days)?), notes).await
+    }
+
+    /// A date for a release. `days` counts from the earliest possible one, which is 1.
+    pub(super) fn date_in(&self, days: u64) -> DemoResult<NaiveDate> {
         let services = &self.app.services;
         let zone = services.zone(Some(ZONE)).ok_or_else(|| DemoError::Refused(format!("no zone {ZONE}")))?;
         let dates = release_dates(services.clock.now(), &zone, services.settings.release_days_ahead);
-        let date = dates.earliest + Days::new(days - 1);
-        self.release(pack, RequestedSchedule::OnDate(date), notes).await
+        Ok(dates.earliest + Days::new(days - 1))
     }
 
     pub(super) async fn install(
@@ -187,6 +201,21 @@ impl<'a> World<'a> {
         name: Option<&str>,
     ) -> DemoResult<InstallationId> {
         Ok(install(&self.app.services, account, pack, name.map(Into::into), None).await?)
+    }
+}
+
+/// A release of a pack without stages and without a rule.
+pub(super) fn plain_release(pack_id: PackId, schedule: RequestedSchedule, notes: &str) -> ReleaseRequest {
+    ReleaseRequest {
+        pack_id,
+        schedule,
+        notes: notes.into(),
+        expected_content: None,
+        expected_revision: None,
+        halt_when: None,
+        client_request_id: None,
+        stages: Vec::new(),
+        cohort_of: None,
     }
 }
 

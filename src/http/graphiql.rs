@@ -17,8 +17,9 @@ use super::router::HttpState;
 const FORM: &str = include_str!("graphiql/form.html");
 const SCRIPT: &str = include_str!("graphiql/form.js");
 const STYLE: &str = include_str!("graphiql/form.css");
-/// The demo's tour is used by both pages.
+/// The demo's tours are used by both pages.
 const TOUR: &str = include_str!("../../graphiql/tour.js");
+const STAGES: &str = include_str!("../../graphiql/stages.js");
 const ICON: &str = include_str!("../../graphiql/src/icon.svg");
 
 /// The documents of `examples/operations`, by name.
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
         .route("/graphiql/form.js", get(async || own("text/javascript; charset=utf-8", SCRIPT)))
         .route("/graphiql/form.css", get(async || own("text/css; charset=utf-8", STYLE)))
         .route("/graphiql/tour.js", get(async || own("text/javascript; charset=utf-8", TOUR)))
+        .route("/graphiql/stages.js", get(async || own("text/javascript; charset=utf-8", STAGES)))
         .route("/graphiql/icon.svg", get(async || own("image/svg+xml", ICON)))
         .route("/graphiql/operations.json", get(operations))
         .route("/graphiql/settings.json", get(settings));

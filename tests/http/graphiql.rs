@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::TestApp;
 
 const TOUR: &str = include_str!("../../graphiql/tour.js");
+const STAGES: &str = include_str!("../../graphiql/stages.js");
 
 struct Answer {
     status: String,
@@ -160,11 +161,19 @@ async fn a_server_that_executes_only_trusted_documents_says_so() {
 }
 
 #[test]
-fn each_step_of_the_tour_names_the_steps_that_its_variables_come_from() {
-    let steps: Vec<_> = TOUR.split("\n  {\n    name: \"").skip(1).collect();
+fn each_step_of_the_tours_names_the_steps_that_its_variables_come_from() {
+    let first = check_steps(TOUR, 14, &[("productDataHub(", "Packs"), ("manufacturing(", "Pack")]);
+    let helpers = [("invoices(", "UnderWay"), ("customers(", "UnderWay"), ("earlyAdopters(", "UnderWay")];
+    let second = check_steps(STAGES, 8, &[&helpers[..], &[("dateIn(", "UnderWay"), ("staged(", "InStages")]].concat());
+    assert!(first.iter().all(|name| !second.contains(name)), "an operation's name leads to its step");
+}
+
+/// Checks the numbers of a tour's steps, and what their variables need. Returns the names of their operations.
+fn check_steps(tour: &str, count: usize, helpers: &[(&str, &str)]) -> Vec<String> {
+    let steps: Vec<_> = tour.split("\n  {\n    name: \"").skip(1).collect();
     let name = |step: &str| step.split('"').next().unwrap().to_owned();
     let names: Vec<_> = steps.iter().map(|step| name(step)).collect();
-    assert_eq!(names.len(), 14);
+    assert_eq!(names.len(), count);
     let named = |text: &str, before: &str| -> Vec<String> {
         let found = names.iter().filter(|name| text.contains(&format!("{before}{name}?.")));
         found.cloned().collect()
@@ -173,9 +182,9 @@ fn each_step_of_the_tour_names_the_steps_that_its_variables_come_from() {
         assert!(step.contains(&format!("title: \"{} ", index + 1)), "{} has another number", names[index]);
         let Some((_, fill)) = step.split_once("    fill: ") else { continue };
         let mut used = named(fill, "answers.");
-        for (helper, operation) in [("productDataHub(", "Packs"), ("manufacturing(", "Pack")] {
+        for (helper, operation) in helpers {
             if fill.contains(helper) && !used.iter().any(|name| name == operation) {
-                used.push(operation.into());
+                used.push((*operation).into());
             }
         }
         used.sort();
@@ -186,4 +195,5 @@ fn each_step_of_the_tour_names_the_steps_that_its_variables_come_from() {
         assert_eq!(needs, used, "what {} needs", names[index]);
         assert!(needs.iter().all(|need| names[..index].contains(need)), "{} needs a later step", names[index]);
     }
+    names
 }

@@ -35,6 +35,15 @@ const ACCOUNT_WORLD: &str = "{
   pendingUpdates(first: 100) { edges { node { id } } }
 }";
 
+/// The release that is under way in stages.
+const UNDER_WAY: &str = r#"{
+  integrationPacks(filter: { search: "Warehouse link" }, first: 1) { edges { node { pendingRelease {
+    id state pause { at } stages { name state installationCount } progress { total applied appliedStaged }
+    outcomes { works broken } haltWhen { atLeast } haltFigures { executed bad }
+    updates(filter: { outcomes: [BROKEN] }, first: 5) { edges { node { id installation { account { name } } } } }
+  } } } }
+}"#;
+
 async fn demo_at(start: &str) -> Arc<Demo> {
     Demo::build_at(DemoOptions::default(), instant(start)).await.expect("the demo's world")
 }
@@ -80,6 +89,43 @@ async fn the_demo_has_the_same_ids_whenever_it_starts() {
         let other = views(&*demo_at(start).await).await;
         assert_eq!(noon, other, "at {start}");
     }
+}
+
+async fn under_way(demo: &Demo) -> Value {
+    ask(demo, PUBLISHER_ADMIN, UNDER_WAY).await.at("/integrationPacks/edges/0/node/pendingRelease").clone()
+}
+
+#[tokio::test]
+async fn a_release_is_under_way_in_stages_whenever_the_demo_starts() {
+    let mut seen = Vec::new();
+    for start in ["2026-11-29T12:00:00Z", "2026-11-29T22:59:00Z", "2026-11-28T23:01:00Z"] {
+        seen.push(under_way(&*demo_at(start).await).await);
+    }
+    assert!(seen.iter().all(|release| release == &seen[0]), "{seen:#?}");
+    let release = &seen[0];
+    let stages: Vec<_> = release.list("/stages").iter().map(|stage| stage.text("/state")).collect();
+    assert_eq!(stages, ["DONE", "DONE", "WAITING", "WAITING"], "{release:#}");
+    let moved = release.int("/progress/appliedStaged");
+    assert!(moved > 3 && moved < release.int("/progress/total") / 2, "{release:#}");
+    assert!(release.int("/outcomes/works") >= 3 && release.int("/outcomes/broken") == 1, "{release:#}");
+    // One broken update of the few is more than the rule's percent, but too few were executed to judge it.
+    assert!(release.int("/haltFigures/executed") < release.int("/haltWhen/atLeast"), "{release:#}");
+    assert_eq!((release.text("/state"), release.at("/pause").is_null()), ("SCHEDULED".into(), true), "{release:#}");
+}
+
+#[tokio::test]
+async fn a_reset_restores_the_release_that_was_under_way_in_stages() {
+    let demo = demo_at("2026-11-29T12:00:00Z").await;
+    let first = under_way(&demo).await;
+    let cancel = format!(
+        r#"mutation {{ cancelRelease(input: {{ releaseId: "{}" }}) {{ errors {{ code }} }} }}"#,
+        first.text("/id")
+    );
+    let answer = ask(&demo, PUBLISHER_ADMIN, &cancel).await;
+    assert_eq!(answer.list("/cancelRelease/errors").len(), 0, "{answer:#}");
+    assert!(under_way(&demo).await.is_null());
+    ask(&demo, PUBLISHER_ADMIN, "mutation { demoReset { now } }").await;
+    assert_eq!(under_way(&demo).await, first);
 }
 
 #[tokio::test]

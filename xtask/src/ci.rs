@@ -24,7 +24,7 @@ const STEPS: [Step; 20] = [
     ("fuzz", "random texts in the place of those that clients send", fuzz),
     ("postgres", "the tests on a PostgreSQL of their own", on_postgres),
     ("schema", "schema.graphql is what the program prints", schema),
-    ("tour", "the tour, on the demo", tour),
+    ("tour", "the tours, on the demo", tour),
     ("dependencies", "licenses, versions and advisories of crates and packages", dependencies),
     ("licenses", "docs/third-party-licenses.txt and the list of components are what is built in", licenses),
     ("image", "the file system of the image has all that the program needs", image),
@@ -152,7 +152,7 @@ fn tour(scratch: &Scratch) -> Outcome {
         command.args([script, &demo.url]);
         command
     };
-    let mut gone = run(python(".ci/tour.py").args(["graphiql/tour.js", "README.md"]));
+    let mut gone = run(python(".ci/tour.py").args(["graphiql", "README.md"]));
     let design = Path::new("../shared/design/operations.graphql");
     if gone.is_ok() && design.is_file() {
         gone = run(python(".ci/operations.py").arg(design));

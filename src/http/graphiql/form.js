@@ -1,5 +1,5 @@
 // The query form: tabs with a token each, variables, and subscriptions over graphql-transport-ws.
-import { TOUR } from "./tour.js";
+import { TOURS } from "./tour.js";
 
 /** Relative to this file, because a proxy may serve it under a prefix. */
 const PATH = new URL("../graphql", import.meta.url);
@@ -18,6 +18,8 @@ let demoTokens = [];
 /** The world of the demo that the page belongs to. */
 let world;
 let active;
+/** The tour whose tabs are shown. */
+let tour = TOURS[0];
 
 function addTab(plan) {
   const tab = { variables: "", output: [], state: "", socket: null, touched: false, ...plan };
@@ -35,7 +37,7 @@ function filled(tab) {
 /** The titles of the steps that must run before a tab's variables are known. */
 function missing(tab) {
   if (!tab.fill || Object.values(tab.fill(answers)).every((value) => value != null)) return "";
-  const needed = TOUR.filter(({ name }) => tab.needs.includes(name));
+  const needed = TOURS.flatMap(({ steps }) => steps).filter(({ name }) => tab.needs.includes(name));
   const open = needed.filter(({ name }) => !answers[name]);
   const titles = (open.length ? open : needed).map(({ title }) => `“${title}”`).join(" and ");
   return `First run ${titles}: the variables are made of what is answered there.`;
@@ -49,6 +51,7 @@ function tell(word) {
 
 function show(tab) {
   active = tab;
+  tour = tab.tour ?? tour;
   if (!tab.touched) tab.variables = filled(tab);
   $("query").value = tab.query;
   $("variables").value = tab.variables;
@@ -57,12 +60,13 @@ function show(tab) {
   $("about").textContent = tab.about;
   $("missing").textContent = missing(tab);
   $("fill").hidden = !tab.fill;
+  for (const choice of $("tours").children) choice.ariaCurrent = choice.textContent.endsWith(`: ${tour.title}`) ? "true" : null;
   paintTabs();
   paintAnswer();
 }
 
 function paintTabs() {
-  const buttons = tabs.map((tab) => {
+  const buttons = tabs.filter((tab) => !tab.tour || tab.tour === tour).map((tab) => {
     const button = document.createElement("button");
     button.type = "button";
     button.role = "tab";
@@ -247,6 +251,20 @@ async function offerExamples() {
   });
 }
 
+/** Makes a tab of each step, and a button of each tour that leads to its first step. */
+function offerTours() {
+  const choices = TOURS.map((each, at) => {
+    const [first] = each.steps.map((step) => addTab({ ...step, tour: each }));
+    const choice = document.createElement("button");
+    choice.type = "button";
+    choice.textContent = `Tour ${at + 1}: ${each.title}`;
+    choice.addEventListener("click", () => show(first));
+    return choice;
+  });
+  $("tours").replaceChildren(...choices);
+  $("tours").hidden = false;
+}
+
 function chooseFrom(tokens) {
   const choices = [...tokens.map((token) => [token.secret, `${token.secret} (${token.name})`]), ["", "another"]];
   const options = choices.map(([value, text]) => new Option(text, value));
@@ -265,7 +283,7 @@ async function start() {
     demoTokens = [];
   }
   chooseFrom(demoTokens);
-  if (demoTokens.length) TOUR.forEach(addTab);
+  if (demoTokens.length) offerTours();
   else addTab(START);
   $("query").addEventListener("input", () => (active.query = $("query").value));
   $("variables").addEventListener("input", () => {

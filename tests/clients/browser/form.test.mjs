@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { within } from "../lib/browser.mjs";
 import { ask, PUBLISHER, start } from "../lib/demo.mjs";
+import { STAGES } from "../lib/editor.mjs";
 
 let demo;
 before(async () => {
@@ -32,6 +33,21 @@ test("a query runs, and a subscription hears what another tab's mutation does", 
     await answers(page, /"releases"/);
     await tab(page, "14 Follow updates");
     await answers(page, /"packName"/);
+  }));
+
+test("the second tour has tabs of its own, and its steps fill one another in", () =>
+  within(`${demo.url}/graphiql/form`, {}, async ({ page }) => {
+    await page.locator("#run:enabled").waitFor();
+    await page.getByRole("button", { name: "Tour 2: A release in stages" }).press("Enter");
+    await page.getByRole("tab", { name: "1 Under way", selected: true }).waitFor();
+    assert.deepEqual((await page.locator("#tabs").getByRole("tab").allTextContents()).map((title) => title.replace(" ●", "")), STAGES);
+    await run(page);
+    await answers(page, /underWay/);
+    await tab(page, "2 Schedule");
+    await run(page);
+    await answers(page, /"SCHEDULED"/);
+    await page.getByRole("button", { name: "Tour 1: A release", exact: true }).press("Enter");
+    await page.getByRole("tab", { name: "1 Packs", selected: true }).waitFor();
   }));
 
 test("it is readable in the dark, on a small window", () =>

@@ -1,13 +1,18 @@
 // Actions of the tests in the editor.
 import assert from "node:assert/strict";
 
-/** The tabs of the tour. */
+/** The tabs of the first tour. */
 export const STEPS = [
   "1 Packs", "2 A pack", "3 Preview", "4 Schedule", "5 Offers to Acme", "6 Apply early", "7 Watch", "8 Past midnight",
   "9 Globex", "10 Leave behind", "11 Share again", "12 Event log", "13 Audit log", "14 Follow updates",
 ];
 
-/** The tab of a step by its number, or a tab by its title. */
+/** The tabs of the second tour. */
+export const STAGES = [
+  "1 Under way", "2 Schedule", "3 Pilots", "4 Acme reports", "5 A tenth", "6 Halted", "7 Take back", "8 Roll back",
+];
+
+/** The tab of a step of the first tour by its number, or a tab by its title. */
 export const tab = (page, step) => page.getByRole("tab", { name: typeof step === "number" ? STEPS[step - 1] : step, exact: true });
 export const run = (page) => page.locator(".graphiql-execute-button").click();
 
