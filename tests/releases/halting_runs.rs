@@ -165,7 +165,7 @@ async fn runs(servers: usize, count: usize) {
     let mut halted = 0;
     for number in 0..count {
         halted += usize::from(run(&app, &others, &acme, number, &mut dice).await);
-        if (number + 1) % 50 == 0 {
+        if (number + 1) % 10 == 0 {
             eprintln!("{halted} of {} releases were halted so far, on {servers} servers", number + 1);
         }
     }
