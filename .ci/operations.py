@@ -195,6 +195,14 @@ def main():
     run("PackagedComponentHistory", PUBLISHER, componentId=component)
     run("DeletePackage", PUBLISHER, id=packaged[-1]["id"])
 
+    keyed = {"name": "By key", "key": "design/by-key", "requestId": "design 6"}
+    keyed = run("NewComponent", PUBLISHER, **keyed)["component"]["id"]
+    run("RenameComponent", PUBLISHER, id=keyed, name="By its key")
+    ask(PUBLISHER, "mutation($id: ID!) { updateIntegrationPack(input: { packId: $id, key: \"design/pack\" }) { errors { code } } }", id=pack)
+    found = run("ByKey", PUBLISHER, component="design/by-key", pack="design/pack")
+    assert found is None or (found["component"]["id"], found["integrationPack"]["id"]) == (keyed, pack)
+    run("RemoveComponent", PUBLISHER, id=keyed)
+
     preview = run("Preview", PUBLISHER, packId=pack, schedule={"onDate": dates["earliest"]})
     assert preview["willMoveCount"] == 1 and preview["refusals"] == []
     on_date = {"packId": pack, "date": dates["earliest"], "notes": "Two.", "revision": preview["revision"]}

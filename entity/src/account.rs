@@ -17,6 +17,7 @@ pub struct Model {
     pub suspended_at: Option<DateTimeUtc>,
     pub enrolled_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
+    pub key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -14,6 +14,7 @@ pub struct Model {
     pub is_all_accounts: bool,
     pub rank: i32,
     pub created_at: DateTimeUtc,
+    pub key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

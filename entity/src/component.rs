@@ -22,6 +22,8 @@ pub struct Model {
     pub newest_at: Option<DateTimeUtc>,
     pub newest_revision: i32,
     pub highest_numeric_label: String,
+    pub in_pack_version: bool,
+    pub key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -24,6 +24,7 @@ pub struct Model {
     pub visible_until: Option<i64>,
     pub single_pack_id: Option<Uuid>,
     pub override_name_key: Option<String>,
+    pub key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -37,6 +37,7 @@ pub struct Model {
     pub actor_token_id: Option<Uuid>,
     pub actor_account_id: Option<Uuid>,
     pub deleted_at: Option<DateTimeUtc>,
+    pub key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

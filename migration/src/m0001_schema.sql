@@ -17,8 +17,11 @@ CREATE TABLE account (
     status text NOT NULL,
     suspended_at $instant,
     enrolled_at $instant,
-    created_at $instant NOT NULL
+    created_at $instant NOT NULL,
+    -- The publisher's own key of a managed account (R67).
+    key $key
 );
+CREATE UNIQUE INDEX managed_account_key ON account (publisher_id, key) WHERE key IS NOT NULL;
 CREATE UNIQUE INDEX managed_account_name ON account (publisher_id, name_key) WHERE kind = 'MANAGED';
 CREATE UNIQUE INDEX publisher_name ON account (name_key) WHERE kind = 'PUBLISHER';
 CREATE INDEX account_in_batches ON account (publisher_id, kind, id);
@@ -64,8 +67,11 @@ CREATE TABLE account_group (
     -- 0 for All Accounts, 1 for other groups, so that All Accounts comes first.
     rank integer NOT NULL,
     created_at $instant NOT NULL,
+    -- The publisher's own key (R67).
+    key $key,
     UNIQUE (publisher_id, name_key)
 );
+CREATE UNIQUE INDEX account_group_key ON account_group (publisher_id, key) WHERE key IS NOT NULL;
 CREATE UNIQUE INDEX one_all_accounts ON account_group (publisher_id) WHERE is_all_accounts;
 CREATE INDEX account_group_by_name ON account_group (publisher_id, rank, name_key, id);
 
@@ -94,8 +100,14 @@ CREATE TABLE component (
     newest_at $instant,
     newest_revision integer NOT NULL,
     -- The digits of a whole number of any length; 0 without a numeric label.
-    highest_numeric_label text NOT NULL
+    highest_numeric_label text NOT NULL,
+    -- Whether a version of the component was ever in a pack's version. Then its name stays (R69), and rows of it may be
+    -- cached. A release sets it.
+    in_pack_version boolean NOT NULL,
+    -- The owner's own key (R67).
+    key $key
 );
+CREATE UNIQUE INDEX component_key ON component (owner_id, key) WHERE key IS NOT NULL;
 CREATE INDEX component_by_name ON component (owner_id, name_key, id);
 
 CREATE TABLE component_version (
@@ -118,7 +130,7 @@ CREATE TABLE component_version (
     actor_token_id $uuid,
     actor_account_id $uuid,
     deleted_at $instant,
-    -- The name key of the component, for the order by name. Components can't be renamed.
+    -- The name key of the component, for the order by name.
     component_name_key $key NOT NULL,
     UNIQUE (component_id, kind, version),
     UNIQUE (component_id, kind, created_at)
@@ -139,6 +151,8 @@ CREATE TABLE manifest_entry (
     PRIMARY KEY (component_version_id, position),
     UNIQUE (component_version_id, component_id)
 );
+-- A component in a manifest can't be deleted (R69).
+CREATE INDEX manifests_with_component ON manifest_entry (component_id);
 
 CREATE TABLE integration_pack (
     id $uuid PRIMARY KEY,
@@ -180,8 +194,11 @@ CREATE TABLE integration_pack (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
-    deleted_at $instant
+    deleted_at $instant,
+    -- The publisher's own key. A deleted pack gives it free, like its name (R67).
+    key $key
 );
+CREATE UNIQUE INDEX pack_key ON integration_pack (publisher_id, key) WHERE key IS NOT NULL AND deleted_at IS NULL;
 CREATE UNIQUE INDEX pack_name ON integration_pack (publisher_id, name_key) WHERE deleted_at IS NULL;
 CREATE INDEX pack_in_batches ON integration_pack (publisher_id, id);
 CREATE INDEX pack_by_name ON integration_pack (publisher_id, name_key, id);
@@ -370,8 +387,11 @@ CREATE TABLE installation (
     -- The pack of a SINGLE installation until it is uninstalled: one for each account (R43).
     single_pack_id $uuid,
     -- The key of a MULTI installation's override name until it is uninstalled: unique in the account (R43).
-    override_name_key $key
+    override_name_key $key,
+    -- The account's own key until the installation is uninstalled (R67).
+    key $key
 ) $half_full;
+CREATE UNIQUE INDEX installation_key ON installation (account_id, key) WHERE key IS NOT NULL;
 CREATE UNIQUE INDEX one_single_installation ON installation (account_id, single_pack_id) WHERE single_pack_id IS NOT NULL;
 CREATE UNIQUE INDEX one_override_name ON installation (account_id, override_name_key) WHERE override_name_key IS NOT NULL;
 CREATE INDEX installation_of_account ON installation (account_id, name_key, id) WHERE uninstalled_at IS NULL;
@@ -698,7 +718,7 @@ CREATE TABLE library_process (
     id $uuid PRIMARY KEY,
     publisher_id $uuid NOT NULL REFERENCES account (id),
     component_version_id $uuid NOT NULL UNIQUE REFERENCES component_version (id),
-    -- Copies of the names of the component and the package, which never change. Managed accounts read them only here.
+    -- Copies of the names of the component and the package. Managed accounts read them only here.
     name text NOT NULL,
     name_key $key NOT NULL,
     version text NOT NULL,

@@ -3,13 +3,13 @@
 use chrono::Duration;
 
 use super::catalogue::{self, COMPONENTS};
-use super::world::{DemoResult, World};
+use super::world::{DemoResult, World, key_of};
 use crate::app::App;
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, UpdateId};
 use crate::domain::packs::{DeploymentModel, InstallationType};
 use crate::domain::releases::RequestedSchedule;
-use crate::service::components::{create_component, delete_package};
+use crate::service::components::{NewComponent, create_component, delete_package};
 use crate::service::installations::apply_early;
 use crate::service::library::{NewProcess, copy_from_library, publish_to_library};
 use crate::service::packs::{NewPack, create_pack};
@@ -42,8 +42,9 @@ impl World<'_> {
     /// Creates all components. Their packages follow during the story.
     async fn build_components(&mut self) -> DemoResult<()> {
         for plan in COMPONENTS {
-            let id =
-                create_component(&self.app.services, &self.publisher, plan.name, plan.component_type, None).await?;
+            let (name, key) = (plan.name.to_owned(), Some(key_of(plan.name)));
+            let new = NewComponent { name, component_type: plan.component_type, key };
+            let id = create_component(&self.app.services, &self.publisher, new, None).await?;
             self.components.insert(plan.name, id);
         }
         Ok(())
@@ -123,6 +124,7 @@ impl World<'_> {
             installation_type: InstallationType::Single,
             deployment_model: DeploymentModel::Legacy,
             support: catalogue::support("Shop desk", "tills"),
+            key: Some(key_of(name)),
         };
         let pack = create_pack(&self.app.services, &self.publisher, pack, None).await?;
         self.add(pack, &[catalogue::TILL_RECEIPTS]).await?;

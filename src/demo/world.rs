@@ -15,13 +15,15 @@ use crate::domain::packs::{DeploymentModel, InstallationType, SupportInfo};
 use crate::domain::releases::{RequestedSchedule, release_dates};
 use crate::scheduler::advance::advance;
 use crate::service::access::{Managed, Publisher};
-use crate::service::accounts::{authenticate, create_managed_account, create_publisher, create_token_with_secret};
+use crate::service::accounts::{
+    NewAccount, authenticate, create_managed_account, create_publisher, create_token_with_secret,
+};
 use crate::service::components::{NewManifestEntry, NewPackage, create_packages};
-use crate::service::installations::install;
+use crate::service::installations::{InstallRequest, install};
 use crate::service::library::publish_component;
 use crate::service::packs::{NewPack, add_components, create_pack, pin_component};
 use crate::service::releases::ReleaseRequest;
-use crate::service::sharing::{add_accounts, create_group, share_pack};
+use crate::service::sharing::{NewGroup, add_accounts, create_group, share_pack};
 
 pub(super) type DemoResult<T> = Result<T, DemoError>;
 
@@ -147,9 +149,14 @@ impl<'a> World<'a> {
         installation_type: InstallationType,
         support: SupportInfo,
     ) -> DemoResult<PackId> {
-        let (name, description) = (name.into(), description.into());
-        let pack =
-            NewPack { name, description, installation_type, deployment_model: DeploymentModel::Packaged, support };
+        let pack = NewPack {
+            name: name.into(),
+            description: description.into(),
+            installation_type,
+            deployment_model: DeploymentModel::Packaged,
+            support,
+            key: Some(key_of(name)),
+        };
         Ok(create_pack(&self.app.services, &self.publisher, pack, None).await?)
     }
 
@@ -200,7 +207,8 @@ impl<'a> World<'a> {
         pack: PackId,
         name: Option<&str>,
     ) -> DemoResult<InstallationId> {
-        Ok(install(&self.app.services, account, pack, name.map(Into::into), None).await?)
+        let request = InstallRequest { pack, override_name: name.map(Into::into), key: name.map(key_of) };
+        Ok(install(&self.app.services, account, request, None).await?)
     }
 }
 
@@ -219,16 +227,25 @@ pub(super) fn plain_release(pack_id: PackId, schedule: RequestedSchedule, notes:
     }
 }
 
+/// The key that the demo gives to what has this name (R67): `Invoices Germany` has the key `invoices-germany`.
+pub(super) fn key_of(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
 /// Creates a managed account and enrols it.
 async fn customer(app: &App, publisher: &Publisher, name: &str, zone: &str, secret: &str) -> DemoResult<Managed> {
-    let issued = create_managed_account(&app.services, publisher, name, Some(zone.into()), None).await?;
+    let key = Some(format!("crm:{}", key_of(name)));
+    let new = NewAccount { name: name.into(), time_zone: Some(zone.into()), key };
+    let issued = create_managed_account(&app.services, publisher, new, None).await?;
     create_token_with_secret(&app.services, issued.account_id, "Demo administrator", Role::Administrator, secret)
         .await?;
     Ok(authenticate(&app.services, Some(secret), None).await?.viewer()?.managed()?)
 }
 
 async fn group(app: &App, publisher: &Publisher, name: &str, accounts: &[AccountId]) -> DemoResult<GroupId> {
-    let group = create_group(&app.services, publisher, name, None).await?;
+    let new = NewGroup { name: name.into(), key: Some(key_of(name)) };
+    let group = create_group(&app.services, publisher, new, None).await?;
     add_accounts(&app.services, publisher, group, accounts.to_vec()).await?;
     Ok(group)
 }

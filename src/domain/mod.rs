@@ -12,6 +12,7 @@ pub mod installations;
 pub mod instant;
 pub mod library;
 pub mod log;
+pub mod own_key;
 pub mod packs;
 pub mod refusal;
 pub mod releases;

@@ -17,6 +17,7 @@ mod introspection;
 pub mod library;
 pub mod loaders;
 pub mod log;
+mod lookup;
 pub mod mutations;
 pub mod node;
 pub mod packs;

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use async_graphql::{Context, MergedObject, Result};
+use async_graphql::{Context, MaybeUndefined, MergedObject, Result};
 
 use crate::domain::accounts::Privilege;
 use crate::service::access::{Managed, Publisher, Viewer};
@@ -20,6 +20,7 @@ macro_rules! mutation {
         #[graphql(name = "Mutation")]
         pub struct $root(
             crate::graphql::components::Components,
+            crate::graphql::components::Changing,
             crate::graphql::components::Deleting,
             crate::graphql::library::Publishing,
             crate::graphql::library::Library,
@@ -97,6 +98,15 @@ where
         None => None,
     };
     Ok((field, errors))
+}
+
+/// Turns an optional input into an edit: left out is unchanged, null takes the value away.
+pub(in crate::graphql) fn change<T>(input: MaybeUndefined<T>) -> Option<Option<T>> {
+    match input {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(value) => Some(Some(value)),
+    }
 }
 
 /// A count as the schema's `Int`.

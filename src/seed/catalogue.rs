@@ -105,6 +105,7 @@ fn built(options: &Options, directory: &Directory, index: usize, inside: Option<
         component_type: component_type(index, &mut rng),
         created_at: created,
         created_by: directory.actor(),
+        in_pack_version: false,
     };
     let mut built = GeneratedComponent {
         component,

@@ -65,6 +65,7 @@ impl Directory {
             status: AccountStatus::Active,
             suspended_at: None,
             enrolled_at: Some(began),
+            key: None,
             created_at: began,
         };
         let token = token(rng.id(began), id, began, Actor::command_line());
@@ -139,6 +140,7 @@ fn generated_account(options: &Options, publisher: AccountId, began: Instant, in
         status: if suspended { AccountStatus::Suspended } else { AccountStatus::Active },
         suspended_at,
         enrolled_at: Some(enrolled),
+        key: None,
         created_at: created,
     };
     GeneratedAccount {
@@ -151,7 +153,7 @@ fn generated_account(options: &Options, publisher: AccountId, began: Instant, in
 }
 
 fn group(publisher: AccountId, id: crate::domain::id::GroupId, name: String, all: bool, at: Instant) -> AccountGroup {
-    AccountGroup { id, publisher_id: publisher, name, is_all_accounts: all, created_at: at }
+    AccountGroup { id, publisher_id: publisher, name, is_all_accounts: all, created_at: at, key: None }
 }
 
 fn group_members(options: &Options, publisher: AccountId, began: Instant, index: usize) -> GroupMembers {

@@ -213,6 +213,7 @@ impl<'a> PackInstallations<'a> {
                 installed_at: planned.installed_at,
                 moved_at,
                 uninstalled_at: planned.uninstalled_at,
+                key: None,
             },
         }
     }

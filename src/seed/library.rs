@@ -85,6 +85,7 @@ fn copies(
             component_type: ComponentType::Process,
             created_at: at,
             created_by: actor(&generated_account.token),
+            in_pack_version: false,
         })
     };
     (0..target).filter_map(&mut copy).collect()

@@ -40,7 +40,13 @@ impl GeneratedEntry {
     pub(super) fn change(&mut self, field: &str, before: Option<&str>, after: Option<&str>) -> &mut Self {
         if before != after {
             let text = |value: Option<&str>| value.map(ToOwned::to_owned);
-            self.changes.push(Change { field: field.into(), before: text(before), after: text(after), of: None });
+            self.changes.push(Change {
+                field: field.into(),
+                before: text(before),
+                after: text(after),
+                of: None,
+                private: false,
+            });
         }
         self
     }
@@ -52,7 +58,7 @@ impl GeneratedEntry {
     /// Adds a change whose value is the id of an object of type `type_name`.
     fn refer<I: Into<Uuid>>(&mut self, field: &str, type_name: &str, id: I) -> &mut Self {
         let (after, of) = (Some(id.into().to_string()), Some(type_name.to_owned()));
-        self.changes.push(Change { field: field.into(), before: None, after, of });
+        self.changes.push(Change { field: field.into(), before: None, after, of, private: false });
         self
     }
 }

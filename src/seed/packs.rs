@@ -83,6 +83,7 @@ pub(super) fn history(
         created_by: directory.actor(),
         updated_at: created,
         deleted_at: None,
+        key: None,
     };
     let history = History { pack, rows: Vec::new(), edits: Vec::new(), keys: Vec::new(), issues: Vec::new() };
     let maker = HistoryBuilder {

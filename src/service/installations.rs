@@ -1,4 +1,4 @@
-//! Installs packs, applies updates early, renames installations and uninstalls them (R26, R31, R43, R44).
+//! Installs packs, applies updates early, and uninstalls installations (R26, R31, R43, R44).
 
 use std::slice::from_ref;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +10,6 @@ use crate::domain::installations::{
     EarlyApplyDecision, Installation, InstallationRefusal, UpdateMethod, UpdateState, decide_early_apply,
 };
 use crate::domain::packs::{InstallationType, Pack};
-use crate::domain::text::{self, NAME_MAX, TextFault};
 use crate::service::followup::offer_to;
 use crate::store::accounts::write as accounts;
 use crate::store::installations::write::NewInstallation;
@@ -25,37 +24,45 @@ use crate::store::{StoreError, Tx};
 
 use super::Services;
 use super::access::Managed;
-use super::error::{CONTROL_CHARACTER, Failure, Outcome};
+use super::error::{Failure, Outcome};
+pub(crate) use super::installation_names::{InstallationEdit, rename_installation};
+use super::installation_names::{check_free, free_key, valid_name};
 use super::instant::Touched;
 use super::journal::{Entry, Journal, Subject};
 use super::releases::{hold_to_judge, judge_step};
 use super::requests::{CallState, Repeatable};
 use crate::service::followup::{VersionChange, hide, offered, record_update, withdraw_row};
 
+/// What an account asks to install.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct InstallRequest {
+    pub pack: PackId,
+    pub override_name: Option<String>,
+    pub key: Option<String>,
+}
+
 /// Installs a pack's current version (R31, R43). During a testing period the pending version is offered to the
 /// installation.
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED,
-/// OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN; not found for a pack that the account can't see.
+/// OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN, KEY_INVALID, KEY_TAKEN; not found for a pack that the account can't see.
 pub async fn install(
     cx: &Services,
     caller: &Managed,
-    pack: PackId,
-    override_name: Option<String>,
+    request: InstallRequest,
     client_request_id: Option<String>,
 ) -> Outcome<InstallationId, InstallationRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
-    let call = Repeatable::call(caller.id(), "installPack", client_request_id.as_deref(), &(pack, &override_name))?;
-    let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-    cx.after_due_windows(touched, || try_install(cx, caller, pack, override_name.as_deref(), &call)).await
+    let call = Repeatable::call(caller.id(), "installPack", client_request_id.as_deref(), &request)?;
+    let touched = Touched::Pack(caller.scope.publisher_id(), request.pack);
+    cx.after_due_windows(touched, || try_install(cx, caller, &request, &call)).await
 }
 
 async fn try_install(
     cx: &Services,
     caller: &Managed,
-    pack: PackId,
-    override_name: Option<&str>,
+    request: &InstallRequest,
     call: &Repeatable,
 ) -> Outcome<InstallationId, InstallationRefusal> {
     let tx = cx.db.begin().await?;
@@ -65,7 +72,7 @@ async fn try_install(
             let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
             // The installation of the first call may be gone since, or its pack deleted. Then there is nothing to
             // return.
-            packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
+            packs::hold(&tx, request.pack).await?.ok_or(Failure::NotFound)?;
             let still = installations::lock_live(&tx, &[made]).await?;
             return still.first().map(|i| i.id).ok_or_else(|| Failure::NotFound.into());
         }
@@ -73,9 +80,10 @@ async fn try_install(
     }
     // The account's lock serializes its installations, so that the checks of names and of SINGLE packs are right.
     let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-    let pack = visible_pack(cx, &tx, caller, pack).await?;
+    let pack = visible_pack(cx, &tx, caller, request.pack).await?;
     let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
-    let name = check_install(&tx, caller, &pack, override_name).await?;
+    let name = check_install(&tx, caller, &pack, request.override_name.as_deref()).await?;
+    let key = free_key(&tx, caller, request.key.as_deref(), None).await?;
     let version_id = pack.standing.at(journal.now).offered_version().ok_or(Failure::NotFound)?;
     let installation = Installation {
         id: cx.ids.next(),
@@ -87,6 +95,7 @@ async fn try_install(
         installed_at: journal.now,
         moved_at: None,
         uninstalled_at: None,
+        key,
     };
     let new = NewInstallation {
         installation: &installation,
@@ -109,7 +118,8 @@ async fn try_install(
     journal.append_entry(
         Entry::of("installPack", Subject::Installation(installation.id), shown)
             .concerning(caller.id())
-            .set("version", number),
+            .set("version", number)
+            .change_private("key", None, installation.key.clone()),
     );
     let standing = pack.standing.at(journal.now);
     let pending = standing.pending.map(|pending| pending.release_id);
@@ -152,63 +162,6 @@ async fn check_install(
     let name = valid_name(override_name.unwrap_or(&pack.name))?;
     check_free(tx, caller, &name, None).await?;
     Ok(Some(name))
-}
-
-async fn check_free(
-    tx: &Tx,
-    caller: &Managed,
-    name: &str,
-    but: Option<InstallationId>,
-) -> Outcome<(), InstallationRefusal> {
-    match installations::with_override_name(tx, &caller.scope, &text::key(name)).await? {
-        Some(existing) if Some(existing) != but => {
-            Err(InstallationRefusal::OverrideNameTaken { existing: Some(existing) }.into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Renames an installation of a MULTI pack (R43).
-///
-/// # Errors
-/// OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN; not found.
-pub async fn rename_installation(
-    cx: &Services,
-    caller: &Managed,
-    installation: InstallationId,
-    name: &str,
-) -> Outcome<(), InstallationRefusal> {
-    caller.viewer.require(Privilege::IntegrationPack)?;
-    let pack = installations::pack_of_own(&cx.look_up(caller.scope), installation).await?.ok_or(Failure::NotFound)?;
-    let tx = cx.db.begin().await?;
-    accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-    // A deleted pack's installations count as gone even before a batch has uninstalled them (R47).
-    packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
-    let found = installations::lock_own(&tx, &caller.scope, installation).await?;
-    let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
-    let mut journal = Journal::of_managed(cx, caller, cx.now(&tx));
-    let Some(before) = installation.override_name else {
-        return Err(InstallationRefusal::OverrideNameNotAllowed.into());
-    };
-    let name = valid_name(name)?;
-    check_free(&tx, caller, &name, Some(installation.id)).await?;
-    if name == before {
-        return Ok(());
-    }
-    match installations::rename(&tx, installation.id, &name).await {
-        Err(StoreError::Conflict(_)) => {
-            return Err(InstallationRefusal::OverrideNameTaken { existing: None }.into());
-        }
-        other => other?,
-    }
-    journal.append_entry(
-        Entry::of("renameInstallation", Subject::Installation(installation.id), name.clone())
-            .concerning(caller.id())
-            .change("name", Some(before), Some(name)),
-    );
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 /// Removes an installation. Its open offer is withdrawn (R44).
@@ -373,11 +326,4 @@ async fn try_apply_early(
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(false)
-}
-
-fn valid_name(raw: &str) -> Outcome<String, InstallationRefusal> {
-    text::label(raw, NAME_MAX).map_err(|fault| match fault {
-        TextFault::ControlCharacter => Failure::BadInput(CONTROL_CHARACTER.into()).into(),
-        TextFault::Empty | TextFault::TooLong => InstallationRefusal::OverrideNameInvalid.into(),
-    })
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::accounts::{AccountGroup, Privilege};
+use crate::domain::accounts::Privilege;
 use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::log::EventKind;
 use crate::domain::sharing::SharingRefusal;
-use crate::domain::text::Name;
 use crate::service::followup::run_first_grants;
 use crate::store::accounts::write as accounts;
 use crate::store::followup::task_sets;
@@ -18,87 +17,14 @@ use crate::store::{StoreResult, Tx};
 
 use super::Services;
 use super::access::Publisher;
-use super::error::{Error, Failure, Outcome, is_conflict, text_fault};
+use super::error::{Error, Failure, Outcome};
+use super::groups::editable_group;
+pub(crate) use super::groups::{GroupEdit, NewGroup, create_group, update_group};
 use super::instant::Touched;
 use super::journal::{Entry, Journal, JournalEvent, Subject};
-use super::requests::{Repeatable, single};
 
 /// The most ids in an input's list.
 const LIST_MAX: usize = 100;
-
-/// Creates an account group.
-///
-/// # Errors
-/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found when a repeated call's group was
-/// deleted since.
-pub async fn create_group(
-    cx: &Services,
-    caller: &Publisher,
-    name: &str,
-    client_request_id: Option<&str>,
-) -> Outcome<GroupId, SharingRefusal> {
-    caller.viewer.require(Privilege::AccountGroupManagement)?;
-    let call = Repeatable::call(caller.id(), "createAccountGroup", client_request_id, &name)?;
-    let tx = cx.db.begin().await?;
-    if let Some(made) = call.made_before(&tx, cx.now(&tx), SharingRefusal::ClientRequestIdReused).await? {
-        let made = single(&made)?;
-        let there = grants::is_own_group(&tx, &caller.scope, made).await?;
-        return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
-    }
-    let mut journal = Journal::of(cx, caller, cx.now(&tx));
-    let name = group_name(name)?;
-    if let Some(other) = grants::with_name(&tx, &caller.scope, &name.key(), None).await? {
-        return Err(SharingRefusal::NameTaken { taken_by: Some(other) }.into());
-    }
-    let group = AccountGroup {
-        id: cx.ids.next(),
-        publisher_id: caller.id(),
-        name: name.as_str().to_owned(),
-        is_all_accounts: false,
-        created_at: journal.now,
-    };
-    if is_conflict(grants::insert_group(&tx, &group).await)? {
-        return Err(group_name_was_taken(cx, tx, caller, &name).await?.into());
-    }
-    journal.append_entry(
-        Entry::of("createAccountGroup", Subject::AccountGroup(group.id), group.name.clone()).set("name", &group.name),
-    );
-    call.remember(&tx, &[group.id.0]).await?;
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    Ok(group.id)
-}
-
-/// Renames an account group.
-///
-/// # Errors
-/// ALL_ACCOUNTS_IS_FIXED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found.
-pub async fn rename_group(
-    cx: &Services,
-    caller: &Publisher,
-    group: GroupId,
-    name: &str,
-) -> Outcome<(), SharingRefusal> {
-    caller.viewer.require(Privilege::AccountGroupManagement)?;
-    let tx = cx.db.begin().await?;
-    let group = editable_group(&tx, caller, group).await?;
-    let mut journal = Journal::of(cx, caller, cx.now(&tx));
-    let name = group_name(name)?;
-    if let Some(other) = grants::with_name(&tx, &caller.scope, &name.key(), Some(group.id)).await? {
-        return Err(SharingRefusal::NameTaken { taken_by: Some(other) }.into());
-    }
-    if name.as_str() == group.name {
-        return Ok(());
-    }
-    if is_conflict(grants::rename_group(&tx, group.id, name.as_str()).await)? {
-        return Err(group_name_was_taken(cx, tx, caller, &name).await?.into());
-    }
-    let entry = Entry::of("updateAccountGroup", Subject::AccountGroup(group.id), name.as_str().to_owned());
-    journal.append_entry(entry.change("name", Some(group.name), Some(name.as_str().to_owned())));
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    Ok(())
-}
 
 /// Deletes a group and the grants that it gave. Returns how many installations will be frozen (R45).
 ///
@@ -329,15 +255,6 @@ async fn try_change_shares(
     Ok(frozen)
 }
 
-/// The refusal when a concurrent call took the name after the check. `tx` can't be used after the conflict, so the
-/// other group is found in a new transaction.
-async fn group_name_was_taken(cx: &Services, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<SharingRefusal> {
-    drop(tx);
-    let tx = cx.db.begin().await?;
-    let taken_by = grants::with_name(&tx, &caller.scope, &name.key(), None).await?;
-    Ok(SharingRefusal::NameTaken { taken_by })
-}
-
 /// Locks the packs that are shared with a group, because a change of the group changes their grants.
 async fn packs_to_change(tx: &Tx, caller: &Publisher, group: GroupId) -> Outcome<Vec<PackId>, SharingRefusal> {
     if grants::is_own_group(tx, &caller.scope, group).await? {
@@ -361,17 +278,6 @@ async fn follow(
 ) -> StoreResult<Vec<uuid::Uuid>> {
     let tasks: Vec<_> = works.into_iter().map(|work| (cx.ids.next(), work)).collect();
     task_sets::add_grants(tx, caller.id(), &tasks, journal.now).await
-}
-
-/// A group of the caller that isn't All Accounts. Only All Accounts can't be renamed, deleted or given other members.
-async fn editable_group(tx: &Tx, caller: &Publisher, group: GroupId) -> Outcome<AccountGroup, SharingRefusal> {
-    let found = grants::lock_groups(tx, &caller.scope, &[group]).await?;
-    let group = found.into_iter().next().ok_or(Failure::NotFound)?;
-    if group.is_all_accounts { Err(SharingRefusal::AllAccountsIsFixed.into()) } else { Ok(group) }
-}
-
-fn group_name(raw: &str) -> Outcome<Name, SharingRefusal> {
-    Name::parse(raw).map_err(|fault| text_fault(fault, SharingRefusal::NameRequired, SharingRefusal::NameTooLong))
 }
 
 fn check_list(list: &'static str, length: usize) -> Outcome<(), SharingRefusal> {

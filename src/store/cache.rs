@@ -19,6 +19,7 @@ pub(in crate::store) type Owned<T> = (AccountId, Arc<T>);
 pub(in crate::store) struct OwnedCache<K, V>(sync::Cache<K, Owned<V>>);
 
 pub(in crate::store) struct Cache {
+    /// Only components whose name stays, because they are in a pack's version. Others can be renamed or deleted (R69).
     pub(in crate::store) components: OwnedCache<ComponentId, Component>,
     pub(in crate::store) component_versions: OwnedCache<ComponentVersionId, ComponentVersion>,
     pub(in crate::store) manifests: OwnedCache<ComponentVersionId, Vec<ManifestEntry>>,
@@ -53,6 +54,17 @@ impl<K: Copy + Eq + Hash, V> OwnedCache<K, V> {
         ids: &[K],
         load: impl AsyncFnOnce(Vec<K>) -> StoreResult<Vec<(K, V)>>,
     ) -> StoreResult<HashMap<K, Arc<V>>> {
+        self.get_and_keep(owner, ids, load, |_| true).await
+    }
+
+    /// Like [`Self::get`], but keeps only objects that `never_change`.
+    pub(in crate::store) async fn get_and_keep(
+        &self,
+        owner: AccountId,
+        ids: &[K],
+        load: impl AsyncFnOnce(Vec<K>) -> StoreResult<Vec<(K, V)>>,
+        never_change: impl Fn(&V) -> bool,
+    ) -> StoreResult<HashMap<K, Arc<V>>> {
         let mut found = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         for id in ids {
@@ -68,7 +80,9 @@ impl<K: Copy + Eq + Hash, V> OwnedCache<K, V> {
         if !missing.is_empty() {
             for (id, value) in load(missing).await? {
                 let value = Arc::new(value);
-                self.0.insert(id, (owner, value.clone()));
+                if never_change(&value) {
+                    self.0.insert(id, (owner, value.clone()));
+                }
                 found.insert(id, value);
             }
         }

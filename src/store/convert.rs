@@ -140,6 +140,7 @@ pub fn account(m: row::account::Model) -> StoreResult<Account> {
         suspended_at: m.suspended_at,
         enrolled_at: m.enrolled_at,
         created_at: m.created_at,
+        key: m.key,
     })
 }
 
@@ -150,6 +151,7 @@ pub fn group(m: row::account_group::Model) -> AccountGroup {
         name: m.name,
         is_all_accounts: m.is_all_accounts,
         created_at: m.created_at,
+        key: m.key,
     }
 }
 
@@ -176,6 +178,7 @@ pub fn component(m: row::component::Model) -> StoreResult<Component> {
         component_type: read(&m.component_type)?,
         created_at: m.created_at,
         created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+        in_pack_version: m.in_pack_version,
     })
 }
 
@@ -242,6 +245,7 @@ pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {
         created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
         updated_at: m.updated_at,
         deleted_at: m.deleted_at,
+        key: m.key,
     })
 }
 
@@ -309,6 +313,7 @@ pub fn installation(m: row::installation::Model) -> Installation {
         installed_at: m.installed_at,
         moved_at: m.moved_at,
         uninstalled_at: m.uninstalled_at,
+        key: m.key,
     }
 }
 

@@ -185,7 +185,10 @@ pub(super) fn as_db_err(error: std::sync::Arc<sqlx::Error>) -> DbErr {
 
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
-        if let Some(SqlErr::UniqueConstraintViolation(which)) = error.sql_err() {
+        // A foreign key is violated only when another transaction has deleted the row meanwhile.
+        if let Some(SqlErr::UniqueConstraintViolation(which) | SqlErr::ForeignKeyConstraintViolation(which)) =
+            error.sql_err()
+        {
             return Self::Conflict(which);
         }
         let text = error.to_string();

@@ -165,6 +165,8 @@ async fn r03_a_mutation_answers_not_found_for_what_is_hidden_as_for_what_does_no
     let now = json!({ "immediately": true });
     let cases: Vec<(&str, &str, &str, Input)> = vec![
         ("updateIntegrationPack", "IntegrationPack", b, Box::new(|id| json!({ "packId": id, "name": "Mine" }))),
+        ("updateComponent", "Component", b, Box::new(|id| json!({ "componentId": id, "name": "Mine" }))),
+        ("deleteComponent", "Component", b, Box::new(|id| json!({ "componentId": id }))),
         ("addPackComponents", "IntegrationPack", b, Box::new(|id| json!({ "packId": id, "componentIds": [id] }))),
         (
             "releaseIntegrationPack",

@@ -7,8 +7,10 @@ use crate::support::rows::{all_rows, assert_same_rows, code_of, unknown_like};
 use crate::support::{At, TestApp, input_type};
 
 /// Each mutation with the kind of account that may call it and the privilege that it needs.
-const TABLE: [(&str, Kinds, &str); 48] = [
+const TABLE: [(&str, Kinds, &str); 50] = [
     ("createComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
+    ("updateComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
+    ("deleteComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("createPackagedComponents", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("deletePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("restorePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),

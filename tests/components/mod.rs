@@ -1,5 +1,6 @@
 //! Components, packages and publications.
 
+pub(crate) mod changing;
 pub(crate) mod deleting;
 pub(crate) mod labels;
 pub(crate) mod legacy;

@@ -87,6 +87,11 @@ async fn begin(caller: &mut Caller) -> Begun {
         let made = caller.publisher("createComponent", json!({ "name": name, "type": "PROCESS" })).await;
         *slot = made.text("/component/id");
     }
+    let renamed = json!({ "componentId": components[1], "name": "Exports", "key": "exports" });
+    caller.publisher("updateComponent", renamed).await;
+    let unused = json!({ "name": "Unused", "type": "PROCESS", "key": "unused" });
+    let unused = caller.publisher("createComponent", unused).await.text("/component/id");
+    caller.publisher("deleteComponent", json!({ "componentId": unused })).await;
     let packages: Vec<_> = components.iter().map(|id| json!({ "componentId": id, "shareable": true })).collect();
     let made = caller.publisher("createPackagedComponents", json!({ "packages": packages })).await;
     let packages: Vec<_> = made.list("/packagedComponents").iter().map(|package| package.text("/id")).collect();

@@ -119,6 +119,8 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
     let deleted = app.package(export).await.id;
     app.delete_package(&deleted).await;
     let (report, reported) = app.packaged("Report").await;
+    let unused = app.component_of("Unused", "CERTIFICATE").await;
+    let holding = json!({ "componentId": report, "manifest": [{ "componentId": unused, "revision": 1 }] });
     let second = json!({ "name": "second", "role": "ADMINISTRATOR" });
     let second = app.ok(&acme.token, "createApiToken", second, "apiToken { id }").await.text("/apiToken/id");
     let published = json!({ "packagedComponentId": reported.id, "groupIds": [gold] });
@@ -136,11 +138,14 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
     once["clientRequestId"] = json!("once");
     let by_publisher = [
         ("createComponent", json!({ "name": "New", "type": "PROCESS", "clientRequestId": "once" })),
+        ("updateComponent", json!({ "componentId": report, "name": "New", "key": "new" })),
+        ("deleteComponent", json!({ "componentId": unused })),
+        ("createPackagedComponents manifest", json!({ "packages": [holding] })),
         ("createPackagedComponents", json!({ "packages": [{ "componentId": import, "shareable": true }] })),
         ("publishComponent", json!({ "componentId": import })),
         ("deletePackagedComponent", json!({ "packagedComponentId": newest })),
         ("restorePackagedComponent", json!({ "packagedComponentId": deleted })),
-        ("createIntegrationPack", json!({ "name": "Fresh", "installationType": "SINGLE" })),
+        ("createIntegrationPack", json!({ "name": "Fresh", "installationType": "SINGLE", "key": "fresh" })),
         ("updateIntegrationPack", json!({ "packId": pack.id, "name": "Fresh", "description": "Renamed." })),
         ("addPackComponents", json!({ "packId": pack.id, "componentIds": [report] })),
         ("removePackComponent", row(export)),

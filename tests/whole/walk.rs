@@ -122,6 +122,10 @@ impl Walk {
 /// because the object with that ID is read anyway.
 fn call(field: &Value) -> Option<String> {
     let mut arguments = Vec::new();
+    // One object, by its ID or by a key.
+    if field.list("/args").iter().any(|argument| argument.text("/name") == "key") {
+        return None;
+    }
     for argument in field.list("/args") {
         let (name, wants) = (argument.text("/name"), named(argument.at("/type")));
         if name == "first" {

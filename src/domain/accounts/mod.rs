@@ -39,6 +39,8 @@ pub struct Account {
     /// When the account got its first token (R1); `None` before.
     pub enrolled_at: Option<Instant>,
     pub created_at: Instant,
+    /// The publisher's own key of a managed account, which the account doesn't see (R67).
+    pub key: Option<String>,
 }
 
 impl Account {
@@ -62,6 +64,8 @@ pub struct AccountGroup {
     /// Whether this is the group [`ALL_ACCOUNTS`], to which every managed account belongs.
     pub is_all_accounts: bool,
     pub created_at: Instant,
+    /// The publisher's own key (R67).
+    pub key: Option<String>,
 }
 
 /// The name of the group that every publisher has and can't rename or delete.

@@ -1,4 +1,5 @@
 use crate::domain::id::AccountId;
+use crate::domain::own_key::KEY_INVALID;
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
 
 /// Why a mutation of accounts or tokens was refused.
@@ -22,6 +23,11 @@ pub enum AccountRefusal {
     AlreadyEnrolled,
     AlreadyRevoked,
     LastAdministratorToken,
+    /// Carries the account that has the key; `None` when it gave the key up in the meantime.
+    KeyTaken {
+        taken_by: Option<AccountId>,
+    },
+    KeyInvalid,
     ClientRequestIdReused,
 }
 
@@ -44,6 +50,8 @@ impl Refusal for AccountRefusal {
             Self::LastAdministratorToken => {
                 "This is the account's last administrator token without an end; make another one before you revoke it."
             }
+            Self::KeyTaken { .. } => "Another of your managed accounts has this key; choose another.",
+            Self::KeyInvalid => KEY_INVALID,
             Self::ClientRequestIdReused => REUSED,
         }
         .into()
@@ -56,6 +64,7 @@ impl Refusal for AccountRefusal {
             Self::ExpiryNotInFuture | Self::ExpiryNotAllowed => path(&["expiresAt"]),
             Self::AlreadySuspended | Self::NotSuspended | Self::AlreadyEnrolled => path(&["accountId"]),
             Self::AlreadyRevoked | Self::LastAdministratorToken => path(&["tokenId"]),
+            Self::KeyTaken { .. } | Self::KeyInvalid => path(&["key"]),
             Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }
     }

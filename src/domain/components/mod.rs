@@ -40,6 +40,8 @@ pub struct Component {
     pub component_type: ComponentType,
     pub created_at: Instant,
     pub created_by: Actor,
+    /// Whether a version of the component was ever in a pack's version. Then its name stays (R69).
+    pub in_pack_version: bool,
 }
 
 /// The two kinds of component versions (R52).

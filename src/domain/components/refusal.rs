@@ -1,4 +1,5 @@
 use crate::domain::id::{ComponentVersionId, PackId};
+use crate::domain::own_key::KEY_INVALID;
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
 
 /// Why creating, deleting or restoring packages or publications was refused.
@@ -44,6 +45,12 @@ pub(crate) enum PackagingRefusal {
     },
     AlreadyDeleted,
     NotDeleted,
+    /// The component can't be renamed: a version of it is or was in a pack's version (R69).
+    ComponentReleased,
+    /// The component can't be deleted: it has packages or publications, or is in a manifest (R69).
+    ComponentInUse,
+    KeyTaken,
+    KeyInvalid,
     ClientRequestIdReused,
 }
 
@@ -82,6 +89,14 @@ impl Refusal for PackagingRefusal {
             }
             Self::AlreadyDeleted => "The package is deleted already.".into(),
             Self::NotDeleted => "The package isn't deleted; there is nothing to restore.".into(),
+            Self::ComponentReleased => {
+                "A version of the component is or was in a version of a pack, so its name stays; make another component.".into()
+            }
+            Self::ComponentInUse => {
+                "The component has packages or publications, deleted ones included, or a package of another component holds it; it can't be deleted.".into()
+            }
+            Self::KeyTaken => "Another of your components has this key; choose another.".into(),
+            Self::KeyInvalid => KEY_INVALID.into(),
             Self::ClientRequestIdReused => REUSED.into(),
         }
     }
@@ -102,6 +117,9 @@ impl Refusal for PackagingRefusal {
             }
             Self::EmptyList | Self::TooMany | Self::TooMuch => path(&["packages"]),
             Self::PackageInUse { .. } | Self::AlreadyDeleted | Self::NotDeleted => path(&["packagedComponentId"]),
+            Self::ComponentReleased => path(&["name"]),
+            Self::ComponentInUse => path(&["componentId"]),
+            Self::KeyTaken | Self::KeyInvalid => path(&["key"]),
             Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }
     }

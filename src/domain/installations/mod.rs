@@ -29,6 +29,8 @@ pub struct Installation {
     /// When the installation last changed its version.
     pub moved_at: Option<Instant>,
     pub uninstalled_at: Option<Instant>,
+    /// The account's own key, which the publisher doesn't see (R67).
+    pub key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

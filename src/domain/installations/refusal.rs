@@ -1,4 +1,5 @@
 use crate::domain::id::InstallationId;
+use crate::domain::own_key::KEY_INVALID;
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
 
 /// Why installing, renaming or updating was refused.
@@ -15,6 +16,8 @@ pub enum InstallationRefusal {
     ReleasePaused,
     OutcomeNotAllowed,
     CommentTooLong,
+    KeyTaken { existing: Option<InstallationId> },
+    KeyInvalid,
 }
 
 impl Refusal for InstallationRefusal {
@@ -40,6 +43,8 @@ impl Refusal for InstallationRefusal {
                 "Report only an update that is applied, while its installation still has the update's version."
             }
             Self::CommentTooLong => "Shorten the comment to 2,000 characters.",
+            Self::KeyTaken { .. } => "Another installation of the account has this key; choose another.",
+            Self::KeyInvalid => KEY_INVALID,
             Self::ReleasePaused => "The publisher has paused the release; apply the update when the release goes on.",
         }
         .into()
@@ -58,6 +63,7 @@ impl Refusal for InstallationRefusal {
             | Self::ReleasePaused
             | Self::OutcomeNotAllowed => None,
             Self::CommentTooLong => path(&["comment"]),
+            Self::KeyTaken { .. } | Self::KeyInvalid => path(&["key"]),
         }
     }
 }

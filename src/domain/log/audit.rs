@@ -16,6 +16,14 @@ pub struct Change {
     /// The schema type of the objects that `before` and `after` identify; `None` when the values aren't ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
+    /// Whether only the actor's account sees the change: a key of its own (R67).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub private: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The schema type and the id of an entry's subject. The id is a UUID. An installation update has two, joined by a plus
@@ -82,7 +90,8 @@ impl Recorded {
     /// | its installations | the `Installation` | the same |
     /// | an update is skipped for want of a grant | the `Installation` | not at all (R45) |
     ///
-    /// When the other account was the actor, the view names that account, and hides the token and the request's id.
+    /// When the other account was the actor, the view names that account, and hides the token, the request's id and
+    /// changes of keys, which are the actor's own (R67).
     #[must_use]
     pub fn seen_by(self, reader: AccountId) -> AuditEntry {
         let is_own = |account: AccountId| account == reader;
@@ -91,7 +100,7 @@ impl Recorded {
         let changes = if for_publisher && self.own_subject.as_ref().is_some_and(|own| own.key.type_name == "ApiToken") {
             Vec::new()
         } else {
-            self.changes
+            self.changes.into_iter().filter(|change| !(foreign && change.private)).collect()
         };
         AuditEntry {
             id: self.id,

@@ -129,7 +129,13 @@ impl Class {
             VersionAfter::Gone => None,
         };
         let number = |number: Option<i32>| number.map(|number| number.to_string());
-        let change = || Change { field: "version".into(), before: number(before), after: number(after), of: None };
+        let change = || Change {
+            field: "version".into(),
+            before: number(before),
+            after: number(after),
+            of: None,
+            private: false,
+        };
         (before != after).then(change)
     }
 }

@@ -190,6 +190,8 @@ pub struct Pack {
     pub updated_at: Instant,
     /// When the pack was deleted (R47). Its versions, releases and installations still refer to it.
     pub deleted_at: Option<Instant>,
+    /// The publisher's own key (R67).
+    pub key: Option<String>,
 }
 
 /// A numbered, immutable snapshot of a pack's content (R22).

@@ -1,4 +1,5 @@
 use crate::domain::id::{ComponentId, PackId};
+use crate::domain::own_key::KEY_INVALID;
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
 
 /// Why creating, editing or deleting a pack was refused.
@@ -58,6 +59,11 @@ pub enum PackRefusal {
         installations: i64,
     },
     ReleaseInProgress,
+    /// Carries the pack that has the key.
+    KeyTaken {
+        taken_by: Option<PackId>,
+    },
+    KeyInvalid,
     ClientRequestIdReused,
 }
 
@@ -113,6 +119,8 @@ impl Refusal for PackRefusal {
                 format!("The pack has {installations} installations now; look again, and confirm that number.")
             }
             Self::ReleaseInProgress => "Installations of the pack are being moved; wait until that has ended.".into(),
+            Self::KeyTaken { .. } => "Another of your packs has this key; choose another.".into(),
+            Self::KeyInvalid => KEY_INVALID.into(),
             Self::ClientRequestIdReused => REUSED.into(),
         }
     }
@@ -138,6 +146,7 @@ impl Refusal for PackRefusal {
             Self::StaleRevision { .. } => path(&["expectedRevision"]),
             Self::ConfirmationRequired { .. } | Self::ConfirmationMismatch { .. } => path(&["confirmInstallations"]),
             Self::ReleaseInProgress => None,
+            Self::KeyTaken { .. } | Self::KeyInvalid => path(&["key"]),
             Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }
     }

@@ -1,4 +1,5 @@
 use crate::domain::id::{AccountId, GroupId};
+use crate::domain::own_key::KEY_INVALID;
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
 
 /// Why changing groups, or what is shared with them, was refused.
@@ -31,6 +32,11 @@ pub enum SharingRefusal {
     NotShared {
         groups: Vec<GroupId>,
     },
+    /// Carries the group that has the key.
+    KeyTaken {
+        taken_by: Option<GroupId>,
+    },
+    KeyInvalid,
     ClientRequestIdReused,
 }
 
@@ -49,6 +55,8 @@ impl Refusal for SharingRefusal {
             Self::NotInGroup { .. } => "The accounts named aren't in the group; leave them out.".into(),
             Self::AlreadyShared { .. } => "The pack is shared with the groups named already; leave them out.".into(),
             Self::NotShared { .. } => "The pack isn't shared with the groups named; leave them out.".into(),
+            Self::KeyTaken { .. } => "Another of your groups has this key; choose another.".into(),
+            Self::KeyInvalid => KEY_INVALID.into(),
             Self::ClientRequestIdReused => REUSED.into(),
         }
     }
@@ -60,6 +68,7 @@ impl Refusal for SharingRefusal {
             Self::EmptyList { list } | Self::TooMany { list } => path(&[list]),
             Self::AlreadyInGroup { .. } | Self::NotInGroup { .. } => path(&["accountIds"]),
             Self::AlreadyShared { .. } | Self::NotShared { .. } => path(&["groupIds"]),
+            Self::KeyTaken { .. } | Self::KeyInvalid => path(&["key"]),
             Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }
     }

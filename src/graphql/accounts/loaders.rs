@@ -2,6 +2,7 @@
 
 use crate::domain::accounts::{Account, ApiToken};
 use crate::domain::id::{AccountId, TokenId};
+use crate::domain::own_key::OwnKey;
 use crate::graphql::batch::{Base, Batch};
 use crate::store::accounts::read::AccountFilter;
 use crate::store::accounts::{read as accounts, tokens};
@@ -12,6 +13,8 @@ pub struct AccountLoaders {
     /// The caller's account in its present state.
     pub own: Batch<(), Account>,
     pub by_id: Batch<AccountId, Account>,
+    /// By their owners' keys (R67).
+    pub by_key: Batch<OwnKey, Account>,
     pub pages: Batch<(AccountFilter, PageRequest), Page<Account>>,
     pub tokens: Batch<TokenId, ApiToken>,
     pub token_pages: Batch<PageRequest, Page<ApiToken>>,
@@ -26,6 +29,7 @@ impl AccountLoaders {
         Self {
             own: Batch::scoped(base, async |snapshot, _| Ok(single_value(accounts::own(&snapshot).await?))),
             by_id: Batch::of_publisher(base, async |snapshot, ids| accounts::managed_by_ids(&snapshot, &ids).await),
+            by_key: Batch::of_publisher(base, async |snapshot, keys| accounts::managed_by_keys(&snapshot, &keys).await),
             pages: Batch::of_publisher(base, async |snapshot, keys| accounts::pages(&snapshot, &keys).await),
             tokens: Batch::scoped(base, async |snapshot, ids| tokens::by_ids(&snapshot, &ids).await),
             token_pages: Batch::scoped(base, async |snapshot, keys| tokens::pages(&snapshot, &keys).await),

@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use crate::domain::accounts as account;
 use crate::domain::accounts::{Account, Privilege};
 use crate::domain::id::{AccountId, GroupId};
+use crate::domain::own_key::OwnKey;
 use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::AccountStatus;
@@ -100,7 +101,12 @@ impl ManagedAccount {
         installations_connection(ctx, InstallationsOf::Account(self.0.id), filter, args).await
     }
 
-    /// Whether the caller may now rename it or set its zone.
+    /// The publisher's key of it, to look it up by; null when there is none. The account doesn't see it.
+    async fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+
+    /// Whether the caller may now rename it, or set its zone or its key.
     async fn viewer_can_update(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(ctx.viewer()?.may(Privilege::AccountAdministration))
     }
@@ -120,6 +126,11 @@ impl ManagedAccount {
     /// The account with this id, if the caller manages it.
     pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
         Ok(ctx.loaders().accounts.by_id.one(id).await.or_failure()?.map(Self))
+    }
+
+    /// The account with this key, if the caller manages one.
+    pub(in crate::graphql) async fn by_key(ctx: &Context<'_>, key: OwnKey) -> Result<Option<Self>> {
+        Ok(ctx.loaders().accounts.by_key.one(key).await.or_failure()?.map(Self))
     }
 }
 

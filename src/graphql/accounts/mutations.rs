@@ -13,12 +13,12 @@ use crate::graphql::interfaces::Account;
 use crate::graphql::releases::Release;
 use crate::graphql::scalars::{DateTime, TimeZoneName};
 use crate::service::accounts::{
-    AccountEdit, Enrollable, create_managed_account, reactivate_account, reissue_enrolment, suspend_account,
-    update_account,
+    AccountEdit, Enrollable, NewAccount, create_managed_account, reactivate_account, reissue_enrolment,
+    suspend_account, update_account,
 };
 use crate::service::error::Outcome;
 
-use crate::graphql::mutations::{PayloadField, answer, publisher, result_and_errors, viewer};
+use crate::graphql::mutations::{PayloadField, answer, change, publisher, result_and_errors, viewer};
 
 /// Input of `createManagedAccount`.
 #[derive(InputObject)]
@@ -27,6 +27,8 @@ struct CreateManagedAccountInput {
     name: String,
     /// Its zone, for display.
     time_zone: Option<TimeZoneName>,
+    /// A key of your own, which the account doesn't see: 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`, unique among your managed accounts; case matters.
+    key: Option<String>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer, but for the token.
     client_request_id: Option<String>,
 }
@@ -107,6 +109,8 @@ struct UpdateAccountInput {
     name: Option<String>,
     /// A new zone; unchanged when left out, unset when null.
     time_zone: MaybeUndefined<TimeZoneName>,
+    /// The publisher's key of a managed account, as in `createManagedAccount`; unchanged when left out, null takes it away. Only with `accountId`.
+    key: MaybeUndefined<String>,
 }
 
 /// Answer of `updateAccount`.
@@ -145,17 +149,15 @@ pub(in crate::graphql) struct Accounts;
 
 #[Object]
 impl Accounts {
-    /// Makes a managed account with an enrolment token, to be handed over, with which the account makes its first token itself. Must be the last mutation of its operation: an error of a later one would lose the token. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    /// Makes a managed account with an enrolment token, to be handed over, with which the account makes its first token itself. Must be the last mutation of its operation: an error of a later one would lose the token. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN, KEY_INVALID, KEY_TAKEN.
     async fn create_managed_account(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new account's name and time zone.")] input: CreateManagedAccountInput,
+        #[graphql(desc = "The new account's name, time zone and key.")] input: CreateManagedAccountInput,
     ) -> Result<CreateManagedAccountPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
-        let zone = input.time_zone.map(|zone| zone.0);
-        let outcome =
-            create_managed_account(ctx.services(), &caller, &input.name, zone, input.client_request_id.as_deref())
-                .await;
+        let new = NewAccount { name: input.name, time_zone: input.time_zone.map(|zone| zone.0), key: input.key };
+        let outcome = create_managed_account(ctx.services(), &caller, new, input.client_request_id.as_deref()).await;
         let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
         Ok(CreateManagedAccountPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
     }
@@ -199,18 +201,19 @@ impl Accounts {
         Ok(ReactivateAccountPayload { account, errors })
     }
 
-    /// Changes the name or time zone of the caller's account, or of an account that the caller manages. A managed account sets its own zone alone: its name is its publisher's to give. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    /// Changes the name or time zone of the caller's account, or the name, time zone or key of an account that the caller manages. A managed account sets its own zone alone: its name is its publisher's to give. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN, KEY_INVALID, KEY_TAKEN.
     async fn update_account(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The account, and its new name or time zone.")] input: UpdateAccountInput,
+        #[graphql(desc = "The account, and its new name, time zone or key.")] input: UpdateAccountInput,
     ) -> Result<UpdateAccountPayload> {
         let caller = viewer(ctx, Privilege::AccountAdministration)?;
         let id = match &input.account_id {
             Some(id) => ids::other_account(id, caller.account.id)?,
             None => None,
         };
-        let edit = AccountEdit { name: input.name, time_zone: change(input.time_zone) };
+        let time_zone = change(input.time_zone).map(|zone| zone.map(|zone| zone.0));
+        let edit = AccountEdit { name: input.name, time_zone, key: change(input.key) };
         let (edited, errors) = result_and_errors(ctx, update_account(ctx.services(), caller, id, edit).await)?;
         let Some(edited) = edited else {
             return Ok(UpdateAccountPayload { account: None, releases_keeping_time_zone: Vec::new(), errors });
@@ -218,15 +221,6 @@ impl Accounts {
         let account = Account::by_id(ctx, edited.account_id).await.transpose();
         let releases_keeping_time_zone = releases(ctx, edited.releases_keeping_time_zone).await?;
         Ok(UpdateAccountPayload { account, releases_keeping_time_zone, errors })
-    }
-}
-
-/// Turns an optional input into an edit: left out is unchanged, null removes the zone.
-fn change(zone: MaybeUndefined<TimeZoneName>) -> Option<Option<String>> {
-    match zone {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(zone) => Some(Some(zone.0)),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::graphql::accounts::managed_account::{
 use crate::graphql::accounts::viewer::Viewer;
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
-use crate::graphql::error::not_found;
 use crate::graphql::ids;
+use crate::graphql::lookup;
 use crate::graphql::sharing::{AccountGroup, AccountGroupConnection, AccountGroupFilter, GroupsOf, groups_connection};
 
 #[derive(Default)]
@@ -40,9 +40,10 @@ impl AccountQuery {
     async fn account_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of an AccountGroup.")] id: ID,
+        #[graphql(desc = "The ID of an AccountGroup; this or `key`.")] id: Option<ID>,
+        #[graphql(desc = "Its key; this or `id`.")] key: Option<String>,
     ) -> Option<Result<AccountGroup>> {
-        Some(account_group(ctx, &id).await)
+        Some(account_group(ctx, id, key).await)
     }
 
     /// Publisher: its managed accounts, by name.
@@ -63,18 +64,21 @@ impl AccountQuery {
     async fn managed_account(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of a ManagedAccount.")] id: ID,
+        #[graphql(desc = "The ID of a ManagedAccount; this or `key`.")] id: Option<ID>,
+        #[graphql(desc = "Its key; this or `id`.")] key: Option<String>,
     ) -> Option<Result<ManagedAccount>> {
-        Some(managed_account(ctx, &id).await)
+        Some(managed_account(ctx, id, key).await)
     }
 }
 
-async fn account_group(ctx: &Context<'_>, id: &ID) -> Result<AccountGroup> {
+async fn account_group(ctx: &Context<'_>, id: Option<ID>, key: Option<String>) -> Result<AccountGroup> {
     ctx.publisher()?;
-    AccountGroup::by_id(ctx, ids::group_id(id)?).await?.ok_or_else(|| not_found(id))
+    let by_id = async |id: ID| AccountGroup::by_id(ctx, ids::group_id(&id)?).await;
+    lookup::one(id, key, by_id, |key| AccountGroup::by_key(ctx, key)).await
 }
 
-async fn managed_account(ctx: &Context<'_>, id: &ID) -> Result<ManagedAccount> {
+async fn managed_account(ctx: &Context<'_>, id: Option<ID>, key: Option<String>) -> Result<ManagedAccount> {
     ctx.publisher()?;
-    ManagedAccount::by_id(ctx, ids::managed_account_id(id)?).await?.ok_or_else(|| not_found(id))
+    let by_id = async |id: ID| ManagedAccount::by_id(ctx, ids::managed_account_id(&id)?).await;
+    lookup::one(id, key, by_id, |key| ManagedAccount::by_key(ctx, key)).await
 }

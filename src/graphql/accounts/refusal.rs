@@ -32,10 +32,12 @@ impl AccountError {
         self.0.field()
     }
 
-    /// The account that has the name, for NAME_TAKEN, when it is one that the caller manages.
+    /// The account that has the name or the key, for NAME_TAKEN and KEY_TAKEN, when it is one that the caller manages.
     async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<ManagedAccount>> {
         match self.0 {
-            AccountRefusal::NameTaken { taken_by: Some(id) } => ManagedAccount::by_id(ctx, id).await,
+            AccountRefusal::NameTaken { taken_by: Some(id) } | AccountRefusal::KeyTaken { taken_by: Some(id) } => {
+                ManagedAccount::by_id(ctx, id).await
+            }
             _ => Ok(None),
         }
     }
@@ -70,6 +72,10 @@ pub(crate) enum AccountErrorCode {
     LastAdministratorToken,
     /// The same ID came with another input.
     ClientRequestIdReused,
+    /// The key is in use by another managed account of the publisher.
+    KeyTaken,
+    /// A key has 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`.
+    KeyInvalid,
 }
 
 impl From<&AccountRefusal> for AccountErrorCode {
@@ -89,6 +95,8 @@ impl From<&AccountRefusal> for AccountErrorCode {
             R::AlreadyRevoked => Self::AlreadyRevoked,
             R::LastAdministratorToken => Self::LastAdministratorToken,
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
+            R::KeyTaken { .. } => Self::KeyTaken,
+            R::KeyInvalid => Self::KeyInvalid,
         }
     }
 }

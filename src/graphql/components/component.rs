@@ -7,6 +7,7 @@ use async_graphql::{Context, ID, Object, Result};
 use crate::domain::accounts::Privilege;
 use crate::domain::components as domain;
 use crate::domain::id::ComponentId;
+use crate::domain::own_key::OwnKey;
 use crate::graphql::accounts::Actor;
 use crate::graphql::components::packaged_component::{
     PackagedComponent, PackagedComponentConnection, packages_connection,
@@ -30,6 +31,11 @@ impl Component {
     /// The component with this id, if the caller owns it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentId) -> Result<Option<Self>> {
         Ok(ctx.loaders().components.by_id.one(id).await.or_failure()?.map(Self))
+    }
+
+    /// The component with this key, if the caller owns it.
+    pub(in crate::graphql) async fn by_key(ctx: &Context<'_>, key: OwnKey) -> Result<Option<Self>> {
+        Ok(ctx.loaders().components.by_key.one(key).await.or_failure()?.map(Self))
     }
 
     /// The component with this id, which must exist.
@@ -126,10 +132,34 @@ impl Component {
 
     /// Whether the caller may now package or publish it.
     pub async fn viewer_can_package(&self, ctx: &Context<'_>) -> Result<bool> {
-        let viewer = ctx.viewer()?;
-        // A managed account can't package its components (R1).
-        Ok(viewer.publisher().is_ok() && viewer.may(Privilege::PackagedComponentManagement))
+        may_change(ctx)
     }
+
+    /// A key of your own, to look it up by; null when there is none.
+    pub async fn key(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let found = ctx.loaders().components.changeable.one(self.0.id).await.or_failure()?;
+        Ok(found.and_then(|found| found.key))
+    }
+
+    /// Whether the caller may now rename it: while no version of it was ever in a pack's version.
+    pub async fn viewer_can_rename(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(!self.0.in_pack_version && may_change(ctx)?)
+    }
+
+    /// Whether the caller may now delete it: while it has no version and is in no manifest.
+    pub async fn viewer_can_delete(&self, ctx: &Context<'_>) -> Result<bool> {
+        if !may_change(ctx)? {
+            return Ok(false);
+        }
+        let found = ctx.loaders().components.changeable.one(self.0.id).await.or_failure()?;
+        Ok(found.is_some_and(|found| found.deletable))
+    }
+}
+
+/// Whether the caller is a publisher whose token may change components. A managed account keeps its copies as they are.
+fn may_change(ctx: &Context<'_>) -> Result<bool> {
+    let viewer = ctx.viewer()?;
+    Ok(viewer.publisher().is_ok() && viewer.may(Privilege::PackagedComponentManagement))
 }
 
 async fn latest_shareable(ctx: &Context<'_>, id: ComponentId) -> Result<Option<PackagedComponent>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::Instant;
 use crate::domain::components::{Component, ComponentVersion, ManifestEntry};
 use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::own_key::OwnKey;
 use crate::graphql::batch::{Base, Batch};
 use crate::store::components::versions::VersionsKey;
 use crate::store::components::{read as components, uses as package_uses, versions as component_versions};
@@ -13,6 +14,10 @@ use crate::store::page::Page;
 /// Loaders of components and their versions. Managed accounts use some of them for what they can see.
 pub struct ComponentLoaders {
     pub by_id: Batch<ComponentId, Arc<Component>>,
+    /// By their owners' keys (R67).
+    pub by_key: Batch<OwnKey, Arc<Component>>,
+    /// What can change of a component at any time.
+    pub changeable: Batch<ComponentId, components::Changeable>,
     /// The newest versions of a component that packs may contain.
     pub latest: Batch<ComponentId, components::Latest>,
     pub versions: Batch<ComponentVersionId, Arc<ComponentVersion>>,
@@ -29,6 +34,8 @@ impl ComponentLoaders {
         Self {
             by_id: Batch::scoped(base, async |snapshot, ids| components::by_ids(&snapshot, &ids).await)
                 .with_cache(base.snapshot.clone(), |snapshot, id| components::cached(snapshot, *id)),
+            by_key: Batch::scoped(base, async |snapshot, keys| components::by_keys(&snapshot, &keys).await),
+            changeable: Batch::scoped(base, async |snapshot, ids| components::changeable(&snapshot, &ids).await),
             latest: Batch::scoped(base, async |snapshot, ids| components::latest(&snapshot, &ids).await),
             versions: Batch::of_publisher(base, async |snapshot, ids| {
                 component_versions::by_ids(&snapshot, &ids).await

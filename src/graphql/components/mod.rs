@@ -1,5 +1,6 @@
 //! Components, and the packages and publications made of them.
 
+mod changing;
 mod component;
 mod deleting;
 mod loaders;
@@ -8,6 +9,7 @@ mod mutations;
 mod packaged_component;
 mod refusal;
 
+pub(in crate::graphql) use changing::Changing;
 pub use component::{Component, ComponentConnection};
 pub(in crate::graphql) use deleting::Deleting;
 pub(in crate::graphql) use loaders::ComponentLoaders;

@@ -1,40 +1,18 @@
-//! Components and packages (R5–R7, R9, R11).
+//! Packages (R5–R7, R9, R11).
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
 use crate::domain::accounts::Privilege;
 use crate::domain::components::ExtensibilitySetting;
-use crate::graphql::components::component::Component;
 use crate::graphql::components::packaged_component::PackagedComponent;
 use crate::graphql::components::refusal::PackagingError;
 use crate::graphql::context::ContextExt as _;
-use crate::graphql::enums::ComponentType;
 use crate::graphql::error::bug;
 use crate::graphql::ids;
-use crate::service::components::{NewManifestEntry, NewPackage, create_component, create_packages};
+use crate::service::components::{NewManifestEntry, NewPackage, create_packages};
 
 use crate::graphql::mutations::{PayloadField, answer, publisher};
-
-/// Input of `createComponent`.
-#[derive(InputObject)]
-struct CreateComponentInput {
-    /// 1 to 255 characters.
-    name: String,
-    /// What it is.
-    r#type: ComponentType,
-    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
-    client_request_id: Option<String>,
-}
-
-/// Answer of `createComponent`.
-#[derive(SimpleObject)]
-struct CreateComponentPayload {
-    /// The component; null when refused.
-    component: PayloadField<Component>,
-    /// Why it was refused; empty when it was done.
-    errors: Vec<PackagingError>,
-}
 
 /// Input of `createPackagedComponents`.
 #[derive(InputObject)]
@@ -130,31 +108,12 @@ impl From<ExtensibilitySettingInput> for ExtensibilitySetting {
     }
 }
 
-/// Making components and packages.
+/// Making packages.
 #[derive(Default)]
 pub(in crate::graphql) struct Components;
 
 #[Object]
 impl Components {
-    /// Makes a component. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG.
-    async fn create_component(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The new component's name and type.")] input: CreateComponentInput,
-    ) -> Result<CreateComponentPayload> {
-        let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
-        let outcome = create_component(
-            ctx.services(),
-            &caller,
-            &input.name,
-            input.r#type.into(),
-            input.client_request_id.as_deref(),
-        );
-        let outcome = outcome.await;
-        let (component, errors) = answer(ctx, outcome, |id| Component::by_id(ctx, id)).await?;
-        Ok(CreateComponentPayload { component, errors })
-    }
-
     /// Makes up to 250 packaged components, all or none. Codes: CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE.
     async fn create_packaged_components(
         &self,

@@ -6,7 +6,7 @@ use crate::graphql::components::packaged_component::PackagedComponent;
 use crate::graphql::packs::IntegrationPack;
 use crate::graphql::refusals::all;
 
-/// The error when making, deleting or publishing packages was refused.
+/// The error when changing components, or making, deleting or publishing packages was refused.
 #[derive(Clone, Debug)]
 pub struct PackagingError(PackagingRefusal);
 
@@ -16,7 +16,7 @@ impl From<PackagingRefusal> for PackagingError {
     }
 }
 
-/// The error when making, deleting or publishing packages was refused.
+/// The error when changing components, or making, deleting or publishing packages was refused.
 #[Object]
 impl PackagingError {
     /// The rule that refused.
@@ -85,6 +85,12 @@ pub(crate) enum PackagingErrorCode {
     NotDeleted,
     /// The same ID came with another input.
     ClientRequestIdReused,
+    /// It has packages or publications, or is in a manifest; or, for another name, a version of it was in a pack's version.
+    ComponentInUse,
+    /// The key is in use by another component of the account.
+    KeyTaken,
+    /// A key has 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`.
+    KeyInvalid,
 }
 
 impl From<&PackagingRefusal> for PackagingErrorCode {
@@ -105,6 +111,9 @@ impl From<&PackagingRefusal> for PackagingErrorCode {
             R::PackageInUse { .. } => Self::PackageInUse,
             R::AlreadyDeleted => Self::AlreadyDeleted,
             R::NotDeleted => Self::NotDeleted,
+            R::ComponentReleased | R::ComponentInUse => Self::ComponentInUse,
+            R::KeyTaken => Self::KeyTaken,
+            R::KeyInvalid => Self::KeyInvalid,
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
         }
     }

@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
 use crate::domain::installations as installation;
+use crate::domain::own_key::OwnKey;
 use crate::graphql::accounts::ManagedAccount;
 use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
@@ -39,6 +40,12 @@ impl Installation {
             Some(name) => Ok(name.clone()),
             None => pack_name(ctx, self.0.pack_id).await,
         }
+    }
+
+    /// The account's own key of it, to look it up by; null when there is none, and for the publisher.
+    async fn key(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        let is_own = matches!(ctx.scope()?, Scope::Managed(_));
+        Ok(self.0.key.as_deref().filter(|_| is_own))
     }
 
     /// The pack, as the reader may see it.
@@ -113,6 +120,11 @@ impl Installation {
     /// The installation with this id, if it exists and the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: InstallationId) -> Result<Option<Self>> {
         Ok(ctx.loaders().installations.by_id.one(id).await.or_failure()?.map(Self))
+    }
+
+    /// The installation with this key, if the caller is the managed account that gave it.
+    pub(in crate::graphql) async fn by_key(ctx: &Context<'_>, key: OwnKey) -> Result<Option<Self>> {
+        Ok(ctx.loaders().installations.by_key.one(key).await.or_failure()?.map(Self))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, OutcomeReportId, PackId, PackVersionId, UpdateId};
 use crate::domain::installations::{CurvePoint, Installation, OutcomeReport};
+use crate::domain::own_key::OwnKey;
 use crate::graphql::batch::{Base, Batch};
 use crate::store::installations::adoption::{AdoptionOf, Distribution};
 use crate::store::installations::curves::{self, CurveKey};
@@ -19,6 +20,8 @@ use crate::store::sharing::grants;
 /// Loaders of installations and updates for both kinds of callers, and of their counts for publishers.
 pub struct InstallationLoaders {
     pub by_id: Batch<InstallationId, Installation>,
+    /// By their owners' keys (R67).
+    pub by_key: Batch<OwnKey, Installation>,
     pub pages: Batch<(InstallationFilter, PageRequest), Page<Installation>>,
     /// Whether an installation is entitled. Otherwise it is frozen (R45).
     pub entitled: Batch<InstallationId, bool>,
@@ -47,6 +50,7 @@ impl InstallationLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
             by_id: Batch::scoped(base, async |snapshot, ids| installations::by_ids(&snapshot, &ids).await),
+            by_key: Batch::of_managed(base, async |snapshot, keys| installations::by_keys(&snapshot, &keys).await),
             pages: Batch::scoped(base, async |snapshot, keys| installations::pages(&snapshot, &keys).await),
             entitled: Batch::scoped(base, async |snapshot, ids| {
                 let entitled = grants::entitled_installations(&snapshot, &ids).await?;

@@ -1,6 +1,6 @@
 //! Installing, and updating early (R26, R31, R43, R44).
 
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
 use crate::graphql::context::ContextExt as _;
@@ -11,10 +11,12 @@ use crate::graphql::installations::installation_update::InstallationUpdate;
 use crate::graphql::installations::outcome::UpdateOutcomeReport;
 use crate::graphql::installations::refusal::InstallationError;
 use crate::graphql::scalars::Markdown;
-use crate::service::installations::{apply_early, rename_installation, uninstall};
+use crate::service::installations::{
+    InstallRequest, InstallationEdit, apply_early, install, rename_installation, uninstall,
+};
 use crate::service::outcomes::{OutcomeRequest, report_outcome};
 
-use crate::graphql::mutations::{PayloadField, answer, managed, result_and_errors};
+use crate::graphql::mutations::{PayloadField, answer, change, managed, result_and_errors};
 
 /// Input of `installPack`.
 #[derive(InputObject)]
@@ -23,6 +25,8 @@ struct InstallPackInput {
     pack_id: ID,
     /// The installation's name, 1 to 255 characters, unique in the account; for MULTI alone. The pack's name when left out.
     override_name: Option<String>,
+    /// A key of your own, which the publisher doesn't see: 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`, unique among your installations; case matters.
+    key: Option<String>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
 }
@@ -41,8 +45,10 @@ struct InstallPackPayload {
 struct RenameInstallationInput {
     /// The ID of an Installation.
     installation_id: ID,
-    /// The new name, 1 to 255 characters, unique in the account.
-    override_name: String,
+    /// The new name, 1 to 255 characters, unique in the account; for MULTI alone. Unchanged when left out or null.
+    override_name: Option<String>,
+    /// A key of your own, as in `installPack`; unchanged when left out, null takes it away.
+    key: MaybeUndefined<String>,
 }
 
 /// Answer of `renameInstallation`.
@@ -119,36 +125,33 @@ pub(in crate::graphql) struct Installations;
 
 #[Object]
 impl Installations {
-    /// Managed account: installs a pack's current version. Codes: CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN.
+    /// Managed account: installs a pack's current version. Codes: CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN, KEY_INVALID, KEY_TAKEN.
     async fn install_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pack to install, and the name of the installation where an account may have several.")]
+        #[graphql(
+            desc = "The pack to install, the name of the installation where an account may have several, and its key."
+        )]
         input: InstallPackInput,
     ) -> Result<InstallPackPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let pack = ids::available_pack_id(&input.pack_id)?;
-        let outcome = crate::service::installations::install(
-            ctx.services(),
-            &caller,
-            pack,
-            input.override_name,
-            input.client_request_id,
-        )
-        .await;
+        let request = InstallRequest { pack, override_name: input.override_name, key: input.key };
+        let outcome = install(ctx.services(), &caller, request, input.client_request_id).await;
         let (installation, errors) = answer(ctx, outcome, |id| Installation::by_id(ctx, id)).await?;
         Ok(InstallPackPayload { installation, errors })
     }
 
-    /// Managed account: gives an installation of a MULTI pack another name. Codes: OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN.
+    /// Managed account: gives an installation of a MULTI pack another name, or any installation a key. Codes: OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN, KEY_INVALID, KEY_TAKEN.
     async fn rename_installation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The installation, and its new name.")] input: RenameInstallationInput,
+        #[graphql(desc = "The installation, and its new name or key.")] input: RenameInstallationInput,
     ) -> Result<RenameInstallationPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let id = ids::installation_id(&input.installation_id)?;
-        let outcome = rename_installation(ctx.services(), &caller, id, &input.override_name).await;
+        let edit = InstallationEdit { name: input.override_name, key: change(input.key) };
+        let outcome = rename_installation(ctx.services(), &caller, id, edit).await;
         let (installation, errors) = answer(ctx, outcome, |()| Installation::by_id(ctx, id)).await?;
         Ok(RenameInstallationPayload { installation, errors })
     }

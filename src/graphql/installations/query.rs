@@ -10,6 +10,7 @@ use crate::graphql::installations::installation::{
     Installation, InstallationConnection, InstallationFilter, InstallationsOf, installations_connection, visible_pack,
 };
 use crate::graphql::installations::installation_update::{InstallationUpdateConnection, updates_connection};
+use crate::graphql::lookup;
 use crate::graphql::sharing::{
     AvailablePack, AvailablePackConnection, AvailablePackFilter, available_packs_connection,
 };
@@ -62,9 +63,10 @@ impl ManagedQuery {
     async fn installation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of an Installation.")] id: ID,
+        #[graphql(desc = "The ID of an Installation; this or `key`.")] id: Option<ID>,
+        #[graphql(desc = "The key that the caller, a managed account, gave it; this or `id`.")] key: Option<String>,
     ) -> Option<Result<Installation>> {
-        Some(installation(ctx, &id).await)
+        Some(installation(ctx, id, key).await)
     }
 
     /// Managed account: the updates that it may apply early now (state OFFERED), soonest window first.
@@ -92,7 +94,8 @@ async fn available_pack(ctx: &Context<'_>, id: &ID) -> Result<AvailablePack> {
     AvailablePack::by_id(ctx, ids::available_pack_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
-async fn installation(ctx: &Context<'_>, id: &ID) -> Result<Installation> {
+async fn installation(ctx: &Context<'_>, id: Option<ID>, key: Option<String>) -> Result<Installation> {
     ctx.viewer()?;
-    Installation::by_id(ctx, ids::installation_id(id)?).await?.ok_or_else(|| not_found(id))
+    let by_id = async |id: ID| Installation::by_id(ctx, ids::installation_id(&id)?).await;
+    lookup::one(id, key, by_id, |key| Installation::by_key(ctx, key)).await
 }

@@ -32,13 +32,13 @@ impl InstallationError {
         self.0.field()
     }
 
-    /// The installation in the way, for ALREADY_INSTALLED and OVERRIDE_NAME_TAKEN.
+    /// The installation in the way, for ALREADY_INSTALLED, OVERRIDE_NAME_TAKEN and KEY_TAKEN.
     async fn existing(&self, ctx: &Context<'_>) -> Result<Option<Installation>> {
         use InstallationRefusal as R;
         match self.0 {
-            R::AlreadyInstalled { existing: Some(id) } | R::OverrideNameTaken { existing: Some(id) } => {
-                Installation::by_id(ctx, id).await
-            }
+            R::AlreadyInstalled { existing: Some(id) }
+            | R::OverrideNameTaken { existing: Some(id) }
+            | R::KeyTaken { existing: Some(id) } => Installation::by_id(ctx, id).await,
             _ => Ok(None),
         }
     }
@@ -63,6 +63,10 @@ pub(crate) enum InstallationErrorCode {
     ReleaseInProgress,
     /// The same ID came with another input.
     ClientRequestIdReused,
+    /// The key is in use by another installation of the account.
+    KeyTaken,
+    /// A key has 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`.
+    KeyInvalid,
     /// The release is paused.
     ReleasePaused,
     /// The update isn't applied, or the installation has another version by now.
@@ -76,6 +80,8 @@ impl From<&InstallationRefusal> for InstallationErrorCode {
         use InstallationRefusal as R;
         match refusal {
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
+            R::KeyTaken { .. } => Self::KeyTaken,
+            R::KeyInvalid => Self::KeyInvalid,
             R::NotEntitled => Self::NotEntitled,
             R::AlreadyInstalled { .. } => Self::AlreadyInstalled,
             R::OverrideNameNotAllowed => Self::OverrideNameNotAllowed,

@@ -108,7 +108,7 @@ pub(crate) struct AuditChange {
 
 impl From<log::Change> for AuditChange {
     fn from(change: log::Change) -> Self {
-        let log::Change { field, before, after, of } = change;
+        let log::Change { field, before, after, of, private: _ } = change;
         // Ids are shown in the API's form for this reader.
         let masked = |value: Option<String>| match (value, &of) {
             (Some(id), Some(type_name)) => {

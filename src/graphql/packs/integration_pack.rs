@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Object, Result};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
+use crate::domain::own_key::OwnKey;
 use crate::domain::packs::{Pack, PackStanding};
 use crate::domain::releases::{Decision, ReleaseFacts, ReleaseRefusal, RequestedSchedule, decide, release_dates};
 use crate::domain::{Instant, packs as pack};
@@ -93,6 +94,13 @@ impl IntegrationPack {
         Ok(found.filter(|pack| pack.deleted_at.is_none()).map(|pack| Self::new(pack, loaders.now())))
     }
 
+    /// The pack with this key, if the caller has one.
+    pub(in crate::graphql) async fn by_key(ctx: &Context<'_>, key: OwnKey) -> Result<Option<Self>> {
+        let loaders = ctx.loaders();
+        let found = loaders.packs.by_key.one(key).await.or_failure()?;
+        Ok(found.map(|pack| Self::new(pack, loaders.now())))
+    }
+
     /// The pack with this id, which must exist; it may be deleted.
     pub(crate) async fn must(ctx: &Context<'_>, id: PackId) -> Result<Self> {
         let loaders = ctx.loaders();
@@ -165,6 +173,11 @@ impl IntegrationPack {
     /// At most 500 characters; empty when there is none.
     pub async fn description(&self) -> String {
         self.pack.description.clone()
+    }
+
+    /// A key of your own, to look it up by; null when there is none.
+    pub async fn key(&self) -> Option<String> {
+        self.pack.key.clone()
     }
 
     /// Fixed at creation.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::own_key::OwnKey;
 use crate::domain::packs::{ContentItem, DraftRow, Pack, PackVersion};
 use crate::graphql::batch::{Base, Batch};
 use crate::store::packs::drafts::DraftOf;
@@ -13,6 +14,8 @@ use crate::store::page::{Page, PageRequest};
 /// Loaders of packs, for their publisher.
 pub struct PackLoaders {
     pub by_id: Batch<PackId, Arc<Pack>>,
+    /// By their owners' keys (R67).
+    pub by_key: Batch<OwnKey, Arc<Pack>>,
     pub pages: Batch<PacksKey, Page<ListedPack>>,
     /// The release whose rollout is moving the pack's installations (R49).
     pub moving: Batch<PackId, ReleaseId>,
@@ -27,6 +30,7 @@ impl PackLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
             by_id: Batch::of_publisher(base, async |snapshot, ids| packs::by_ids(&snapshot, &ids).await),
+            by_key: Batch::of_publisher(base, async |snapshot, keys| packs::by_keys(&snapshot, &keys).await),
             pages: Batch::of_publisher(base, async |snapshot, keys| packs::pages(&snapshot, &keys).await),
             moving: Batch::of_publisher(base, async |snapshot, ids| packs::moving(&snapshot, &ids).await),
             drafts: Batch::of_publisher(base, async |snapshot, of| drafts::of_packs(&snapshot, &of).await)

@@ -1,6 +1,6 @@
 //! Making, editing and deleting packs (R10, R17, R47).
 
-use async_graphql::{Context, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, OneofObject, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::packs::{Guide, SupportInfo};
@@ -14,7 +14,7 @@ use crate::graphql::releases::Release;
 use crate::graphql::scalars::{Markdown, Uri};
 use crate::service::packs::{Deletion, NewPack, PackEdit, create_pack, delete_pack, update_pack};
 
-use crate::graphql::mutations::{PayloadField, answer, publisher, result_and_errors};
+use crate::graphql::mutations::{PayloadField, answer, change, publisher, result_and_errors};
 
 /// Input of `createIntegrationPack`.
 #[derive(InputObject)]
@@ -31,6 +31,8 @@ struct CreateIntegrationPackInput {
     deployment_model: DeploymentModel,
     /// Support data.
     support: Option<SupportInfoInput>,
+    /// A key of your own: 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`, unique among your packs; case matters.
+    key: Option<String>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
 }
@@ -57,6 +59,8 @@ struct UpdateIntegrationPackInput {
     support: Option<SupportInfoInput>,
     /// The revision that the caller read; when the pack has another now, STALE_REVISION. Not checked when left out.
     expected_revision: Option<i32>,
+    /// A key of your own, as in `createIntegrationPack`; unchanged when left out, null takes it away.
+    key: MaybeUndefined<String>,
 }
 
 /// Answer of `updateIntegrationPack`.
@@ -144,12 +148,12 @@ pub(in crate::graphql) struct Packs;
 
 #[Object]
 impl Packs {
-    /// Makes an empty pack. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
+    /// Makes an empty pack. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID, KEY_INVALID, KEY_TAKEN.
     async fn create_integration_pack(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "The new pack's name, description and support data, how often an account may install it, and what kind of components it holds."
+            desc = "The new pack's name, description, support data and key, how often an account may install it, and what kind of components it holds."
         )]
         input: CreateIntegrationPackInput,
     ) -> Result<CreateIntegrationPackPayload> {
@@ -160,23 +164,28 @@ impl Packs {
             installation_type: input.installation_type.into(),
             deployment_model: input.deployment_model.into(),
             support: input.support.map(Into::into).unwrap_or_default(),
+            key: input.key,
         };
         let outcome = create_pack(ctx.services(), &caller, pack, input.client_request_id.as_deref()).await;
         let (integration_pack, errors) = answer(ctx, outcome, |id| IntegrationPack::by_id(ctx, id)).await?;
         Ok(CreateIntegrationPackPayload { integration_pack, errors })
     }
 
-    /// Changes a pack's name, description or support data at once, without a release. Codes: STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
+    /// Changes a pack's name, description, support data or key at once, without a release. Codes: STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID, KEY_INVALID, KEY_TAKEN.
     async fn update_integration_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pack, and what is new of its name, description and support data.")]
+        #[graphql(desc = "The pack, and what is new of its name, description, support data and key.")]
         input: UpdateIntegrationPackInput,
     ) -> Result<UpdateIntegrationPackPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let pack = ids::pack_id(&input.pack_id)?;
-        let edit =
-            PackEdit { name: input.name, description: input.description, support: input.support.map(Into::into) };
+        let edit = PackEdit {
+            name: input.name,
+            description: input.description,
+            support: input.support.map(Into::into),
+            key: change(input.key),
+        };
         let outcome = update_pack(ctx.services(), &caller, pack, edit, input.expected_revision).await;
         let (integration_pack, errors) = answer(ctx, outcome, |()| IntegrationPack::by_id(ctx, pack)).await?;
         Ok(UpdateIntegrationPackPayload { integration_pack, errors })

@@ -53,10 +53,12 @@ impl PackError {
         self.0.field()
     }
 
-    /// The pack that has the name, for NAME_TAKEN.
+    /// The pack that has the name or the key, for NAME_TAKEN and KEY_TAKEN.
     async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<IntegrationPack>> {
         match self.0 {
-            PackRefusal::NameTaken { taken_by: Some(id) } => IntegrationPack::by_id(ctx, id).await,
+            PackRefusal::NameTaken { taken_by: Some(id) } | PackRefusal::KeyTaken { taken_by: Some(id) } => {
+                IntegrationPack::by_id(ctx, id).await
+            }
             _ => Ok(None),
         }
     }
@@ -137,6 +139,10 @@ pub(crate) enum PackErrorCode {
     ReleaseInProgress,
     /// The same ID came with another input.
     ClientRequestIdReused,
+    /// The key is in use by another pack of the publisher.
+    KeyTaken,
+    /// A key has 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`.
+    KeyInvalid,
 }
 
 impl From<&PackRefusal> for PackErrorCode {
@@ -168,6 +174,8 @@ impl From<&PackRefusal> for PackErrorCode {
             R::ConfirmationMismatch { .. } => Self::ConfirmationMismatch,
             R::ReleaseInProgress => Self::ReleaseInProgress,
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
+            R::KeyTaken { .. } => Self::KeyTaken,
+            R::KeyInvalid => Self::KeyInvalid,
         }
     }
 }

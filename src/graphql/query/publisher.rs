@@ -18,6 +18,7 @@ use crate::graphql::filters::{
     ReleaseFilter,
 };
 use crate::graphql::ids;
+use crate::graphql::lookup;
 use crate::graphql::packs::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
 use crate::graphql::releases::{
     HaltRuleInput, HaltRuleVerdict, PreviewedStages, Release, ReleaseConnection, ReleasePreview, ReleaseScheduleInput,
@@ -74,9 +75,10 @@ impl PublisherQuery {
     async fn integration_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of an IntegrationPack.")] id: ID,
+        #[graphql(desc = "The ID of an IntegrationPack; this or `key`.")] id: Option<ID>,
+        #[graphql(desc = "Its key; this or `id`.")] key: Option<String>,
     ) -> Option<Result<IntegrationPack>> {
-        Some(one_pack(ctx, &id).await)
+        Some(pack_by_id_or_key(ctx, id, key).await)
     }
 
     /// Publisher: the packs of which at least one component has a newer shareable version than the one in force; read them at `components(onlyWithNewerShareable: true)`.
@@ -114,9 +116,10 @@ impl PublisherQuery {
     async fn component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ID of a Component.")] id: ID,
+        #[graphql(desc = "The ID of a Component; this or `key`.")] id: Option<ID>,
+        #[graphql(desc = "Its key; this or `id`.")] key: Option<String>,
     ) -> Option<Result<Component>> {
-        Some(one_component(ctx, &id).await)
+        Some(one_component(ctx, id, key).await)
     }
 
     /// Publisher: its packaged components; newest first when no order is given.
@@ -228,9 +231,16 @@ async fn one_pack(ctx: &Context<'_>, id: &ID) -> Result<IntegrationPack> {
     IntegrationPack::by_id(ctx, ids::pack_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
-async fn one_component(ctx: &Context<'_>, id: &ID) -> Result<Component> {
+async fn pack_by_id_or_key(ctx: &Context<'_>, id: Option<ID>, key: Option<String>) -> Result<IntegrationPack> {
+    ctx.publisher()?;
+    let by_id = async |id: ID| IntegrationPack::by_id(ctx, ids::pack_id(&id)?).await;
+    lookup::one(id, key, by_id, |key| IntegrationPack::by_key(ctx, key)).await
+}
+
+async fn one_component(ctx: &Context<'_>, id: Option<ID>, key: Option<String>) -> Result<Component> {
     ctx.viewer()?;
-    Component::by_id(ctx, ids::component_id(id)?).await?.ok_or_else(|| not_found(id))
+    let by_id = async |id: ID| Component::by_id(ctx, ids::component_id(&id)?).await;
+    lookup::one(id, key, by_id, |key| Component::by_key(ctx, key)).await
 }
 
 async fn one_package(ctx: &Context<'_>, id: &ID) -> Result<PackagedComponent> {

@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use crate::domain::accounts as account;
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
+use crate::domain::own_key::OwnKey;
 use crate::graphql::accounts::{AccountsOf, ManagedAccountConnection, accounts_connection};
 use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
@@ -49,6 +50,11 @@ impl AccountGroup {
     /// When it was made.
     pub async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
+    }
+
+    /// A key of your own, to look it up by; null when there is none.
+    async fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
     }
 
     /// Its accounts, by name.
@@ -97,6 +103,11 @@ impl AccountGroup {
     /// The group with this id, if it is the caller's.
     pub async fn by_id(ctx: &Context<'_>, id: GroupId) -> Result<Option<Self>> {
         Ok(ctx.loaders().sharing.groups.one(id).await.or_failure()?.map(Self))
+    }
+
+    /// The group with this key, if the caller has one.
+    pub(in crate::graphql) async fn by_key(ctx: &Context<'_>, key: OwnKey) -> Result<Option<Self>> {
+        Ok(ctx.loaders().sharing.groups_by_key.one(key).await.or_failure()?.map(Self))
     }
 }
 

@@ -1,21 +1,25 @@
 //! Account groups and their members (R45).
 
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::graphql::sharing::account_group::AccountGroup;
 use crate::graphql::sharing::refusal::SharingError;
-use crate::service::sharing::{add_accounts, create_group, delete_group, remove_accounts, rename_group};
+use crate::service::sharing::{
+    GroupEdit, NewGroup, add_accounts, create_group, delete_group, remove_accounts, update_group,
+};
 
-use crate::graphql::mutations::{PayloadField, answer, count, publisher, result_and_errors};
+use crate::graphql::mutations::{PayloadField, answer, change, count, publisher, result_and_errors};
 
 /// Input of `createAccountGroup`.
 #[derive(InputObject)]
 struct CreateAccountGroupInput {
     /// 1 to 255 characters after trimming.
     name: String,
+    /// A key of your own: 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`, unique among your groups; case matters.
+    key: Option<String>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
 }
@@ -36,6 +40,8 @@ struct UpdateAccountGroupInput {
     group_id: ID,
     /// The new name, 1 to 255 characters after trimming.
     name: String,
+    /// A key of your own, as in `createAccountGroup`; unchanged when left out, null takes it away.
+    key: MaybeUndefined<String>,
 }
 
 /// Answer of `updateAccountGroup`.
@@ -109,27 +115,29 @@ pub(in crate::graphql) struct Groups;
 
 #[Object]
 impl Groups {
-    /// Makes an account group. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN.
+    /// Makes an account group. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, KEY_INVALID, KEY_TAKEN.
     async fn create_account_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new group's name.")] input: CreateAccountGroupInput,
+        #[graphql(desc = "The new group's name and key.")] input: CreateAccountGroupInput,
     ) -> Result<CreateAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
-        let outcome = create_group(ctx.services(), &caller, &input.name, input.client_request_id.as_deref()).await;
+        let new = NewGroup { name: input.name, key: input.key };
+        let outcome = create_group(ctx.services(), &caller, new, input.client_request_id.as_deref()).await;
         let (account_group, errors) = answer(ctx, outcome, |id| AccountGroup::by_id(ctx, id)).await?;
         Ok(CreateAccountGroupPayload { account_group, errors })
     }
 
-    /// Renames an account group. Codes: ALL_ACCOUNTS_IS_FIXED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN.
+    /// Renames an account group, or changes its key. Codes: ALL_ACCOUNTS_IS_FIXED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, KEY_INVALID, KEY_TAKEN.
     async fn update_account_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The group, and its new name.")] input: UpdateAccountGroupInput,
+        #[graphql(desc = "The group, and its new name and key.")] input: UpdateAccountGroupInput,
     ) -> Result<UpdateAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let id = ids::group_id(&input.group_id)?;
-        let outcome = rename_group(ctx.services(), &caller, id, &input.name).await;
+        let edit = GroupEdit { name: input.name, key: change(input.key) };
+        let outcome = update_group(ctx.services(), &caller, id, edit).await;
         let (account_group, errors) = answer(ctx, outcome, |()| AccountGroup::by_id(ctx, id)).await?;
         Ok(UpdateAccountGroupPayload { account_group, errors })
     }

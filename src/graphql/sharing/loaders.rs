@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::accounts::AccountGroup;
 use crate::domain::id::{GroupId, PackId, PackVersionId, ReleaseId};
+use crate::domain::own_key::OwnKey;
 use crate::domain::packs::ContentItem;
 use crate::domain::releases::Release;
 use crate::graphql::batch::{Base, Batch};
@@ -18,6 +19,8 @@ use crate::store::sharing::{available, groups};
 /// Loaders of groups for publishers, and of granted packs for managed accounts.
 pub struct SharingLoaders {
     pub groups: Batch<GroupId, AccountGroup>,
+    /// By their owners' keys (R67).
+    pub groups_by_key: Batch<OwnKey, AccountGroup>,
     pub group_pages: Batch<(GroupFilter, PageRequest), Page<AccountGroup>>,
     pub available_packs: Batch<PackId, AvailablePack>,
     pub available_pages: Batch<(AvailableFilter, PageRequest), Page<AvailablePack>>,
@@ -30,6 +33,7 @@ impl SharingLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
             groups: Batch::of_publisher(base, async |snapshot, ids| groups::by_ids(&snapshot, &ids).await),
+            groups_by_key: Batch::of_publisher(base, async |snapshot, keys| groups::by_keys(&snapshot, &keys).await),
             group_pages: Batch::of_publisher(base, async |snapshot, keys| groups::pages(&snapshot, &keys).await),
             available_packs: Batch::of_managed(base, async |snapshot, ids| {
                 available::packs_by_ids(&snapshot, &ids).await

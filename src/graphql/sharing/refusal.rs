@@ -34,10 +34,12 @@ impl SharingError {
         self.0.field()
     }
 
-    /// The group that has the name, for NAME_TAKEN.
+    /// The group that has the name or the key, for NAME_TAKEN and KEY_TAKEN.
     async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
         match self.0 {
-            SharingRefusal::NameTaken { taken_by: Some(id) } => AccountGroup::by_id(ctx, id).await,
+            SharingRefusal::NameTaken { taken_by: Some(id) } | SharingRefusal::KeyTaken { taken_by: Some(id) } => {
+                AccountGroup::by_id(ctx, id).await
+            }
             _ => Ok(None),
         }
     }
@@ -88,6 +90,10 @@ pub(crate) enum SharingErrorCode {
     NotShared,
     /// The same ID came with another input.
     ClientRequestIdReused,
+    /// The key is in use by another group of the publisher.
+    KeyTaken,
+    /// A key has 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`.
+    KeyInvalid,
 }
 
 impl From<&SharingRefusal> for SharingErrorCode {
@@ -105,6 +111,8 @@ impl From<&SharingRefusal> for SharingErrorCode {
             R::AlreadyShared { .. } => Self::AlreadyShared,
             R::NotShared { .. } => Self::NotShared,
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
+            R::KeyTaken { .. } => Self::KeyTaken,
+            R::KeyInvalid => Self::KeyInvalid,
         }
     }
 }

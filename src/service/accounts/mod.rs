@@ -20,6 +20,7 @@ use crate::domain::accounts::{
     ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountRefusal, AccountStatus, Privilege,
 };
 use crate::domain::id::{AccountId, ReleaseId};
+use crate::domain::own_key::checked_key;
 use crate::domain::text::Name;
 use crate::service::accounts::enrolment::{issue, issued_before};
 use crate::service::ending::commit_and_begin;
@@ -44,6 +45,16 @@ pub struct AccountEdit {
     pub name: Option<String>,
     /// `None` leaves the zone unchanged, `Some(None)` removes it.
     pub time_zone: Option<Option<String>>,
+    /// `None` leaves the publisher's key unchanged, `Some(None)` takes it away.
+    pub key: Option<Option<String>>,
+}
+
+/// A managed account to be created.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct NewAccount {
+    pub name: String,
+    pub time_zone: Option<String>,
+    pub key: Option<String>,
 }
 
 /// A changed account.
@@ -57,31 +68,31 @@ pub struct EditedAccount {
 /// Creates a managed account. Adds it to All Accounts, and issues an enrolment token for it (R1).
 ///
 /// # Errors
-/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN, KEY_INVALID, KEY_TAKEN.
 pub async fn create_managed_account(
     cx: &Services,
     caller: &Publisher,
-    name: &str,
-    time_zone: Option<String>,
+    new: NewAccount,
     client_request_id: Option<&str>,
 ) -> Outcome<Enrollable, AccountRefusal> {
     caller.viewer.require(Privilege::AccountAdministration)?;
-    let input = (name, &time_zone);
-    let call = Repeatable::call(caller.id(), "createManagedAccount", client_request_id, &input)?;
+    let call = Repeatable::call(caller.id(), "createManagedAccount", client_request_id, &new)?;
     let tx = cx.db.begin().await?;
     if let Some(made) = call.made_before(&tx, cx.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
         return Ok(issued_before(&tx, &made).await?);
     }
     let mut journal = Journal::of(cx, caller, cx.now(&tx));
-    let name = account_name(name)?;
+    let name = account_name(&new.name)?;
     let publisher = Some(caller.id());
     if let Some(other) = accounts::with_name(&tx, AccountKind::Managed, publisher, &name.key(), None).await? {
         return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
     }
-    let time_zone = find_zone(cx, time_zone)?;
+    let time_zone = find_zone(cx, new.time_zone)?;
+    let key = account_key(&tx, caller.id(), new.key.as_deref(), None).await?;
     let account = new_account(cx, AccountKind::Managed, Some(caller.id()), &name, time_zone, journal.now);
+    let account = Account { key, ..account };
     if is_conflict(accounts::insert(&tx, &account).await)? {
-        return Err(account_name_was_taken(cx, tx, &account).await?.into());
+        return Err(was_taken(cx, tx, &account).await?.into());
     }
     let everybody = grants::all_accounts(&tx, &caller.scope)
         .await?
@@ -92,7 +103,8 @@ pub async fn create_managed_account(
         Entry::of("createManagedAccount", Subject::ManagedAccount(account.id), account.name.clone())
             .concerning(account.id)
             .set("name", &account.name)
-            .change("timeZone", None, account.time_zone.clone()),
+            .change("timeZone", None, account.time_zone.clone())
+            .change_private("key", None, account.key.clone()),
     );
     // Needed even when nothing is shared with All Accounts, because a concurrent call may be sharing a pack with it.
     let work = Work::GrantsOfAccount(account.id);
@@ -102,10 +114,12 @@ pub async fn create_managed_account(
     Ok(issued.of(account.id))
 }
 
-/// Changes the name or zone of the caller's account, or of `account`, if it is given and the caller manages it (R35).
+/// Changes the name or zone of the caller's account; or those and the key of `account`, if it is given and the caller
+/// manages it (R35, R67).
 ///
 /// # Errors
-/// NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN; not found.
+/// NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN, KEY_INVALID, KEY_TAKEN; not found;
+/// bad input for a key of the caller's own account.
 pub async fn update_account(
     cx: &Services,
     caller: &Viewer,
@@ -138,11 +152,21 @@ pub async fn update_account(
     if let Some(zone) = edit.time_zone {
         after.time_zone = find_zone(cx, zone)?;
     }
+    if let Some(key) = edit.key {
+        if account.is_none() {
+            return Err(Failure::BadInput(
+                "A key is a publisher's, of an account that it manages: name that by accountId, or leave the key out."
+                    .into(),
+            )
+            .into());
+        }
+        after.key = account_key(&tx, before.publisher_id, key.as_deref(), Some(before.id)).await?;
+    }
     if after == before {
         return Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: Vec::new() });
     }
     if is_conflict(accounts::save(&tx, &after).await)? {
-        return Err(account_name_was_taken(cx, tx, &after).await?.into());
+        return Err(was_taken(cx, tx, &after).await?.into());
     }
     if after.name != before.name {
         let key = crate::domain::text::key(&after.name);
@@ -153,10 +177,13 @@ pub async fn update_account(
     } else {
         Vec::new()
     };
+    // The account doesn't see its publisher's key, and so no entry about the key alone.
+    let seen = after.kind == AccountKind::Managed && Account { key: before.key.clone(), ..after.clone() } != before;
     let mut entry = Entry::of("updateAccount", Subject::account(&after), after.name.clone())
         .change("name", Some(before.name), Some(after.name.clone()))
-        .change("timeZone", before.time_zone, after.time_zone.clone());
-    if after.kind == AccountKind::Managed {
+        .change("timeZone", before.time_zone, after.time_zone.clone())
+        .change_private("key", before.key, after.key.clone());
+    if seen {
         entry = entry.concerning(after.id);
     }
     journal.append_entry(entry);
@@ -165,15 +192,36 @@ pub async fn update_account(
     Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
 }
 
-/// The refusal when a concurrent call took the name after the check. `tx` can't be used after the conflict, so the
-/// other account is found in a new transaction.
-async fn account_name_was_taken(cx: &Services, tx: Tx, account: &Account) -> StoreResult<AccountRefusal> {
+/// Checks the key that a publisher gives to the account `of`, or to a new account.
+async fn account_key(
+    tx: &Tx,
+    publisher: AccountId,
+    raw: Option<&str>,
+    of: Option<AccountId>,
+) -> Outcome<Option<String>, AccountRefusal> {
+    let key = checked_key(raw).map_err(|_| AccountRefusal::KeyInvalid)?;
+    if let Some(key) = &key
+        && let Some(other) = accounts::with_key(tx, publisher, key, of).await?
+    {
+        return Err(AccountRefusal::KeyTaken { taken_by: Some(other) }.into());
+    }
+    Ok(key)
+}
+
+/// The refusal when a concurrent call took the name or the key after the check. `tx` can't be used after the conflict,
+/// so the other account is found in a new transaction.
+async fn was_taken(cx: &Services, tx: Tx, account: &Account) -> StoreResult<AccountRefusal> {
     drop(tx);
     let tx = cx.db.begin().await?;
     let publisher = (account.kind == AccountKind::Managed).then_some(account.publisher_id);
     let key = crate::domain::text::key(&account.name);
-    let taken_by = accounts::with_name(&tx, account.kind, publisher, &key, Some(account.id)).await?;
-    Ok(AccountRefusal::NameTaken { taken_by })
+    let named = accounts::with_name(&tx, account.kind, publisher, &key, Some(account.id)).await?;
+    if let (None, Some(key)) = (named, &account.key)
+        && let Some(other) = accounts::with_key(&tx, account.publisher_id, key, Some(account.id)).await?
+    {
+        return Ok(AccountRefusal::KeyTaken { taken_by: Some(other) });
+    }
+    Ok(AccountRefusal::NameTaken { taken_by: named })
 }
 
 fn new_account(
@@ -195,6 +243,7 @@ fn new_account(
         suspended_at: None,
         enrolled_at: None,
         created_at: now,
+        key: None,
     }
 }
 
@@ -216,7 +265,7 @@ pub async fn create_publisher(
     }
     let account = new_account(cx, AccountKind::Publisher, None, &name, time_zone, now);
     if is_conflict(accounts::insert(&tx, &account).await)? {
-        return Err(account_name_was_taken(cx, tx, &account).await?.into());
+        return Err(was_taken(cx, tx, &account).await?.into());
     }
     let everybody = AccountGroup {
         id: cx.ids.next(),
@@ -224,6 +273,7 @@ pub async fn create_publisher(
         name: ALL_ACCOUNTS.into(),
         is_all_accounts: true,
         created_at: now,
+        key: None,
     };
     grants::insert_group(&tx, &everybody).await?;
     let mut journal = Journal::of_command_line(cx, account.id, now);

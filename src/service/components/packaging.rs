@@ -1,28 +1,28 @@
-//! Creates components and packages (R5–R7, R9, R11, R18).
+//! Creates packages (R5–R7, R9, R11, R18).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::components::{
-    CALL_CHARACTERS_MAX, CALL_ENTRIES_MAX, CALL_SETTINGS_MAX, Component, ComponentType, ComponentVersion,
-    ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, Numeric, NumericLabel, PACKAGES_MAX, PackageFault,
-    PackagingRefusal, SETTINGS_MAX, VersionKind, check_shareable, creation_time, next_label,
+    CALL_CHARACTERS_MAX, CALL_ENTRIES_MAX, CALL_SETTINGS_MAX, ComponentType, ComponentVersion, ExtensibilitySetting,
+    MANIFEST_MAX, ManifestEntry, Numeric, NumericLabel, PACKAGES_MAX, PackageFault, PackagingRefusal, SETTINGS_MAX,
+    VersionKind, check_shareable, creation_time, next_label,
 };
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::DeploymentModel;
-use crate::domain::text::{self, Name, PACKAGE_NOTES_MAX, TextFault, VERSION_LABEL_MAX};
+use crate::domain::text::{self, PACKAGE_NOTES_MAX, TextFault, VERSION_LABEL_MAX};
+
 use crate::service::components::holders::{Holders, save_holders};
 use crate::store::Tx;
 use crate::store::components::write as components;
 use crate::store::components::write::Counters;
-use crate::store::convert::Stored as _;
 
 use crate::service::Services;
 use crate::service::access::Publisher;
-use crate::service::error::{CONTROL_CHARACTER, Error, Failure, Outcome, text_fault};
+use crate::service::error::{CONTROL_CHARACTER, Error, Failure, Outcome, is_conflict};
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, Subject};
-use crate::service::requests::{CallState, Repeatable, single};
+use crate::service::requests::{CallState, Repeatable};
 
 /// A package to be created.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -45,48 +45,6 @@ pub(crate) struct NewManifestEntry {
     pub component_id: ComponentId,
     pub revision: i32,
     pub extensibility: Vec<ExtensibilitySetting>,
-}
-
-/// Creates a component.
-///
-/// # Errors
-/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found when a repeated call's component is gone.
-pub(crate) async fn create_component(
-    cx: &Services,
-    caller: &Publisher,
-    name: &str,
-    component_type: ComponentType,
-    client_request_id: Option<&str>,
-) -> Outcome<ComponentId, PackagingRefusal> {
-    caller.viewer.require(Privilege::PackagedComponentManagement)?;
-    let input = (name, component_type.stored());
-    let call = Repeatable::call(caller.id(), "createComponent", client_request_id, &input)?;
-    let tx = cx.db.begin().await?;
-    if let Some(made) = call.made_before(&tx, cx.now(&tx), PackagingRefusal::ClientRequestIdReused).await? {
-        let made: ComponentId = single(&made)?;
-        let there = !components::types(&tx, &caller.scope, &[made]).await?.is_empty();
-        return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
-    }
-    let name = Name::parse(name)
-        .map_err(|fault| text_fault(fault, PackagingRefusal::NameRequired, PackagingRefusal::NameTooLong))?;
-    let mut journal = Journal::of(cx, caller, cx.now(&tx));
-    let component = Component {
-        id: cx.ids.next(),
-        owner_id: caller.id(),
-        name: name.as_str().to_owned(),
-        component_type,
-        created_at: journal.now,
-        created_by: journal.actor().clone(),
-    };
-    components::insert(&tx, &component).await?;
-    journal.append_entry(
-        Entry::of("createComponent", Subject::Component(component.id), component.name.clone())
-            .set("name", name.as_str()),
-    );
-    call.remember(&tx, &[component.id.0]).await?;
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    Ok(component.id)
 }
 
 /// Creates packages, all or none (R9). Nothing else is changed or released (R18). Packs with a component get an event
@@ -186,7 +144,10 @@ async fn package(
         extensibility: settings(&entry.extensibility),
     });
     let manifest: Vec<_> = std::iter::once(own).chain(others).collect();
-    components::insert_version(tx, &version, &counters.component, &manifest).await?;
+    // A component of the manifest that is deleted meanwhile is NOT_FOUND for the next attempt.
+    if is_conflict(components::insert_version(tx, &version, &counters.component, &manifest).await)? {
+        return Err(Failure::Overtaken);
+    }
     counters.newest_at = Some(version.created_at);
     counters.newest_revision = version.revision;
     if let Some(numeric) = Numeric::parse(&version.version) {

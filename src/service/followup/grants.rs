@@ -213,7 +213,7 @@ fn has_grant(entitled: &BTreeSet<Pair>, installation: &Installation) -> bool {
 
 fn state_entry(action: &'static str, before: &str, after: &str) -> EntryClass {
     let (before, after) = (Some(before.into()), Some(after.into()));
-    let change = Change { field: "state".into(), before, after, of: None };
+    let change = Change { field: "state".into(), before, after, of: None, private: false };
     EntryClass { action: action.into(), for_account: true, changes: vec![change] }
 }
 

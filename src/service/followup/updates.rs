@@ -114,7 +114,8 @@ impl StateChange {
         let hidden = self.skip_reason == Some(SkipReason::NotEntitled);
         let field = |field: &str, before: Option<&str>, after: Option<&str>| {
             let text = |value: Option<&str>| value.map(Into::into);
-            let change = || Change { field: field.into(), before: text(before), after: text(after), of: None };
+            let change =
+                || Change { field: field.into(), before: text(before), after: text(after), of: None, private: false };
             (before != after).then(change)
         };
         let changes = [

@@ -202,8 +202,9 @@ pub async fn copy_from_library(
         component_type: ComponentType::Process,
         created_at: journal.now,
         created_by: journal.actor().clone(),
+        in_pack_version: false,
     };
-    components::insert(&tx, &component).await?;
+    components::insert(&tx, &component, None).await?;
     library::add_copy(&tx, component.id, &process).await?;
     let entry = Entry::of("copyFromProcessLibrary", Subject::Component(component.id), component.name.clone())
         .concerning(caller.id())

@@ -11,6 +11,7 @@ pub(in crate::service) use draft::{reassess, reassess_all};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
+use crate::domain::own_key::checked_key;
 use crate::domain::packs::{
     Assessment, DeploymentModel, Guide, InstallationType, Pack, PackRefusal, PackStanding, SupportInfo,
 };
@@ -21,11 +22,11 @@ use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::write as packs;
-use crate::store::{StoreError, StoreResult, Tx};
+use crate::store::{StoreResult, Tx};
 
 use super::Services;
 use super::access::Publisher;
-use super::error::{Error, Failure, Outcome, text_fault};
+use super::error::{Error, Failure, Outcome, is_conflict, text_fault};
 use super::journal::{Entry, Journal, Subject};
 use super::requests::{Repeatable, single};
 
@@ -37,6 +38,7 @@ pub struct NewPack {
     pub installation_type: InstallationType,
     pub deployment_model: DeploymentModel,
     pub support: SupportInfo,
+    pub key: Option<String>,
 }
 
 /// Changes of a pack; `None` leaves a field unchanged.
@@ -45,13 +47,15 @@ pub struct PackEdit {
     pub name: Option<String>,
     pub description: Option<String>,
     pub support: Option<SupportInfo>,
+    /// `Some(None)` takes the key away.
+    pub key: Option<Option<String>>,
 }
 
 /// Creates an empty pack (R10).
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
-/// SUPPORT_INFO_INVALID; not found when a repeated call's pack was deleted since.
+/// SUPPORT_INFO_INVALID, KEY_INVALID, KEY_TAKEN; not found when a repeated call's pack was deleted since.
 pub async fn create_pack(
     cx: &Services,
     caller: &Publisher,
@@ -60,7 +64,7 @@ pub async fn create_pack(
 ) -> Outcome<PackId, PackRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
     let kinds = (pack.installation_type.stored(), pack.deployment_model.stored());
-    let input = (&pack.name, &pack.description, kinds, &pack.support);
+    let input = (&pack.name, &pack.description, kinds, &pack.support, &pack.key);
     let call = Repeatable::call(caller.id(), "createIntegrationPack", client_request_id, &input)?;
     let tx = cx.db.begin().await?;
     if let Some(made) = call.made_before(&tx, cx.now(&tx), PackRefusal::ClientRequestIdReused).await? {
@@ -90,14 +94,15 @@ pub async fn create_pack(
         created_by: journal.actor().clone(),
         updated_at: journal.now,
         deleted_at: None,
+        key: pack_key(&tx, caller, pack.key.as_deref(), None).await?,
     };
-    match packs::insert(&tx, &pack).await {
-        Err(StoreError::Conflict(_)) => return Err(name_was_taken(cx, tx, caller, &name).await?.into()),
-        other => other?,
+    if is_conflict(packs::insert(&tx, &pack).await)? {
+        return Err(was_taken(cx, tx, caller, &pack).await?.into());
     }
     journal.append_entry(
         Entry::of("createIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
-            .set("name", &pack.name),
+            .set("name", &pack.name)
+            .change("key", None, pack.key),
     );
     call.remember(&tx, &[pack.id.0]).await?;
     journal.write(&tx).await?;
@@ -105,11 +110,11 @@ pub async fn create_pack(
     Ok(pack.id)
 }
 
-/// Changes a pack's name, description or support data at once, without a release (R10, R17).
+/// Changes a pack's name, description, support data or key at once, without a release (R10, R17, R67).
 ///
 /// # Errors
 /// STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
-/// SUPPORT_INFO_INVALID; not found.
+/// SUPPORT_INFO_INVALID, KEY_INVALID, KEY_TAKEN; not found.
 pub async fn update_pack(
     cx: &Services,
     caller: &Publisher,
@@ -118,38 +123,41 @@ pub async fn update_pack(
     expected_revision: Option<i32>,
 ) -> Outcome<(), PackRefusal> {
     let mut editing = crate::service::packs::draft::edit(cx, caller, pack, expected_revision).await?;
-    let Editing { tx, pack, .. } = &editing;
-    if edit.name.is_some() && pack.installation_type == InstallationType::Multi {
+    let Editing { tx, pack: before, .. } = &editing;
+    if edit.name.is_some() && before.installation_type == InstallationType::Multi {
         return Err(PackRefusal::NameNotEditable.into());
     }
-    let name = edit.name.as_deref().map(pack_name).transpose()?;
-    if let Some(name) = &name
-        && let Some(other) = packs::with_name(tx, &caller.scope, &name.key(), Some(pack.id)).await?
-    {
-        return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
+    let mut after = before.clone();
+    if let Some(name) = edit.name.as_deref().map(pack_name).transpose()? {
+        if let Some(other) = packs::with_name(tx, &caller.scope, &name.key(), Some(before.id)).await? {
+            return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
+        }
+        after.name = name.as_str().to_owned();
     }
-    let name = name.map_or_else(|| pack.name.clone(), |name| name.as_str().to_owned());
-    let description =
-        edit.description.as_deref().map(description).transpose()?.unwrap_or_else(|| pack.description.clone());
-    let support = edit.support.map(support).transpose()?.unwrap_or_else(|| pack.support.clone());
-    if name == pack.name && description == pack.description && support == pack.support {
+    if let Some(text) = edit.description.as_deref() {
+        after.description = description(text)?;
+    }
+    if let Some(data) = edit.support {
+        after.support = support(data)?;
+    }
+    if let Some(key) = edit.key {
+        after.key = pack_key(tx, caller, key.as_deref(), Some(before.id)).await?;
+    }
+    if after == *before {
         return Ok(());
     }
-    match packs::save_details(tx, pack.id, &name, &description, &support).await {
-        Err(StoreError::Conflict(_)) => {
-            let name = pack_name(&name)?;
-            return Err(name_was_taken(cx, editing.tx, caller, &name).await?.into());
-        }
-        other => other?,
+    if is_conflict(packs::save_details(tx, &after).await)? {
+        return Err(was_taken(cx, editing.tx, caller, &after).await?.into());
     }
-    let renamed = name != pack.name;
-    let entry = Entry::of("updateIntegrationPack", Subject::IntegrationPack(pack.id), name.clone())
-        .change("name", Some(pack.name.clone()), Some(name))
-        .change("description", Some(pack.description.clone()), Some(description))
-        .change("support", to_json(&pack.support), to_json(&support));
+    let renamed = after.name != before.name;
+    let entry = Entry::of("updateIntegrationPack", Subject::IntegrationPack(before.id), after.name.clone())
+        .change("name", Some(before.name.clone()), Some(after.name))
+        .change("description", Some(before.description.clone()), Some(after.description))
+        .change("support", to_json(&before.support), to_json(&after.support))
+        .change("key", before.key.clone(), after.key);
     let mut task = None;
     if renamed {
-        let (id, work, now) = (cx.ids.next(), Work::Rename(pack.id), editing.journal.now);
+        let (id, work, now) = (cx.ids.next(), Work::Rename(before.id), editing.journal.now);
         task = Some(tasks::add(tx, id, caller.id(), work, false, now).await?);
     }
     editing.journal.append_entry(entry);
@@ -160,13 +168,34 @@ pub async fn update_pack(
     Ok(())
 }
 
-/// The refusal when a concurrent call took the name after the check. `tx` can't be used after the conflict, so the
-/// other pack is found in a new transaction.
-async fn name_was_taken(cx: &Services, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<PackRefusal> {
+/// The refusal when a concurrent call took the pack's name or key after the check. `tx` can't be used after the
+/// conflict, so the other pack is found in a new transaction.
+async fn was_taken(cx: &Services, tx: Tx, caller: &Publisher, pack: &Pack) -> StoreResult<PackRefusal> {
     drop(tx);
     let tx = cx.db.begin().await?;
-    let taken_by = packs::with_name(&tx, &caller.scope, &name.key(), None).await?;
-    Ok(PackRefusal::NameTaken { taken_by })
+    let named = packs::with_name(&tx, &caller.scope, &text::key(&pack.name), Some(pack.id)).await?;
+    if let (None, Some(key)) = (named, &pack.key)
+        && let Some(other) = packs::with_key(&tx, &caller.scope, key, Some(pack.id)).await?
+    {
+        return Ok(PackRefusal::KeyTaken { taken_by: Some(other) });
+    }
+    Ok(PackRefusal::NameTaken { taken_by: named })
+}
+
+/// Checks the key that a call gives to the pack `of`, or to a new pack.
+async fn pack_key(
+    tx: &Tx,
+    caller: &Publisher,
+    raw: Option<&str>,
+    of: Option<PackId>,
+) -> Outcome<Option<String>, PackRefusal> {
+    let key = checked_key(raw).map_err(|_| PackRefusal::KeyInvalid)?;
+    if let Some(key) = &key
+        && let Some(other) = packs::with_key(tx, &caller.scope, key, of).await?
+    {
+        return Err(PackRefusal::KeyTaken { taken_by: Some(other) }.into());
+    }
+    Ok(key)
 }
 
 fn pack_name(raw: &str) -> Outcome<Name, PackRefusal> {

@@ -8,7 +8,8 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 
 use crate::domain::accounts::{Account, AccountKind, AccountStatus};
 use crate::domain::id::{AccountId, GroupId};
-use crate::store::column::col;
+use crate::domain::own_key::OwnKey;
+use crate::store::column::{by_own_key, col};
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{ManagedScope, PublisherScope};
@@ -26,6 +27,19 @@ pub async fn managed_by_ids(
         .all(snapshot.conn())
         .await?;
     rows.into_iter().map(|row| convert::account(row).map(|account| (account.id, account))).collect()
+}
+
+/// The accounts with these keys that the publisher manages (R67).
+pub async fn managed_by_keys(
+    snapshot: &Snapshot<PublisherScope>,
+    keys: &[OwnKey],
+) -> StoreResult<HashMap<OwnKey, Account>> {
+    let rows = account::Entity::find()
+        .filter(col(account::Column::PublisherId).eq(snapshot.scope().publisher_id().0))
+        .filter(col(account::Column::Key).is_in(keys.iter().map(OwnKey::as_str)))
+        .all(snapshot.conn())
+        .await?;
+    by_own_key(rows, |row| row.key.as_deref(), convert::account)
 }
 
 /// The name of the publisher that manages the reader's account.

@@ -70,10 +70,25 @@ pub async fn with_name(
     Ok(select.one(tx.conn()).await?.map(|found| AccountId::from(found.id)).filter(|id| Some(*id) != but))
 }
 
+/// The publisher's managed account with this key, other than `but` (R67).
+pub async fn with_key(
+    tx: &Tx,
+    publisher: AccountId,
+    key: &str,
+    but: Option<AccountId>,
+) -> StoreResult<Option<AccountId>> {
+    let found = account::Entity::find()
+        .filter(account::Column::PublisherId.eq(Uuid::from(publisher)))
+        .filter(account::Column::Key.eq(key))
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(|found| AccountId::from(found.id)).filter(|id| Some(*id) != but))
+}
+
 /// Adds an account.
 ///
 /// # Errors
-/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name or the key is taken.
 pub async fn insert(tx: &Tx, new: &Account) -> StoreResult<()> {
     account::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
     Ok(())
@@ -91,13 +106,14 @@ pub(in crate::store) fn row(of: &Account) -> account::ActiveModel {
         suspended_at: Set(of.suspended_at),
         enrolled_at: Set(of.enrolled_at),
         created_at: Set(of.created_at),
+        key: Set(of.key.clone()),
     }
 }
 
 /// Saves the changeable fields of an account, except `enrolled_at`.
 ///
 /// # Errors
-/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name or the key is taken.
 pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
     tx.changes_token();
     account::Entity::update(account::ActiveModel {
@@ -107,6 +123,7 @@ pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
         time_zone: Set(account.time_zone.clone()),
         status: Set(account.status.stored().into()),
         suspended_at: Set(account.suspended_at),
+        key: Set(account.key.clone()),
         ..Default::default()
     })
     .exec(tx.conn())

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{component, draft_row};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use entity::{component, draft_row, manifest_entry};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _, QueryTrait as _};
 
 use crate::domain::components::{Component, ComponentType, VersionKind};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::own_key::OwnKey;
 use crate::domain::packs::{COMPONENTS_MAX, DeploymentModel, InstallationType, Pack};
-use crate::store::column::col;
+use crate::store::column::{by_own_key, col};
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::Scope;
@@ -27,7 +29,48 @@ pub async fn by_ids(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<Has
             .await?;
         rows.into_iter().map(|row| Ok((row.id.into(), convert::component(row)?))).collect()
     };
-    snapshot.cache().components.get(owner, ids, load).await
+    snapshot.cache().components.get_and_keep(owner, ids, load, |component| component.in_pack_version).await
+}
+
+/// The reader's components with these keys (R67).
+pub async fn by_keys(snapshot: &Snapshot, keys: &[OwnKey]) -> StoreResult<HashMap<OwnKey, Arc<Component>>> {
+    let rows = component::Entity::find()
+        .filter(col(component::Column::OwnerId).eq(snapshot.scope().account_id().0))
+        .filter(col(component::Column::Key).is_in(keys.iter().map(OwnKey::as_str)))
+        .all(snapshot.conn())
+        .await?;
+    by_own_key(rows, |row| row.key.as_deref(), |row| convert::component(row).map(Arc::new))
+}
+
+/// What can change of a component at any time.
+#[derive(Clone, Debug)]
+pub struct Changeable {
+    /// The owner's own key (R67).
+    pub key: Option<String>,
+    /// Whether the component can be deleted: it has no version, and no manifest holds it (R69).
+    pub deletable: bool,
+}
+
+/// What can change of each of these components.
+pub async fn changeable(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Changeable>> {
+    let holding = Query::select()
+        .expr(Expr::cust("1"))
+        .from(manifest_entry::Entity)
+        .and_where(col(manifest_entry::Column::ComponentId).eq(col(component::Column::Id)))
+        .take();
+    let in_use = col(component::Column::NewestAt).is_not_null().or(Expr::exists(holding));
+    let in_use: Expr = CaseStatement::new().case(in_use, Expr::cust("1")).finally(Expr::cust("0")).into();
+    let rows: Vec<(Uuid, Option<String>, i32)> = component::Entity::find()
+        .select_only()
+        .column(component::Column::Id)
+        .column(component::Column::Key)
+        .column_as(in_use, "in_use")
+        .filter(snapshot.any_of(col(component::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(component::Column::OwnerId).eq(snapshot.scope().account_id().0)))
+        .into_tuple()
+        .all(snapshot.conn())
+        .await?;
+    Ok(rows.into_iter().map(|(id, key, in_use)| (id.into(), Changeable { key, deletable: in_use == 0 })).collect())
 }
 
 /// A component from the cache, without a query.

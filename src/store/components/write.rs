@@ -27,6 +27,8 @@ pub struct Counters {
     pub newest_revision: i32,
     /// The highest numeric label of a package; 0 when none is numeric (R6).
     pub highest_numeric_label: NumericLabel,
+    /// The owner's own key (R67).
+    pub key: Option<String>,
 }
 
 /// Locks the publisher's components with these ids, in the order of ids.
@@ -46,6 +48,7 @@ pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> S
                 newest_at: m.newest_at,
                 newest_revision: m.newest_revision,
                 highest_numeric_label: convert::whole(&m.highest_numeric_label)?,
+                key: m.key.clone(),
                 component: convert::component(m)?,
             })
         })
@@ -70,12 +73,17 @@ pub async fn types(
     found.into_iter().map(|(id, name)| Ok((id.into(), ComponentType::read(&name)?))).collect()
 }
 
-pub async fn insert(tx: &Tx, new: &Component) -> StoreResult<()> {
-    component::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
+/// Adds a component, with its owner's key.
+///
+/// # Errors
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the key is taken.
+pub async fn insert(tx: &Tx, new: &Component, key: Option<String>) -> StoreResult<()> {
+    let row = component::ActiveModel { key: Set(key), ..row(new) };
+    component::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     Ok(())
 }
 
-/// The row of a component without versions.
+/// The row of a component without versions and without a key.
 pub(in crate::store) fn row(new: &Component) -> component::ActiveModel {
     let actor = ActorColumns::from(&new.created_by);
     component::ActiveModel {
@@ -94,6 +102,8 @@ pub(in crate::store) fn row(new: &Component) -> component::ActiveModel {
         newest_at: Set(None),
         newest_revision: Set(0),
         highest_numeric_label: Set(whole(None)),
+        in_pack_version: Set(new.in_pack_version),
+        key: Set(None),
     }
 }
 

@@ -13,12 +13,13 @@ use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
 use crate::domain::installations::{Installation, SkipReason, reason_to_skip};
-use crate::store::column::col;
+use crate::domain::own_key::OwnKey;
+use crate::store::column::{by_own_key, col};
 use crate::store::convert::Stored as _;
 use crate::store::installations::updates::has_pending;
 use crate::store::installations::{counts, moving_back};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
-use crate::store::scope::{PublisherScope, Scope};
+use crate::store::scope::{ManagedScope, PublisherScope, Scope};
 use crate::store::sharing::{entitled, installation_is_visible};
 use crate::store::{Snapshot, StoreResult, convert, page};
 
@@ -39,6 +40,17 @@ pub async fn by_ids(snapshot: &Snapshot, ids: &[InstallationId]) -> StoreResult<
         .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::installation).map(|found| (found.id, found)).collect())
+}
+
+/// The account's own installations with these keys (R67).
+pub async fn by_keys(snapshot: &Snapshot<ManagedScope>, keys: &[OwnKey]) -> StoreResult<HashMap<OwnKey, Installation>> {
+    let rows = installation::Entity::find()
+        .filter(col(installation::Column::AccountId).eq(snapshot.scope().account_id().0))
+        .filter(col(installation::Column::Key).is_in(keys.iter().map(OwnKey::as_str)))
+        .filter(installation_is_visible(Scope::Managed(snapshot.scope())))
+        .all(snapshot.conn())
+        .await?;
+    by_own_key(rows, |row| row.key.as_deref(), |row| Ok(convert::installation(row)))
 }
 
 /// A filter on installations.

@@ -117,6 +117,16 @@ pub async fn with_override_name(tx: &Tx, scope: &ManagedScope, key: &str) -> Sto
     Ok(found.map(|m| m.id.into()))
 }
 
+/// The account's live installation with this key (R67).
+pub async fn with_key(tx: &Tx, scope: &ManagedScope, key: &str) -> StoreResult<Option<InstallationId>> {
+    let found = installation::Entity::find()
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
+        .filter(installation::Column::Key.eq(key))
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(|m| m.id.into()))
+}
+
 /// An installation to add.
 #[derive(Clone, Debug)]
 pub struct NewInstallation<'a> {
@@ -131,9 +141,9 @@ pub struct NewInstallation<'a> {
 /// Adds an installation, and its tally.
 ///
 /// # Errors
-/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if it exists already, or its name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if it exists already, or its name or key is taken.
 pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
-    let Installation { id, pack_id, account_id, publisher_id, override_name, version_id, installed_at, .. } =
+    let Installation { id, pack_id, account_id, publisher_id, override_name, version_id, installed_at, key, .. } =
         new.installation;
     let single = new.installation_type == InstallationType::Single;
     installation::Entity::insert(installation::ActiveModel {
@@ -154,6 +164,7 @@ pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
         visible_until: Set(None),
         single_pack_id: Set(single.then(|| (*pack_id).into())),
         override_name_key: Set(override_name.as_deref().map(text::key)),
+        key: Set(key.clone()),
     })
     .exec_without_returning(tx.conn())
     .await?;
@@ -174,6 +185,16 @@ pub async fn rename(tx: &Tx, id: InstallationId, name: &str) -> StoreResult<()> 
     })
     .exec(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Changes an installation's own key, or takes it away (R67).
+///
+/// # Errors
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the key is taken.
+pub async fn save_key(tx: &Tx, id: InstallationId, key: Option<&str>) -> StoreResult<()> {
+    let row = installation::ActiveModel { id: Set(id.into()), key: Set(key.map(Into::into)), ..Default::default() };
+    installation::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
 
@@ -214,6 +235,7 @@ pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, visible_unt
         uninstalled_at: Set(Some(at)),
         single_pack_id: Set(None),
         override_name_key: Set(None),
+        key: Set(None),
         ..Default::default()
     };
     let until = Func::coalesce([Expr::col(installation::Column::VisibleUntil), Expr::val(visible_until)]);

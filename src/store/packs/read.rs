@@ -13,9 +13,10 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, PackId, ReleaseId};
+use crate::domain::own_key::OwnKey;
 use crate::domain::packs::{InstallationType, Pack, PackState};
 use crate::store::by_position::by_position;
-use crate::store::column::col;
+use crate::store::column::{by_own_key, col};
 use crate::store::components::nothing;
 use crate::store::convert::Stored as _;
 use crate::store::installations::added_up;
@@ -30,6 +31,13 @@ pub async fn by_ids(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> Stor
     let own = checked(col(pack::Column::PublisherId).eq(snapshot.scope().publisher_id().0));
     let rows = pack::Entity::find().filter(named).filter(own).all(snapshot.conn()).await?;
     rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::pack(row)?)))).collect()
+}
+
+/// The publisher's packs with these keys (R67).
+pub async fn by_keys(snapshot: &Snapshot<PublisherScope>, keys: &[OwnKey]) -> StoreResult<HashMap<OwnKey, Arc<Pack>>> {
+    let with_key = col(pack::Column::Key).is_in(keys.iter().map(OwnKey::as_str));
+    let rows = pack::Entity::find().filter(own(snapshot.scope())).filter(with_key).all(snapshot.conn()).await?;
+    by_own_key(rows, |row| row.key.as_deref(), |row| convert::pack(row).map(Arc::new))
 }
 
 /// The publisher's packs that aren't deleted. The two conditions are written separately so that partial indexes match.
@@ -140,7 +148,7 @@ by_position!(PackRow(pack::Model, installations) {
     pending_due_at: PendingDueAt, running_release_id: RunningReleaseId, release_paused: ReleasePaused,
     former_version_id: FormerVersionId, tally_base_id: TallyBaseId, created_at: CreatedAt, updated_at: UpdatedAt,
     actor_kind: ActorKind, actor_name: ActorName, actor_token_id: ActorTokenId, actor_account_id: ActorAccountId,
-    deleted_at: DeletedAt,
+    deleted_at: DeletedAt, key: Key,
 });
 
 /// A page of a list of packs.

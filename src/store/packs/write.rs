@@ -10,7 +10,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::domain::id::{AccountId, PackId, PackVersionId};
-use crate::domain::packs::{Pack, PackStanding, SupportInfo};
+use crate::domain::packs::{Pack, PackStanding};
 use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _, to_json};
 use crate::store::locks::{ActorColumns, locked, shared_lock};
@@ -117,6 +117,17 @@ pub async fn with_name(
     Ok(found.map(|pack| PackId::from(pack.id)).filter(|id| Some(*id) != but))
 }
 
+/// The publisher's pack with this key, other than `but` (R67).
+pub async fn with_key(tx: &Tx, scope: &PublisherScope, key: &str, but: Option<PackId>) -> StoreResult<Option<PackId>> {
+    let found = integration_pack::Entity::find()
+        .filter(integration_pack::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .filter(integration_pack::Column::Key.eq(key))
+        .filter(integration_pack::Column::DeletedAt.is_null())
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(|pack| PackId::from(pack.id)).filter(|id| Some(*id) != but))
+}
+
 pub async fn insert(tx: &Tx, pack: &Pack) -> StoreResult<()> {
     integration_pack::Entity::insert(row(pack)?).exec_without_returning(tx.conn()).await?;
     Ok(())
@@ -156,6 +167,7 @@ pub(in crate::store) fn row(pack: &Pack) -> StoreResult<integration_pack::Active
         actor_token_id: Set(actor.token_id),
         actor_account_id: Set(actor.account_id),
         deleted_at: Set(pack.deleted_at),
+        key: Set(pack.key.clone()),
     })
 }
 
@@ -173,20 +185,18 @@ pub(in crate::store) async fn save_last_number(tx: &Tx, id: PackId, number: i32)
     save(tx, integration_pack::ActiveModel { last_number: Set(number), ..change(id) }).await
 }
 
-/// Saves a pack's name, description and support data.
-pub async fn save_details(
-    tx: &Tx,
-    id: PackId,
-    name: &str,
-    description: &str,
-    support: &SupportInfo,
-) -> StoreResult<()> {
+/// Saves a pack's name, description, support data and key.
+///
+/// # Errors
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name or the key is taken.
+pub async fn save_details(tx: &Tx, pack: &Pack) -> StoreResult<()> {
     let row = integration_pack::ActiveModel {
-        name: Set(name.to_owned()),
-        name_key: Set(text::key(name)),
-        description: Set(description.to_owned()),
-        support: Set(to_json(support)?),
-        ..change(id)
+        name: Set(pack.name.clone()),
+        name_key: Set(text::key(&pack.name)),
+        description: Set(pack.description.clone()),
+        support: Set(to_json(&pack.support)?),
+        key: Set(pack.key.clone()),
+        ..change(pack.id)
     };
     save(tx, row).await
 }

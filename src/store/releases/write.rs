@@ -11,6 +11,7 @@ use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
 use crate::domain::packs::PackVersion;
 use crate::domain::releases::Release;
+use crate::store::components::save_in_pack_version;
 use crate::store::convert::{self, Stored as _};
 use crate::store::installations::{add_remaining, installations_of_pack};
 use crate::store::locks::{ActorColumns, locked};
@@ -147,6 +148,7 @@ pub async fn insert_version(
     pack_version::Entity::insert(version_row(version)).exec_without_returning(tx.conn()).await?;
     let items = item_rows(version.id, content);
     pack_version_item::Entity::insert_many(items).exec_without_returning(tx.conn()).await?;
+    save_in_pack_version(tx, content.keys().copied()).await?;
     save_last_number(tx, version.pack_id, version.number).await
 }
 

@@ -1,10 +1,12 @@
-//! Fills the tallies of installations and releases after a load. Their history begins with it.
+//! Fills what is kept of other rows after a load: the tallies of installations and releases, whose history begins with
+//! it, and which components are in a pack's version.
 
 use sea_orm::ConnectionTrait as _;
 
 use crate::store::{StoreResult, Tx};
 
-const KEPT: [&str; 3] = [
+const KEPT: [&str; 4] = [
+    "UPDATE component SET in_pack_version = true WHERE id IN (SELECT component_id FROM pack_version_item)",
     "INSERT INTO installation_tally (pack_id, version_id, at, installations, accounts, all_installations, all_accounts)
      SELECT pack_id, version_id, MAX(COALESCE(moved_at, installed_at)), COUNT(*), 0, 0, 0
      FROM installation WHERE uninstalled_at IS NULL GROUP BY pack_id, version_id",
@@ -22,7 +24,7 @@ const KEPT: [&str; 3] = [
      GROUP BY r.id, r.pack_id, r.created_at",
 ];
 
-/// Fills the tallies. The indexes already exist.
+/// Fills what is kept. The indexes already exist.
 pub(in crate::store) async fn count(tx: &Tx) -> StoreResult<()> {
     for statement in KEPT {
         tx.conn().execute_unprepared(statement).await?;

@@ -245,6 +245,7 @@ impl Rows {
             installed_at: Set(installation.installed_at),
             moved_at: Set(installation.moved_at),
             uninstalled_at: Set(installation.uninstalled_at),
+            key: Set(installation.key.clone()),
             frozen_at: Set(frozen_at),
             visible_after: Set(0),
             visible_until: Set((frozen_at.is_some() || !live).then_some(0)),

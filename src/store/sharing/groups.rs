@@ -8,7 +8,8 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::accounts::AccountGroup;
 use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
-use crate::store::column::col;
+use crate::domain::own_key::OwnKey;
+use crate::store::column::{by_own_key, col};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::{Snapshot, StoreResult, convert, page};
@@ -24,6 +25,19 @@ pub async fn by_ids(
         .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::group).map(|group| (group.id, group)).collect())
+}
+
+/// The publisher's groups with these keys (R67).
+pub async fn by_keys(
+    snapshot: &Snapshot<PublisherScope>,
+    keys: &[OwnKey],
+) -> StoreResult<HashMap<OwnKey, AccountGroup>> {
+    let rows = group::Entity::find()
+        .filter(col(group::Column::PublisherId).eq(snapshot.scope().publisher_id().0))
+        .filter(col(group::Column::Key).is_in(keys.iter().map(OwnKey::as_str)))
+        .all(snapshot.conn())
+        .await?;
+    by_own_key(rows, |row| row.key.as_deref(), |row| Ok(convert::group(row)))
 }
 
 /// A filter on groups.

@@ -58,10 +58,25 @@ pub async fn with_name(
     Ok(found.map(|group| GroupId::from(group.id)).filter(|id| Some(*id) != but))
 }
 
+/// The publisher's group with this key, other than `but` (R67).
+pub async fn with_key(
+    tx: &Tx,
+    scope: &PublisherScope,
+    key: &str,
+    but: Option<GroupId>,
+) -> StoreResult<Option<GroupId>> {
+    let found = account_group::Entity::find()
+        .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .filter(account_group::Column::Key.eq(key))
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(|group| GroupId::from(group.id)).filter(|id| Some(*id) != but))
+}
+
 /// Adds a group.
 ///
 /// # Errors
-/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name or the key is taken.
 pub async fn insert_group(tx: &Tx, group: &AccountGroup) -> StoreResult<()> {
     account_group::Entity::insert(group_row(group)).exec_without_returning(tx.conn()).await?;
     Ok(())
@@ -76,17 +91,19 @@ pub(in crate::store) fn group_row(group: &AccountGroup) -> account_group::Active
         is_all_accounts: Set(group.is_all_accounts),
         rank: Set(i32::from(!group.is_all_accounts)),
         created_at: Set(group.created_at),
+        key: Set(group.key.clone()),
     }
 }
 
 ///
 /// # Errors
-/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
-pub async fn rename_group(tx: &Tx, id: GroupId, name: &str) -> StoreResult<()> {
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name or the key is taken.
+pub async fn save_group(tx: &Tx, id: GroupId, name: &str, key: Option<&str>) -> StoreResult<()> {
     account_group::Entity::update(account_group::ActiveModel {
         id: Set(id.into()),
         name: Set(name.to_owned()),
         name_key: Set(text::key(name)),
+        key: Set(key.map(Into::into)),
         ..Default::default()
     })
     .exec(tx.conn())
