@@ -135,21 +135,14 @@ class Design:
         return told
 
 
-# For as long as the design's own operation is to come.
-IN_STAGES = """mutation($packId: ID!, $date: Date!, $pilots: [ID!]!, $pilotsOn: Date!, $tenthOn: Date!, $content: String!) {
-  releaseIntegrationPack(input: { packId: $packId, schedule: { onDate: $date }, notes: "In stages.", expectedContent: $content, stages: [
-    { name: "Pilots", onDate: $pilotsOn, holds: { groupIds: $pilots } }, { name: "A tenth", onDate: $tenthOn, holds: { percent: 10 } }
-  ] }) { release { id } errors { code } }
-}"""
-
-
 def release_in_stages(run, pack, pilots, dates):
     """Releases a pack in stages, opens one, pauses, changes what can be changed, and cancels."""
     first = datetime.date.fromisoformat(dates["earliest"])
     on = lambda days: str(first + datetime.timedelta(days))
     content = run("StagedPreview", PUBLISHER, packId=pack, schedule={"onDate": on(4)})["contentToken"]
     staged = {"packId": pack, "pilots": [pilots], "pilotsOn": on(0), "tenthOn": on(1), "date": on(4), "content": content}
-    made = run("ReleaseInStages", PUBLISHER, **staged) or ask(PUBLISHER, IN_STAGES, **staged)["releaseIntegrationPack"]
+    source = {"commit": "0a1b2c", "repositoryUrl": "https://git.example/orders"}
+    made = run("ReleaseInStages", PUBLISHER, source=source, requestId="design 9", **staged)
     release = made["release"]["id"]
     run("NextStage", PUBLISHER, releaseId=release)
     run("HaltRule", PUBLISHER, releaseId=release, rule={"percent": 5})
@@ -195,13 +188,15 @@ def main():
     run("PackagedComponentHistory", PUBLISHER, componentId=component)
     run("DeletePackage", PUBLISHER, id=packaged[-1]["id"])
 
-    keyed = {"name": "By key", "key": "design/by-key", "requestId": "design 6"}
+    keyed = {"name": "By key", "key": "design/by-key", "requestId": "design 8"}
     keyed = run("NewComponent", PUBLISHER, **keyed)["component"]["id"]
     run("RenameComponent", PUBLISHER, id=keyed, name="By its key")
     ask(PUBLISHER, "mutation($id: ID!) { updateIntegrationPack(input: { packId: $id, key: \"design/pack\" }) { errors { code } } }", id=pack)
     found = run("ByKey", PUBLISHER, component="design/by-key", pack="design/pack")
     assert found is None or (found["component"]["id"], found["integrationPack"]["id"]) == (keyed, pack)
     run("RemoveComponent", PUBLISHER, id=keyed)
+    from_ci = {"version": "2026.11", "commit": "0a1b2c", "uri": "oci://registry.example/orders:1", "digest": "sha256:" + "ab" * 32}
+    run("PackageFromCi", PUBLISHER, componentId=component, requestId="design 7", **from_ci)
 
     preview = run("Preview", PUBLISHER, packId=pack, schedule={"onDate": dates["earliest"]})
     assert preview["willMoveCount"] == 1 and preview["refusals"] == []

@@ -24,6 +24,8 @@ pub struct Model {
     pub actor_account_id: Option<Uuid>,
     pub deleted_at: Option<DateTimeUtc>,
     pub component_name_key: String,
+    pub source: Option<String>,
+    pub artifacts: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

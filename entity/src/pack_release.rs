@@ -48,6 +48,7 @@ pub struct Model {
     pub halt_then: Option<String>,
     pub halt_watch_hours: Option<i32>,
     pub halted_at: Option<DateTimeUtc>,
+    pub source: Option<String>,
     pub tally_base_id: i64,
 }
 

@@ -27,6 +27,8 @@ CREATE UNIQUE INDEX publisher_name ON account (name_key) WHERE kind = 'PUBLISHER
 CREATE INDEX account_in_batches ON account (publisher_id, kind, id);
 -- Few: it says of all others at once that they are active.
 CREATE INDEX account_not_active ON account (id) WHERE status <> 'ACTIVE';
+-- Few: most accounts have made their first token.
+CREATE INDEX account_not_enrolled ON account (publisher_id, name_key, id) WHERE enrolled_at IS NULL;
 CREATE INDEX account_by_name ON account (publisher_id, kind, name_key, id);
 
 CREATE TABLE api_token (
@@ -132,6 +134,9 @@ CREATE TABLE component_version (
     deleted_at $instant,
     -- The name key of the component, for the order by name.
     component_name_key $key NOT NULL,
+    -- JSON: where the package comes from, and an array of what it stands for (R68). Null for nothing.
+    source text,
+    artifacts text,
     UNIQUE (component_id, kind, version),
     UNIQUE (component_id, kind, created_at)
 );
@@ -169,7 +174,7 @@ CREATE TABLE integration_pack (
     component_count integer NOT NULL,
     newer_count integer NOT NULL,
     has_unreleased_changes boolean NOT NULL,
-    -- A new random number whenever a read of the draft could find other rows, or other newest versions of their
+    -- A new random number whenever a read of the draft could find other rows, or other newest versions or names of their
     -- components.
     draft_revision bigint NOT NULL,
     -- The standing as stored. Readers derive transitions that are due (R30).
@@ -298,6 +303,8 @@ CREATE TABLE pack_release (
     halt_watch_hours integer,
     -- When the rule has halted it, since it was made or resumed.
     halted_at $instant,
+    -- JSON: where the content comes from (R68).
+    source text,
     -- The id of the first row of release_tally that counts: it has the sum of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0
 );

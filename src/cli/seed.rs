@@ -268,7 +268,7 @@ async fn pack(
     for issue in &history.issues {
         let (release, version, content) = (&issue.release, &issue.version, &issue.content);
         let progressed_at = issue.progressed_at;
-        load.rows().release(SeededRelease { release, progressed_at, version, content });
+        load.rows().release(SeededRelease { release, progressed_at, version, content })?;
     }
     load.rows().entries(entries(world, generated_pack.entries));
     while let Some(part) = generated_pack.field.part(history) {

@@ -1,7 +1,11 @@
 //! The components of the demo's publisher, and the support data of its packs.
 
+use sha2::{Digest as _, Sha256};
+
+use super::world::key_of;
 use crate::domain::components::ComponentType;
 use crate::domain::packs::{Guide, SupportInfo};
+use crate::domain::source::{Artifact, Source};
 
 /// A component of the demo's story.
 pub(super) struct Plan {
@@ -138,6 +142,36 @@ pub(super) const COMPONENTS: &[Plan] = &[
     },
     Plan { name: EDIFACT_LIBRARY, component_type: CustomLibrary, packages: &[internal(59, "D.96A and D.01B.")] },
 ];
+
+/// Where a package comes from: a repository of the publisher's, and its build.
+pub(super) fn source(component: &str, index: usize) -> Source {
+    let (repository, commit) =
+        (format!("https://git.brightwater.example/{}", key_of(component)), digits(component, index, 40));
+    Source {
+        commit_url: Some(format!("{repository}/commit/{commit}")),
+        build_url: Some(format!("https://ci.brightwater.example/{}/{}", key_of(component), index + 1)),
+        repository_url: Some(repository),
+        reference: Some("main".into()),
+        commit: Some(commit),
+        pull_request_url: None,
+    }
+}
+
+/// The archive that a package stands for.
+pub(super) fn artifact(component: &str, index: usize) -> Artifact {
+    Artifact {
+        uri: format!("https://files.brightwater.example/{}/{}.zip", key_of(component), index + 1),
+        digest: Some(format!("sha256:{}", digits(component, index, 64))),
+        size: i32::try_from(20_000 + 137 * index).ok(),
+        media_type: Some("application/zip".into()),
+    }
+}
+
+/// Hexadecimal digits that depend on nothing but a package, so that each demo has the same.
+fn digits(component: &str, index: usize, count: usize) -> String {
+    let hash = Sha256::digest(format!("{component} {index}"));
+    hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(count).collect()
+}
 
 /// The support data of most packs (R17).
 pub(super) fn support(desk: &str, page: &str) -> SupportInfo {

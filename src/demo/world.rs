@@ -120,6 +120,8 @@ impl<'a> World<'a> {
             revision: None,
             extensibility: vec![setting("endpoint", false), setting("batchSize", true)],
             manifest,
+            source: Some(catalogue::source(plan.name, index)),
+            artifacts: vec![catalogue::artifact(plan.name, index)],
         };
         let made = create_packages(&self.app.services, &self.publisher, vec![new], None).await?;
         self.versions.extend(made.first().map(|id| ((plan.name, index), *id)));
@@ -220,6 +222,7 @@ pub(super) fn plain_release(pack_id: PackId, schedule: RequestedSchedule, notes:
         notes: notes.into(),
         expected_content: None,
         expected_revision: None,
+        source: None,
         halt_when: None,
         client_request_id: None,
         stages: Vec::new(),

@@ -17,6 +17,7 @@ pub mod packs;
 pub mod refusal;
 pub mod releases;
 pub mod sharing;
+pub mod source;
 pub mod text;
 pub mod webhooks;
 

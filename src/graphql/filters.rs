@@ -5,13 +5,13 @@ use async_graphql::{Context, ID, InputObject, Result};
 use super::connection::searchable;
 use super::context::ContextExt as _;
 use super::enums::{
-    ComponentType, InstallationType, IntegrationPackOrderField, OrderDirection, PackState, PackagedComponentOrderField,
-    ReleaseSchedule, ReleaseState,
+    ComponentType, DeploymentModel, InstallationType, IntegrationPackOrderField, OrderDirection, PackState,
+    PackagedComponentOrderField, ReleaseSchedule, ReleaseState,
 };
 use super::error::{ResultExt as _, not_found};
-use super::ids::{component_id, pack_id};
+use super::ids::{component_id, group_id, pack_id};
 use crate::domain::components::VersionKind;
-use crate::domain::id::{ComponentId, PackId};
+use crate::domain::id::{ComponentId, GroupId, PackId};
 use crate::store::components::read as components;
 use crate::store::components::versions::{VersionFilter, VersionOrder};
 use crate::store::packs::read::{PackField, PackFilter, PackOrder};
@@ -32,21 +32,43 @@ pub struct IntegrationPackFilter {
     pub has_pending_release: Option<bool>,
     /// Has (true) or hasn't (false) changes that a release would bring.
     pub has_unreleased_changes: Option<bool>,
+    /// Is shared with this group: the ID of an AccountGroup.
+    pub group_id: Option<ID>,
+    /// Has this deployment model.
+    pub deployment_model: Option<DeploymentModel>,
 }
 
-impl TryFrom<IntegrationPackFilter> for PackFilter {
-    type Error = async_graphql::Error;
-
-    fn try_from(filter: IntegrationPackFilter) -> Result<Self> {
-        Ok(Self {
-            search: searchable(filter.search)?,
-            installation_type: filter.installation_type.map(Into::into),
-            states: filter.states.map(all),
-            has_newer: filter.has_newer_shareable,
-            has_pending: filter.has_pending_release,
-            has_unreleased_changes: filter.has_unreleased_changes,
+impl IntegrationPackFilter {
+    /// Converts the filter, and looks up its group. Fails with NOT_FOUND for an unknown group, BAD_USER_INPUT for an
+    /// invalid search text.
+    pub async fn read(self, ctx: &Context<'_>) -> Result<PackFilter> {
+        let group = match &self.group_id {
+            Some(id) => Some(visible_group(ctx, id).await?),
+            None => None,
+        };
+        Ok(PackFilter {
+            search: searchable(self.search)?,
+            installation_type: self.installation_type.map(Into::into),
+            states: self.states.map(all),
+            has_newer: self.has_newer_shareable,
+            has_pending: self.has_pending_release,
+            has_unreleased_changes: self.has_unreleased_changes,
+            deployment_model: self.deployment_model.map(Into::into),
+            group,
         })
     }
+}
+
+/// The group that an id in a filter names. A managed account knows none.
+pub(in crate::graphql) async fn visible_group(ctx: &Context<'_>, id: &ID) -> Result<GroupId> {
+    let found = ctx.loaders().sharing.groups.one(group_id(id)?).await.or_failure()?;
+    found.map(|group| group.id).ok_or_else(|| not_found(id))
+}
+
+/// The pack of the publisher's that an id in a filter names.
+pub(in crate::graphql) async fn visible_own_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
+    let pack = ctx.loaders().packs.by_id.one(pack_id(id)?).await.or_failure()?;
+    pack.filter(|pack| pack.deleted_at.is_none()).map(|pack| pack.id).ok_or_else(|| not_found(id))
 }
 
 /// The order of packs; ties by ID.

@@ -28,6 +28,7 @@ pub mod releases;
 pub mod scalars;
 pub mod schema;
 pub mod sharing;
+mod source;
 mod written;
 
 pub use crate::graphql::demo::ResetDemo;

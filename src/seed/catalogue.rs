@@ -145,6 +145,8 @@ fn publish(options: &Options, built: &mut GeneratedComponent, rng: &mut Rng) {
             revision: revision.unwrap_or(0),
             created_at: at,
             created_by: built.component.created_by.clone(),
+            source: None,
+            artifacts: Vec::new(),
         });
         at = rng.days_after(at, 60, 200);
     }
@@ -189,6 +191,8 @@ fn package(built: &mut GeneratedComponent, at: Instant, inside: Option<Component
         revision,
         created_at: at,
         created_by: component.created_by.clone(),
+        source: None,
+        artifacts: Vec::new(),
     };
     let own = ManifestEntry { component_id: component.id, revision, extensibility: settings(rng) };
     let others = inside.filter(|_| shareable && rng.percent(50)).map(|component_id| ManifestEntry {

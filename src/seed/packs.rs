@@ -308,6 +308,7 @@ impl HistoryBuilder<'_> {
             resumed_at: None,
             halt: None,
             halted_at: None,
+            source: None,
             reason: None,
             roll_back: None,
         };

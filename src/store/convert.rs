@@ -193,6 +193,8 @@ pub fn component_version(m: row::component_version::Model) -> StoreResult<Compon
         revision: m.revision,
         created_at: m.created_at,
         created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+        source: m.source.as_deref().map(from_json).transpose()?,
+        artifacts: m.artifacts.as_deref().map(from_json).transpose()?.unwrap_or_default(),
     })
 }
 
@@ -299,6 +301,7 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
         },
         halt,
         halted_at: m.halted_at,
+        source: m.source.as_deref().map(from_json).transpose()?,
     })
 }
 

@@ -23,7 +23,7 @@ const SHARED_WITH_PUBLISHER: [&str; 6] =
 const SHARED_BY_ACCOUNTS: [&str; 4] = ["AvailablePack", "AvailablePackVersion", "AnnouncedRelease", "ReleaseEvent"];
 
 /// The type of an ID in an input, by the name of its field: for a publisher, for a managed account.
-const NAMES: [(&str, &str, &str); 20] = [
+const NAMES: [(&str, &str, &str); 22] = [
     ("id", "*", "*"),
     ("ids", "*", "*"),
     ("packId", "IntegrationPack", "AvailablePack"),
@@ -37,6 +37,8 @@ const NAMES: [(&str, &str, &str); 20] = [
     ("releaseId", "Release", "Release"),
     ("cohortOf", "Release", "Release"),
     ("groupId", "AccountGroup", "AccountGroup"),
+    ("withoutGroupId", "AccountGroup", "AccountGroup"),
+    ("withPackId", "IntegrationPack", "IntegrationPack"),
     ("groupIds", "AccountGroup", "AccountGroup"),
     ("accountId", "ManagedAccount", "ManagedAccount"),
     ("accountIds", "ManagedAccount", "ManagedAccount"),

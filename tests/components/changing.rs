@@ -28,6 +28,11 @@ async fn r69_a_component_is_renamed_until_a_version_of_it_is_in_a_packs_version(
         serde_json::to_value(other.execute(Some(&app.publisher), request).await).expect("JSON")
     };
     assert_eq!(on_other(COMPONENT).await.text("/data/component/name"), "Import");
+    let draft = format!("{{ integrationPack(id: \"{}\") {{ components {{ component {{ name }} }} }} }}", pack.id);
+    let first_row = |read: Value| read.text("/data/integrationPack/components/0/component/name");
+    for _ in 0..2 {
+        assert_eq!(first_row(on_other(&draft).await), "Export", "rows are by name, and kept as text");
+    }
     assert_eq!(read(&app, import).await.at("/viewerCanRename"), &json!(true));
     let published = json!({ "packagedComponentId": pack.packages[0].id, "groupIds": [app.all_accounts().await] });
     app.ok(&app.publisher, "publishToProcessLibrary", published, "publishedProcess { id }").await;
@@ -36,6 +41,7 @@ async fn r69_a_component_is_renamed_until_a_version_of_it_is_in_a_packs_version(
         app.ok(&app.publisher, "updateComponent", renamed(import, "  A new name "), "component { name }").await;
     assert_eq!(payload.text("/component/name"), "A new name");
     assert_eq!(on_other(COMPONENT).await.text("/data/component/name"), "A new name", "no server keeps a former name");
+    assert_eq!(first_row(on_other(&draft).await), "A new name");
     let lists = "{ packagedComponents(orderBy: { field: COMPONENT_NAME, direction: ASC }) { edges { node { component { name } } } }
         processLibrary { edges { node { ... on PublishedProcess { name } } } } }";
     let lists = app.gql(&app.publisher, lists, json!(null)).await;

@@ -7,3 +7,4 @@ pub(crate) mod legacy;
 pub(crate) mod newer_versions;
 pub(crate) mod packaging;
 pub(crate) mod packaging_input;
+pub(crate) mod sources;

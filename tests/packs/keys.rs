@@ -1,10 +1,12 @@
 //! Keys of one's own: given, changed, taken away and looked up, for each type that has them (R67).
 
 use futures_util::future::join_all;
+use packwright::store::DatabaseKind;
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use crate::store::planned::plans;
-use crate::support::rows::{all_rows, assert_same_rows};
+use crate::support::rows::{all_rows, assert_same_rows, tables};
 use crate::support::{At as _, Managed, TestApp};
 
 /// A type of object with keys, and what it takes to try them.
@@ -219,6 +221,13 @@ async fn r67_a_look_up_by_key_is_one_statement_by_an_index() {
     let (types, _) = every_type(&app).await;
     for keyed in types {
         let id = keyed.create(&app, "First", json!("orders")).await;
+        // Enough others, so that an index of names is worse.
+        for n in 0..12 {
+            keyed.create(&app, &format!("Other {n}"), json!(null)).await;
+        }
+        if app.app.services.db.kind() == DatabaseKind::Postgresql {
+            tables(&app).execute_unprepared("ANALYZE").await.expect("analyzed");
+        }
         let by_id = format!("query($id: ID) {{ {}(id: $id) {{ id }} }}", keyed.lookup);
         let by_key = format!("query($key: String) {{ {}(key: $key) {{ id }} }}", keyed.lookup);
         app.gql(&keyed.token, &by_id, json!({ "id": id })).await;

@@ -2,6 +2,7 @@
 
 pub(crate) mod documented;
 pub(crate) mod every_mutation;
+pub(crate) mod filters;
 pub(crate) mod instants;
 pub(crate) mod invariants;
 pub(crate) mod invariants_checks;

@@ -11,6 +11,7 @@ use chrono::Duration;
 use crate::domain::Instant;
 use crate::domain::accounts::Actor;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId};
+use crate::domain::source::{Artifact, Source};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ComponentType {
@@ -67,6 +68,10 @@ pub struct ComponentVersion {
     pub revision: i32,
     pub created_at: Instant,
     pub created_by: Actor,
+    /// Where the package comes from (R68).
+    pub source: Option<Source>,
+    /// What the package stands for (R68).
+    pub artifacts: Vec<Artifact>,
 }
 
 /// A version that a caller names. Packages and publications have ids of different types, so the id has the kind.
@@ -102,7 +107,8 @@ pub const SETTINGS_MAX: usize = 200;
 pub const CALL_ENTRIES_MAX: usize = 25_000;
 /// The most settings in one call.
 pub const CALL_SETTINGS_MAX: usize = 100_000;
-/// The most characters of notes and setting names in one call: the longest notes of 250 packages, and a quarter more.
+/// The most characters of notes, setting names, sources and artifacts in one call: the longest notes of 250 packages, and
+/// a quarter more.
 pub const CALL_CHARACTERS_MAX: usize = 1_250_000;
 
 /// Reads the number of a publication, which the database stores as text like a label (R52). `None` unless positive.

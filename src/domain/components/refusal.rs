@@ -1,6 +1,7 @@
 use crate::domain::id::{ComponentVersionId, PackId};
 use crate::domain::own_key::KEY_INVALID;
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
+use crate::domain::source::SourceFault;
 
 /// Why creating, deleting or restoring packages or publications was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,11 @@ pub(crate) enum PackagingRefusal {
     ManifestInvalid {
         index: usize,
         why: String,
+    },
+    /// A field of a package's source or artifacts isn't what it must be (R68).
+    SourceInvalid {
+        index: usize,
+        fault: SourceFault,
     },
     EmptyList,
     TooMany,
@@ -73,10 +79,11 @@ impl Refusal for PackagingRefusal {
                 "The manifest holds a process route, which can't be shared; take it out, or package with shareable: false.".into()
             }
             Self::ManifestInvalid { why, .. } => why.clone(),
+            Self::SourceInvalid { fault, .. } => fault.message.into(),
             Self::EmptyList => "Name at least one package to make.".into(),
             Self::TooMany => "Make at most 250 packages in one call.".into(),
             Self::TooMuch => {
-                "Make fewer packages in one call: together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes and of settings' names.".into()
+                "Make fewer packages in one call: together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes, settings' names, sources and artifacts.".into()
             }
             Self::PackageInUse { packs, in_library: true } if packs.is_empty() => {
                 "The package is in the process library; withdraw it there before you delete it.".into()
@@ -114,6 +121,9 @@ impl Refusal for PackagingRefusal {
             Self::PublicationNotesTooLong => path(&["notes"]),
             Self::ProcessRouteNotShareable { index } | Self::ManifestInvalid { index, .. } => {
                 package(index, "manifest")
+            }
+            Self::SourceInvalid { index, fault } => {
+                Some(["packages".to_owned(), index.to_string()].into_iter().chain(fault.field.clone()).collect())
             }
             Self::EmptyList | Self::TooMany | Self::TooMuch => path(&["packages"]),
             Self::PackageInUse { .. } | Self::AlreadyDeleted | Self::NotDeleted => path(&["packagedComponentId"]),

@@ -39,6 +39,7 @@ use crate::domain::accounts::Actor;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::UpdateMethod;
 use crate::domain::packs::{DraftRow, PackStanding, next_content};
+use crate::domain::source::Source;
 
 /// How a release was scheduled at first. Promoting a dated release doesn't change this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -237,6 +238,8 @@ pub struct Release {
     pub halt: Option<HaltRule>,
     /// When its rule has halted it, since it was made or resumed.
     pub halted_at: Option<Instant>,
+    /// Where the content comes from (R68).
+    pub source: Option<Source>,
 }
 
 impl Release {

@@ -2,6 +2,7 @@ use chrono::NaiveDate;
 
 use crate::domain::id::{ComponentId, ReleaseId};
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
+use crate::domain::source::SourceFault;
 
 /// Why making or changing a release was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub enum ReleaseRefusal {
     InvalidSchedule,
     NotesRequired,
     NotesTooLong,
+    /// A field of the source isn't what it must be (R68).
+    SourceInvalid {
+        fault: SourceFault,
+    },
     EmptyPack,
     NothingToRelease,
     NoShareableVersion {
@@ -106,6 +111,7 @@ impl Refusal for ReleaseRefusal {
             Self::InvalidSchedule => "Give `immediately: true`, or a date.".into(),
             Self::NotesRequired => "Say in the notes what the release brings.".into(),
             Self::NotesTooLong => "Shorten the notes to 20,000 characters.".into(),
+            Self::SourceInvalid { fault } => fault.message.into(),
             Self::EmptyPack => "Add a component to the pack before you release it.".into(),
             Self::NothingToRelease => "The release would hold what the current version holds; change the pack, or package a newer shareable version first.".into(),
             Self::NoShareableVersion { .. } => {
@@ -174,6 +180,7 @@ impl Refusal for ReleaseRefusal {
             Self::ContentChanged => path(&["expectedContent"]),
             Self::InvalidSchedule => path(&["schedule", "immediately"]),
             Self::NotesRequired | Self::NotesTooLong => path(&["notes"]),
+            Self::SourceInvalid { fault } => Some(fault.field.clone()),
             Self::DateDoesNotExist { .. } | Self::DateNotInFuture { .. } | Self::DateTooFar { .. } => path(&["onDate"]),
             Self::MoreInstallations { .. } => path(&["atMost"]),
             Self::ReasonRequired => path(&["reason"]),

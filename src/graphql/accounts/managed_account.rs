@@ -9,14 +9,15 @@ use crate::domain::own_key::OwnKey;
 use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::AccountStatus;
-use crate::graphql::error::{ResultExt as _, not_found};
-use crate::graphql::ids::{self, Gid};
+use crate::graphql::error::ResultExt as _;
+use crate::graphql::filters::{visible_group, visible_own_pack};
+use crate::graphql::ids::Gid;
 use crate::graphql::installations::{
     InstallationConnection, InstallationFilter, InstallationsOf, installations_connection,
 };
 use crate::graphql::packs::{IntegrationPackConnection, packs_connection};
 use crate::graphql::scalars::{DateTime, TimeZoneName};
-use crate::graphql::sharing::{AccountGroup, AccountGroupConnection, GroupsOf, groups_connection};
+use crate::graphql::sharing::{AccountGroupConnection, GroupsOf, groups_connection};
 use crate::store::accounts::read as accounts;
 use crate::store::accounts::read::AccountFilter;
 use crate::store::packs::read::PacksOf;
@@ -106,6 +107,11 @@ impl ManagedAccount {
         self.0.key.as_deref()
     }
 
+    /// Whether it has made its first token.
+    async fn is_enrolled(&self) -> bool {
+        self.0.enrolled_at.is_some()
+    }
+
     /// Whether the caller may now rename it, or set its zone or its key.
     async fn viewer_can_update(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(ctx.viewer()?.may(Privilege::AccountAdministration))
@@ -144,22 +150,33 @@ pub struct ManagedAccountFilter {
     status: Option<AccountStatus>,
     /// Is in this group: the ID of an AccountGroup.
     group_id: Option<ID>,
+    /// Isn't in this group: the ID of an AccountGroup.
+    without_group_id: Option<ID>,
+    /// Has (true) or hasn't (false) made its first token.
+    is_enrolled: Option<bool>,
+    /// Has this pack installed: the ID of an IntegrationPack.
+    with_pack_id: Option<ID>,
 }
 
 impl ManagedAccountFilter {
     async fn read(self, ctx: &Context<'_>) -> Result<AccountFilter> {
-        let group = match &self.group_id {
-            Some(id) => Some(visible_group(ctx, id).await?),
+        let group = async |id: Option<ID>| match &id {
+            Some(id) => visible_group(ctx, id).await.map(Some),
+            None => Ok(None),
+        };
+        let with_pack = match &self.with_pack_id {
+            Some(id) => Some(visible_own_pack(ctx, id).await?),
             None => None,
         };
-        Ok(AccountFilter { search: searchable(self.search)?, status: self.status.map(Into::into), group })
+        Ok(AccountFilter {
+            search: searchable(self.search)?,
+            status: self.status.map(Into::into),
+            group: group(self.group_id).await?,
+            without_group: group(self.without_group_id).await?,
+            enrolled: self.is_enrolled,
+            with_pack,
+        })
     }
-}
-
-async fn visible_group(ctx: &Context<'_>, id: &ID) -> Result<GroupId> {
-    let found = ids::group_id(id)?;
-    AccountGroup::by_id(ctx, found).await?.ok_or_else(|| not_found(id))?;
-    Ok(found)
 }
 
 /// The accounts in a connection.

@@ -10,6 +10,7 @@ use crate::graphql::components::refusal::PackagingError;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::bug;
 use crate::graphql::ids;
+use crate::graphql::source::{ArtifactInput, SourceInput};
 use crate::service::components::{NewManifestEntry, NewPackage, create_packages};
 
 use crate::graphql::mutations::{PayloadField, answer, publisher};
@@ -17,7 +18,7 @@ use crate::graphql::mutations::{PayloadField, answer, publisher};
 /// Input of `createPackagedComponents`.
 #[derive(InputObject)]
 struct CreatePackagedComponentsInput {
-    /// 1 to 250; a component may come more than once. Together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes and of settings' names; as JSON the largest call takes less than 24 MiB, the default of what a body may weigh.
+    /// 1 to 250; a component may come more than once. Together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes, settings' names, sources and artifacts; as JSON the largest call takes less than 24 MiB, the default of what a body may weigh.
     packages: Vec<PackageInput>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
@@ -52,6 +53,11 @@ struct PackageInput {
     /// The other components inside; at most 499, each once.
     #[graphql(default)]
     manifest: Vec<ManifestEntryInput>,
+    /// Where it comes from; for good.
+    source: Option<SourceInput>,
+    /// What it stands for: at most 20; for good.
+    #[graphql(default)]
+    artifacts: Vec<ArtifactInput>,
 }
 
 /// A component inside a package.
@@ -88,6 +94,8 @@ impl PackageInput {
             revision: self.revision,
             extensibility: self.extensibility.into_iter().map(Into::into).collect(),
             manifest: self.manifest.into_iter().map(ManifestEntryInput::read).collect(),
+            source: self.source.map(Into::into),
+            artifacts: self.artifacts.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -114,7 +122,7 @@ pub(in crate::graphql) struct Components;
 
 #[Object]
 impl Components {
-    /// Makes up to 250 packaged components, all or none. Codes: CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE.
+    /// Makes up to 250 packaged components, all or none. Codes: CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, SOURCE_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE.
     async fn create_packaged_components(
         &self,
         ctx: &Context<'_>,

@@ -18,6 +18,7 @@ use crate::graphql::ids::Gid;
 use crate::graphql::library::PublishedProcess;
 use crate::graphql::packs::{IntegrationPackConnection, PacksOf, packs_connection};
 use crate::graphql::scalars::DateTime;
+use crate::graphql::source::{Artifact, Source};
 use crate::store::components::versions::{VersionFilter, VersionOrder, VersionsKey};
 use crate::store::page::Page;
 
@@ -95,6 +96,16 @@ impl PackagedComponent {
     /// The revision of the component that was packaged.
     pub async fn revision(&self) -> i32 {
         self.0.revision
+    }
+
+    /// Where it comes from; null when nothing was said.
+    pub async fn source(&self) -> Option<Source> {
+        self.0.source.clone().map(Into::into)
+    }
+
+    /// What it stands for; at most 20.
+    pub async fn artifacts(&self) -> Vec<Artifact> {
+        self.0.artifacts.iter().map(Into::into).collect()
     }
 
     /// When it was deleted; null while it isn't.

@@ -91,6 +91,8 @@ pub(crate) enum PackagingErrorCode {
     KeyTaken,
     /// A key has 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`.
     KeyInvalid,
+    /// A field of a source or of an artifact isn't what it must be.
+    SourceInvalid,
 }
 
 impl From<&PackagingRefusal> for PackagingErrorCode {
@@ -114,6 +116,7 @@ impl From<&PackagingRefusal> for PackagingErrorCode {
             R::ComponentReleased | R::ComponentInUse => Self::ComponentInUse,
             R::KeyTaken => Self::KeyTaken,
             R::KeyInvalid => Self::KeyInvalid,
+            R::SourceInvalid { .. } => Self::SourceInvalid,
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
         }
     }

@@ -11,6 +11,7 @@ use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::InstallationState;
 use crate::graphql::error::{ResultExt as _, bug, not_found};
+use crate::graphql::filters::visible_group;
 use crate::graphql::ids::{self, Gid};
 use crate::graphql::installations::installation_update::{
     InstallationUpdate, InstallationUpdateConnection, InstallationUpdateFilter, updates_connection,
@@ -163,6 +164,10 @@ pub struct InstallationFilter {
     version_number: Option<i32>,
     /// Has (true) or hasn't (false) an offered update.
     has_pending_update: Option<bool>,
+    /// Is in an account of this group: the ID of an AccountGroup. Only for a publisher.
+    group_id: Option<ID>,
+    /// Has (true) or hasn't (false) an update that failed and can be tried again.
+    has_failed_update: Option<bool>,
 }
 
 /// The installations in a connection.
@@ -188,6 +193,10 @@ impl InstallationFilter {
             (_, Some(id)) => Some(visible_account(ctx, id).await?),
             (_, None) => None,
         };
+        let group = match &self.group_id {
+            Some(id) => Some(visible_group(ctx, id).await?),
+            None => None,
+        };
         Ok(installations::InstallationFilter {
             search: searchable(self.search)?,
             pack,
@@ -195,6 +204,8 @@ impl InstallationFilter {
             frozen: self.state.map(|state| state == InstallationState::Frozen),
             version_number: self.version_number,
             pending: self.has_pending_update,
+            group,
+            failed: self.has_failed_update,
         })
     }
 }

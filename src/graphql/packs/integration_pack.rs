@@ -30,7 +30,7 @@ use crate::graphql::releases::{Release, ReleaseConnection, releases_connection};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::sharing::{AccountGroupConnection, GroupsOf, groups_connection};
 use crate::store::packs::drafts::DraftOf;
-use crate::store::packs::read::{ListedPack, PackFilter, PackOrder, PacksKey};
+use crate::store::packs::read::{ListedPack, PackOrder, PacksKey};
 use crate::store::page::Page;
 
 pub use crate::store::packs::read::PacksOf;
@@ -67,7 +67,7 @@ pub(in crate::graphql) async fn packs_or_none(
     order: Option<IntegrationPackOrder>,
     args: PageArgs,
 ) -> Result<IntegrationPackConnection> {
-    let filter = PackFilter::try_from(filter.unwrap_or_default())?;
+    let filter = Box::pin(filter.unwrap_or_default().read(ctx)).await?;
     let order = order.map_or(PackOrder::BY_NAME, Into::into);
     let node = ctx.look_ahead().field("edges").field("node");
     let with_installations = node.field("adoption").field("installationCount").exists();

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::id::{PackId, PackVersionId};
+use crate::domain;
+use crate::domain::id::{ComponentVersionId, PackId, PackVersionId};
 use crate::domain::packs as pack;
 use crate::domain::packs::ContentItem;
 use crate::graphql::connection::{PageArgs, connection, int};
@@ -19,6 +20,7 @@ use crate::graphql::packs::pack_component::PackComponent;
 use crate::graphql::packs::pack_diff::PackDiff;
 use crate::graphql::releases::Release;
 use crate::graphql::scalars::{DateTime, Markdown};
+use crate::graphql::source::Artifact;
 use crate::store::packs::versions as pack_versions;
 use crate::store::page::Page;
 use crate::store::scope::Scope;
@@ -37,7 +39,10 @@ pub(crate) async fn versions_of_pack(ctx: &Context<'_>, pack: PackId, args: Page
 
 /// One item of a pack version's content, as every account that has the pack may see it.
 #[derive(SimpleObject, Clone, Debug)]
+#[graphql(complex)]
 pub struct PackContentItem {
+    #[graphql(skip)]
+    version_id: ComponentVersionId,
     /// Identifies the component within this pack, and stays the same over its versions. Opaque; not the ID of any object.
     pub key: String,
     /// The component's name.
@@ -52,12 +57,36 @@ pub struct PackContentItem {
 impl From<&ContentItem> for PackContentItem {
     fn from(item: &ContentItem) -> Self {
         Self {
+            version_id: item.component_version_id,
             key: URL_SAFE_NO_PAD.encode(item.key.0.as_bytes()),
             name: item.name.clone(),
             component_type: item.component_type.into(),
             version: item.version.clone(),
         }
     }
+}
+
+#[ComplexObject]
+impl PackContentItem {
+    /// What the package stands for, at most 20. For a managed account null, unless it has a version of the pack with this item installed, or is offered one.
+    async fn artifacts(&self, ctx: &Context<'_>) -> Option<Result<Vec<Artifact>>> {
+        artifacts(ctx, self.version_id).await.transpose()
+    }
+}
+
+async fn artifacts(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Vec<Artifact>>> {
+    let loaders = ctx.loaders();
+    let shown = |artifacts: &[domain::source::Artifact]| artifacts.iter().map(Into::into).collect();
+    Ok(match ctx.scope()? {
+        Scope::Publisher(_) => {
+            let version = loaders.components.versions.one(id).await.or_failure()?;
+            version.map(|version| shown(&version.artifacts))
+        }
+        Scope::Managed(_) => {
+            let artifacts = loaders.sharing.artifacts.one(id).await.or_failure()?;
+            artifacts.map(|artifacts| shown(&artifacts))
+        }
+    })
 }
 
 impl PackContentItem {

@@ -12,6 +12,7 @@ use crate::graphql::releases::release::Release;
 use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
 use crate::graphql::releases::release_stage::{ReleaseStageInput, StageDateInput};
 use crate::graphql::scalars::{Date, Markdown};
+use crate::graphql::source::SourceInput;
 use crate::service::releases::{
     ReleaseRequest, RollBackRequest, cancel_release, open_next_stage, pause_release, promote_release,
     reschedule_release, resume_release, retry_failed_updates, roll_back_release, set_halt_rule,
@@ -32,6 +33,8 @@ struct ReleaseIntegrationPackInput {
     expected_content: Option<String>,
     /// The revision that the caller read; when the pack has another now, STALE_REVISION. Not checked when left out.
     expected_revision: Option<i32>,
+    /// Where its content comes from; for good. Managed accounts don't see it.
+    source: Option<SourceInput>,
     /// When it stops by itself; never when left out.
     halt_when: Option<HaltRuleInput>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
@@ -223,7 +226,7 @@ pub(in crate::graphql) struct Releases;
 
 #[Object]
 impl Releases {
-    /// Releases the draft at once or on a date. Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR, INVALID_HALT_RULE, STAGES_NOT_ALLOWED, INVALID_STAGES, STAGE_NAME, STAGE_PERCENTS, STAGE_DATES.
+    /// Releases the draft at once or on a date. Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, SOURCE_INVALID, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR, INVALID_HALT_RULE, STAGES_NOT_ALLOWED, INVALID_STAGES, STAGE_NAME, STAGE_PERCENTS, STAGE_DATES.
     async fn release_integration_pack(
         &self,
         ctx: &Context<'_>,
@@ -239,6 +242,7 @@ impl Releases {
             notes: input.notes.0,
             expected_content: input.expected_content,
             expected_revision: input.expected_revision,
+            source: input.source.map(Into::into),
             halt_when: input.halt_when.map(Into::into),
             client_request_id: input.client_request_id,
             stages: ReleaseStageInput::read(input.stages),

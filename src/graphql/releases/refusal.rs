@@ -156,6 +156,8 @@ pub(crate) enum ReleaseErrorCode {
     NotesRequired,
     /// The notes are longer than 20,000 characters.
     NotesTooLong,
+    /// A field of the source isn't what it must be.
+    SourceInvalid,
     /// The draft was edited since the caller read it.
     StaleRevision,
     /// The release would take other versions than the preview showed.
@@ -204,6 +206,7 @@ impl From<&ReleaseRefusal> for ReleaseErrorCode {
             R::InvalidSchedule => Self::InvalidSchedule,
             R::NotesRequired => Self::NotesRequired,
             R::NotesTooLong => Self::NotesTooLong,
+            R::SourceInvalid { .. } => Self::SourceInvalid,
             R::EmptyPack => Self::EmptyPack,
             R::NothingToRelease => Self::NothingToRelease,
             R::NoShareableVersion { .. } => Self::NoShareableVersion,

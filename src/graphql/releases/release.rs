@@ -28,6 +28,7 @@ use crate::graphql::releases::release_stage::ReleaseStage;
 use crate::graphql::releases::release_window::ReleaseWindow;
 use crate::graphql::releases::testing_period::TestingPeriod;
 use crate::graphql::scalars::{DateTime, Markdown};
+use crate::graphql::source::Source;
 use crate::store::installations::updates::UpdatesOf;
 use crate::store::page::Page;
 use crate::store::releases::read as releases;
@@ -151,6 +152,11 @@ impl Release {
     pub async fn notes(&self, ctx: &Context<'_>) -> Result<Markdown> {
         let version = ctx.loaders().packs.versions.must(self.release.version_id).await.or_failure()?;
         Ok(Markdown(version.notes.clone()))
+    }
+
+    /// Where its content comes from; null when nothing was said. Managed accounts don't see it.
+    pub async fn source(&self) -> Option<Source> {
+        self.release().source.clone().map(Into::into)
     }
 
     /// Its changes from `previousVersion`; the preview's diff, kept for good.

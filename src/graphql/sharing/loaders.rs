@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::domain::accounts::AccountGroup;
-use crate::domain::id::{GroupId, PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{ComponentVersionId, GroupId, PackId, PackVersionId, ReleaseId};
 use crate::domain::own_key::OwnKey;
 use crate::domain::packs::ContentItem;
 use crate::domain::releases::Release;
+use crate::domain::source::Artifact;
 use crate::graphql::batch::{Base, Batch};
 use crate::store::Snapshot;
 use crate::store::page::{Page, PageRequest};
@@ -14,7 +15,7 @@ use crate::store::scope::ManagedScope;
 use crate::store::sharing::available::{AvailableFilter, AvailablePack, AvailableVersion, AvailableVersionId};
 use crate::store::sharing::groups::GroupFilter;
 use crate::store::sharing::many::VisibleToMany;
-use crate::store::sharing::{available, groups};
+use crate::store::sharing::{artifacts, available, groups};
 
 /// Loaders of groups for publishers, and of granted packs for managed accounts.
 pub struct SharingLoaders {
@@ -27,6 +28,8 @@ pub struct SharingLoaders {
     pub available_versions: Batch<PackVersionId, AvailableVersion>,
     pub available_contents: Batch<AvailableVersionId, Arc<Vec<ContentItem>>>,
     pub announced_releases: Batch<ReleaseId, Release>,
+    /// The artifacts of packages that the account has installed or is offered (R68).
+    pub artifacts: Batch<ComponentVersionId, Arc<Vec<Artifact>>>,
 }
 
 impl SharingLoaders {
@@ -34,6 +37,7 @@ impl SharingLoaders {
         Self {
             groups: Batch::of_publisher(base, async |snapshot, ids| groups::by_ids(&snapshot, &ids).await),
             groups_by_key: Batch::of_publisher(base, async |snapshot, keys| groups::by_keys(&snapshot, &keys).await),
+            artifacts: Batch::of_managed(base, async |snapshot, ids| artifacts::of_versions(&snapshot, &ids).await),
             group_pages: Batch::of_publisher(base, async |snapshot, keys| groups::pages(&snapshot, &keys).await),
             available_packs: Batch::of_managed(base, async |snapshot, ids| {
                 available::packs_by_ids(&snapshot, &ids).await

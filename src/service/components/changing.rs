@@ -1,20 +1,26 @@
 //! Creates, renames and deletes components, and changes their keys (R67, R69).
 
+use std::collections::BTreeSet;
+
 use crate::domain::accounts::Privilege;
 use crate::domain::components::{Component, ComponentType, PackagingRefusal};
-use crate::domain::id::ComponentId;
+use crate::domain::id::{ComponentId, PackId};
 use crate::domain::own_key::checked_key;
+use crate::domain::packs::{DeploymentModel, Pack};
 use crate::domain::text::Name;
-use crate::store::Tx;
 use crate::store::components::changes;
-use crate::store::components::write as components;
 use crate::store::components::write::Counters;
+use crate::store::components::{write as components, write_uses as uses};
 use crate::store::convert::Stored as _;
+use crate::store::packs::write as packs;
+use crate::store::{StoreResult, Tx};
 
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome, is_conflict, text_fault};
+use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::packs::reassess_all;
 use crate::service::requests::{Repeatable, single};
 
 /// A component to be created.
@@ -97,9 +103,25 @@ pub(crate) async fn update_component(
     edit: ComponentEdit,
 ) -> Outcome<(), PackagingRefusal> {
     caller.viewer.require(Privilege::PackagedComponentManagement)?;
+    let touched = Touched::PacksOf(caller.id());
+    cx.after_due_windows(touched, || try_update_component(cx, caller, component, &edit)).await
+}
+
+async fn try_update_component(
+    cx: &Services,
+    caller: &Publisher,
+    component: ComponentId,
+    edit: &ComponentEdit,
+) -> Outcome<(), PackagingRefusal> {
     let tx = cx.db.begin().await?;
+    // A draft that is read again must show the new name: each pack with the component gets a new draft revision.
+    let (named, packs) =
+        if edit.name.is_some() { lock_packs(&tx, caller, component).await? } else { (Vec::new(), Vec::new()) };
     let Counters { component, key, .. } = lock(&tx, caller, component).await?;
-    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    if edit.name.is_some() && packs_with(&tx, component.id).await? != named {
+        return Err(Failure::Overtaken.into());
+    }
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, &packs)?);
     let name = match &edit.name {
         Some(raw) => component_name(raw)?,
         None => component.name.clone(),
@@ -108,7 +130,7 @@ pub(crate) async fn update_component(
     if renamed && component.in_pack_version {
         return Err(PackagingRefusal::ComponentReleased.into());
     }
-    let new_key = match edit.key {
+    let new_key = match &edit.key {
         Some(raw) => checked_key(raw.as_deref()).map_err(|_| PackagingRefusal::KeyInvalid)?,
         None => key.clone(),
     };
@@ -122,6 +144,7 @@ pub(crate) async fn update_component(
     }
     if renamed {
         changes::rename(&tx, component.id, &name).await?;
+        reassess_all(cx, &tx, &packs).await?;
     }
     if new_key != key && is_conflict(changes::save_key(&tx, component.id, new_key.as_deref()).await)? {
         return Err(PackagingRefusal::KeyTaken.into());
@@ -131,6 +154,29 @@ pub(crate) async fn update_component(
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Locks the packs with a component of the caller's, in the order of ids. Returns their ids too, deleted ones included.
+async fn lock_packs(
+    tx: &Tx,
+    caller: &Publisher,
+    component: ComponentId,
+) -> Outcome<(Vec<PackId>, Vec<Pack>), PackagingRefusal> {
+    if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
+        return Err(Failure::NotFound.into());
+    }
+    let ids = packs_with(tx, component).await?;
+    let packs = packs::lock_all(tx, &ids).await?;
+    Ok((ids, packs))
+}
+
+/// The packs with a component, of either deployment model, in the order of ids.
+async fn packs_with(tx: &Tx, component: ComponentId) -> StoreResult<Vec<PackId>> {
+    let mut ids = BTreeSet::new();
+    for model in [DeploymentModel::Packaged, DeploymentModel::Legacy] {
+        ids.extend(uses::packs_with(tx, &[component], model).await?.into_values().flatten());
+    }
+    Ok(ids.into_iter().collect())
 }
 
 /// Deletes a component that has neither packages nor publications, and that no manifest holds. Its key is free again.

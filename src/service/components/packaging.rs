@@ -10,6 +10,7 @@ use crate::domain::components::{
 };
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::DeploymentModel;
+use crate::domain::source::{Artifact, Source};
 use crate::domain::text::{self, PACKAGE_NOTES_MAX, TextFault, VERSION_LABEL_MAX};
 
 use crate::service::components::holders::{Holders, save_holders};
@@ -37,6 +38,9 @@ pub(crate) struct NewPackage {
     pub extensibility: Vec<ExtensibilitySetting>,
     /// The other components in the package.
     pub manifest: Vec<NewManifestEntry>,
+    /// Where it comes from, and what it stands for (R68).
+    pub source: Option<Source>,
+    pub artifacts: Vec<Artifact>,
 }
 
 /// A component in the manifest of a new package.
@@ -52,7 +56,7 @@ pub(crate) struct NewManifestEntry {
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN,
-/// NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a component of
+/// NOTES_TOO_LONG, MANIFEST_INVALID, SOURCE_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a component of
 /// another publisher.
 pub(crate) async fn create_packages(
     cx: &Services,
@@ -86,6 +90,7 @@ async fn try_create_packages(
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, &holders.packs)?);
     let labels = labels(&tx, packages, &holders.components).await?;
     check_contents(packages, &types)?;
+    let packages = &with_checked_sources(packages)?;
 
     let mut made = Vec::with_capacity(packages.len());
     for (package, label) in packages.iter().zip(labels) {
@@ -100,7 +105,8 @@ async fn try_create_packages(
                 counters.component.name.clone(),
             )
             .set("version", &version.version)
-            .set("shareable", version.shareable),
+            .set("shareable", version.shareable)
+            .change("commit", None, version.source.as_ref().and_then(|source| source.commit.clone())),
         );
         if version.shareable {
             holders.announce_newer(&mut journal, version.component_id, version.id);
@@ -132,6 +138,8 @@ async fn package(
         created_at: creation_time(journal.now, counters.newest_at),
         created_by: journal.actor().clone(),
         version: label,
+        source: package.source.clone(),
+        artifacts: package.artifacts.clone(),
     };
     let own = ManifestEntry {
         component_id: package.component_id,
@@ -201,7 +209,10 @@ fn check_sizes(packages: &[NewPackage]) -> Outcome<(), PackagingRefusal> {
         _ => {}
     }
     let notes = packages.iter().filter_map(|p| p.notes.as_deref());
-    let texts = all_settings(packages).map(|setting| setting.name.as_str()).chain(notes);
+    let sources = packages.iter().filter_map(|p| p.source.as_ref()).flat_map(Source::texts);
+    let artifacts = packages.iter().flat_map(|p| &p.artifacts).flat_map(Artifact::texts);
+    let texts =
+        all_settings(packages).map(|setting| setting.name.as_str()).chain(notes).chain(sources).chain(artifacts);
     let too_much = packages.iter().map(|p| p.manifest.len()).sum::<usize>() > CALL_ENTRIES_MAX
         || all_settings(packages).count() > CALL_SETTINGS_MAX
         || texts.map(|text| text.chars().count()).sum::<usize>() > CALL_CHARACTERS_MAX;
@@ -297,6 +308,20 @@ fn check_contents(
             .map(|(index, _)| PackagingRefusal::TypeNotShareable { index: *index }),
     )?;
     refuse(faults.iter().map(|(index, _)| PackagingRefusal::ProcessRouteNotShareable { index: *index }))
+}
+
+/// The packages with their sources and artifacts checked and normalized.
+fn with_checked_sources(packages: &[NewPackage]) -> Outcome<Vec<NewPackage>, PackagingRefusal> {
+    let (mut checked, mut refusals) = (Vec::with_capacity(packages.len()), Vec::new());
+    for (index, package) in packages.iter().enumerate() {
+        let source = package.source.clone().map_or(Ok(None), Source::checked);
+        match source.and_then(|source| Ok((source, Artifact::all_checked(package.artifacts.clone())?))) {
+            Ok((source, artifacts)) => checked.push(NewPackage { source, artifacts, ..package.clone() }),
+            Err(fault) => refusals.push(PackagingRefusal::SourceInvalid { index, fault }),
+        }
+    }
+    refuse(refusals)?;
+    Ok(checked)
 }
 
 /// Fails with all refusals, if there are any.

@@ -67,6 +67,8 @@ async fn try_publish_component(
         revision: counters.newest_revision,
         created_at: creation_time(journal.now, counters.newest_at),
         created_by: journal.actor().clone(),
+        source: None,
+        artifacts: Vec::new(),
     };
     components::insert_version(&tx, &publication, &counters.component, &[]).await?;
     counters.newest_at = Some(publication.created_at);

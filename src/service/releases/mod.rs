@@ -34,6 +34,7 @@ use crate::domain::releases::{
     Decision, HaltRule, Planning, Release, ReleaseFacts, ReleaseRefusal, ReleaseSchedule, ReleaseState,
     RequestedHaltRule, RequestedSchedule, RequestedStage, Stage, decide, pending_due_at, plan_stages,
 };
+use crate::domain::source::Source;
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
 use crate::service::Services;
 use crate::service::access::Publisher;
@@ -62,6 +63,8 @@ pub struct ReleaseRequest {
     /// The token of the content that the publisher saw; `None` accepts any content (R34).
     pub expected_content: Option<String>,
     pub expected_revision: Option<i32>,
+    /// Where the content comes from (R68).
+    pub source: Option<Source>,
     /// When the release stops by itself (R58).
     pub halt_when: Option<RequestedHaltRule>,
     pub client_request_id: Option<String>,
@@ -75,7 +78,7 @@ pub struct ReleaseRequest {
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED,
-/// NOTES_TOO_LONG, STAGE_NAME, those of [`decide`], and those of [`plan`]; not found.
+/// NOTES_TOO_LONG, SOURCE_INVALID, STAGE_NAME, those of [`decide`], and those of [`plan`]; not found.
 pub async fn release(cx: &Services, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
     let touched = Touched::Pack(caller.id(), request.pack_id);
@@ -89,7 +92,7 @@ async fn try_release(
 ) -> Outcome<ReleaseId, ReleaseRefusal> {
     let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = request;
     let halt_when = request.halt_when.map(|rule| format!("{rule:?}"));
-    let staged = (format!("{:?}", request.stages), request.cohort_of, halt_when);
+    let staged = (format!("{:?}", request.stages), request.cohort_of, halt_when, &request.source);
     let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision, staged);
     let crid = request.client_request_id.as_deref();
     let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
@@ -105,7 +108,7 @@ async fn try_release(
     }
     let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
     let rows = drafts::of_pack(&tx, &pack).await?;
-    let notes = check_request(request, &pack, &rows)?;
+    let told = Told { notes: check_request(request, &pack, &rows)?, source: checked_source(request)? };
     let stages = checked_stages(&request.stages)?;
     let buckets = buckets_of(&tx, caller, &pack, &stages, request.cohort_of).await?;
     // Reads the account again under a lock, because the zone at the time of the call counts (R35).
@@ -123,7 +126,7 @@ async fn try_release(
         now: journal.now,
     };
     let stages = plan_stages(&stages, planning)?;
-    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, &notes, halt, (decision, &stages)).await {
+    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, told, halt, (decision, &stages)).await {
         // Another server has started a release in spite of the locks. The database's constraint enforces the same rule.
         Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
         other => other?,
@@ -162,7 +165,7 @@ async fn make_release(
     tx: &Tx,
     journal: &mut Journal<'_>,
     mut pack: Pack,
-    notes: &str,
+    told: Told,
     halt: Option<HaltRule>,
     (decision, planned): (Decision, &[Stage]),
 ) -> Result<(ReleaseId, Vec<uuid::Uuid>), StoreError> {
@@ -173,7 +176,7 @@ async fn make_release(
         pack_id: pack.id,
         publisher_id: pack.publisher_id,
         number: pack.last_number.saturating_add(1),
-        notes: notes.to_owned(),
+        notes: told.notes,
         release_id: id,
         created_at: now,
     };
@@ -202,11 +205,13 @@ async fn make_release(
         roll_back: None,
         halt,
         halted_at: None,
+        source: told.source,
     };
     let mut entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
         .set("version", version.number)
         .change("date", None, release.window.as_ref().map(|w| w.date.to_string()))
-        .change("timeZone", None, release.window.as_ref().map(|w| w.time_zone.clone()));
+        .change("timeZone", None, release.window.as_ref().map(|w| w.time_zone.clone()))
+        .change("commit", None, release.source.as_ref().and_then(|source| source.commit.clone()));
     for (name, field) in halting::FIELDS {
         entry = entry.change(name, None, release.halt.as_ref().map(field));
     }
@@ -260,6 +265,17 @@ pub(super) async fn add_task(
     now: crate::domain::Instant,
 ) -> Result<uuid::Uuid, StoreError> {
     tasks::add(tx, cx.ids.next(), pack.publisher_id, work, moves, now).await
+}
+
+/// What a publisher tells of a release, checked.
+struct Told {
+    notes: String,
+    source: Option<Source>,
+}
+
+fn checked_source(request: &ReleaseRequest) -> Outcome<Option<Source>, ReleaseRefusal> {
+    let checked = request.source.clone().map_or(Ok(None), Source::checked);
+    checked.map_err(|fault| ReleaseRefusal::SourceInvalid { fault }.into())
 }
 
 /// Checks a request's fields before the release is decided. Returns the normalized notes.

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use entity::{account, account_group_member as member};
-use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
+use entity::{account, account_group_member as member, installation};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _};
 
 use crate::domain::accounts::{Account, AccountKind, AccountStatus};
-use crate::domain::id::{AccountId, GroupId};
+use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::own_key::OwnKey;
 use crate::store::column::{by_own_key, col};
 use crate::store::convert::Stored as _;
@@ -67,6 +67,12 @@ pub struct AccountFilter {
     pub status: Option<AccountStatus>,
     /// A group of which the account is a member.
     pub group: Option<GroupId>,
+    /// A group of which the account isn't a member.
+    pub without_group: Option<GroupId>,
+    /// Whether the account has made its first token (R1).
+    pub enrolled: Option<bool>,
+    /// A pack that the account has installed.
+    pub with_pack: Option<PackId>,
 }
 
 /// The form of cursors into lists of [`pages`].
@@ -87,6 +93,16 @@ fn filtered(scope: PublisherScope, filter: &AccountFilter) -> SelectStatement {
             .and_where(col(member::Column::GroupId).eq(group.0))
             .take()
     };
+    // The subquery refers to the outer row, because PostgreSQL scans a large `NOT IN` result for each row.
+    let is_member = |group: GroupId| members(group).and_where(col(member::Column::AccountId).eq(col(A::Id))).take();
+    let having = |pack: PackId| {
+        Query::select()
+            .column(installation::Column::AccountId)
+            .from(installation::Entity)
+            .and_where(col(installation::Column::PackId).eq(pack.0))
+            .and_where(col(installation::Column::UninstalledAt).is_null())
+            .take()
+    };
     let mut select = account::Entity::find()
         .filter(col(A::PublisherId).eq(scope.publisher_id().0))
         .filter(col(A::Kind).eq(AccountKind::Managed.stored()))
@@ -94,7 +110,16 @@ fn filtered(scope: PublisherScope, filter: &AccountFilter) -> SelectStatement {
     select
         .and_where_option(filter.search.as_deref().map(|search| contains(col(A::NameKey), search)))
         .and_where_option(filter.status.map(|status| col(A::Status).eq(status.stored())))
-        .and_where_option(filter.group.map(|group| col(A::Id).in_subquery(members(group))));
+        .and_where_option(filter.group.map(|group| col(A::Id).in_subquery(members(group))))
+        .and_where_option(filter.without_group.map(|group| Expr::exists(is_member(group)).not()))
+        .and_where_option(
+            filter.enrolled.map(
+                |enrolled| {
+                    if enrolled { col(A::EnrolledAt).is_not_null() } else { col(A::EnrolledAt).is_null() }
+                },
+            ),
+        )
+        .and_where_option(filter.with_pack.map(|pack| col(A::Id).in_subquery(having(pack))));
     select
 }
 

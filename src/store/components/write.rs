@@ -149,7 +149,7 @@ pub async fn insert_version(
     of: &Component,
     manifest: &[ManifestEntry],
 ) -> StoreResult<()> {
-    component_version::Entity::insert(version_row(new, of)).exec_without_returning(tx.conn()).await?;
+    component_version::Entity::insert(version_row(new, of)?).exec_without_returning(tx.conn()).await?;
     let rows = manifest_rows(new.id, manifest)?;
     if rows.is_empty() {
         return Ok(());
@@ -159,9 +159,12 @@ pub async fn insert_version(
 }
 
 /// The row of a version that isn't deleted.
-pub(in crate::store) fn version_row(new: &ComponentVersion, of: &Component) -> component_version::ActiveModel {
+pub(in crate::store) fn version_row(
+    new: &ComponentVersion,
+    of: &Component,
+) -> StoreResult<component_version::ActiveModel> {
     let actor = ActorColumns::from(&new.created_by);
-    component_version::ActiveModel {
+    Ok(component_version::ActiveModel {
         id: Set(new.id.into()),
         component_id: Set(new.component_id.into()),
         owner_id: Set(of.owner_id.into()),
@@ -179,7 +182,9 @@ pub(in crate::store) fn version_row(new: &ComponentVersion, of: &Component) -> c
         actor_account_id: Set(actor.account_id),
         deleted_at: Set(None),
         component_name_key: Set(text::key(&of.name)),
-    }
+        source: Set(new.source.as_ref().map(to_json).transpose()?),
+        artifacts: Set(if new.artifacts.is_empty() { None } else { Some(to_json(&new.artifacts)?) }),
+    })
 }
 
 pub(in crate::store) fn manifest_rows(

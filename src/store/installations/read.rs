@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use entity::{account, installation, pack_version as version};
+use entity::{
+    account, account_group_member as member, installation, installation_update as update, integration_pack as pack,
+    pack_release as release, pack_version as version,
+};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{
     ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryResult, QueryTrait as _,
@@ -11,9 +14,10 @@ use sea_orm::{
 
 use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
-use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
-use crate::domain::installations::{Installation, SkipReason, reason_to_skip};
+use crate::domain::id::{AccountId, GroupId, InstallationId, PackId, PackVersionId};
+use crate::domain::installations::{Installation, SkipReason, UpdateState, reason_to_skip};
 use crate::domain::own_key::OwnKey;
+use crate::domain::releases::ReleaseState;
 use crate::store::column::{by_own_key, col};
 use crate::store::convert::Stored as _;
 use crate::store::installations::updates::has_pending;
@@ -65,6 +69,10 @@ pub struct InstallationFilter {
     pub version_number: Option<i32>,
     /// Whether the installation has an update that can be applied early now.
     pub pending: Option<bool>,
+    /// A group of which the account is a member.
+    pub group: Option<GroupId>,
+    /// Whether the installation has an update that failed and can be tried again.
+    pub failed: Option<bool>,
 }
 
 /// The form of cursors into lists of [`pages`].
@@ -78,7 +86,10 @@ fn by_name() -> Order<installation::Model> {
 
 fn filtered(scope: Scope, now: Instant, filter: &InstallationFilter) -> SelectStatement {
     use installation::Column as I;
-    let mut select = installation::Entity::find().filter(installation_is_visible(scope)).into_query();
+    let visible = installation_is_visible(scope);
+    // Few have failed updates: they are found by those.
+    let visible = if filter.failed == Some(true) { checked(visible) } else { visible };
+    let mut select = installation::Entity::find().filter(visible).into_query();
     if let Some(search) = &filter.search {
         select.and_where(contains(col(I::NameKey), search).or(contains(col(I::AccountNameKey), search)));
     }
@@ -87,10 +98,40 @@ fn filtered(scope: Scope, now: Instant, filter: &InstallationFilter) -> SelectSt
         .and_where_option(filter.account.map(|account| col(I::AccountId).eq(account.0)))
         .and_where_option(filter.frozen.map(|frozen| if frozen { entitled().not() } else { entitled() }))
         .and_where_option(filter.version_number.map(has_version))
-        .and_where_option(
-            filter.pending.map(|pending| if pending { has_pending(now) } else { has_pending(now).not() }),
-        );
+        .and_where_option(filter.pending.map(|pending| if pending { has_pending(now) } else { has_pending(now).not() }))
+        .and_where_option(filter.group.map(|group| col(I::AccountId).in_subquery(members(group))))
+        .and_where_option(filter.failed.map(|failed| {
+            let has_failed = col(I::Id).in_subquery(with_failed_update(scope.publisher_id()));
+            if failed { has_failed } else { has_failed.not() }
+        }));
     select
+}
+
+fn members(group: GroupId) -> SelectStatement {
+    Query::select()
+        .column(member::Column::AccountId)
+        .from(member::Entity)
+        .and_where(col(member::Column::GroupId).eq(group.0))
+        .take()
+}
+
+/// The installations with an update that `retryFailedUpdates` would try again: an update of the release whose version is
+/// the current one, while no release of the pack is pending. Found from the few releases with failed updates.
+fn with_failed_update(publisher: AccountId) -> SelectStatement {
+    let retried = [ReleaseState::PartiallySucceeded, ReleaseState::Failed].map(|state| state.stored());
+    Query::select()
+        .column((update::Entity, update::Column::InstallationId))
+        .from(pack::Entity)
+        .inner_join(release::Entity, col(release::Column::PackId).eq(col(pack::Column::Id)))
+        .inner_join(update::Entity, col(update::Column::ReleaseId).eq(col(release::Column::Id)))
+        .and_where(col(pack::Column::PublisherId).eq(publisher.0))
+        .and_where(col(pack::Column::DeletedAt).is_null())
+        .and_where(col(pack::Column::PendingReleaseId).is_null())
+        .and_where(col(release::Column::VersionId).eq(col(pack::Column::CurrentVersionId)))
+        .and_where(col(release::Column::State).is_in(retried))
+        .and_where(col(update::Column::FailureCode).is_not_null())
+        .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))
+        .take()
 }
 
 fn has_version(number: i32) -> Expr {

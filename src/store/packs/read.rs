@@ -14,7 +14,7 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, PackId, ReleaseId};
 use crate::domain::own_key::OwnKey;
-use crate::domain::packs::{InstallationType, Pack, PackState};
+use crate::domain::packs::{DeploymentModel, InstallationType, Pack, PackState};
 use crate::store::by_position::by_position;
 use crate::store::column::{by_own_key, col};
 use crate::store::components::nothing;
@@ -88,6 +88,9 @@ pub struct PackFilter {
     pub has_newer: Option<bool>,
     pub has_pending: Option<bool>,
     pub has_unreleased_changes: Option<bool>,
+    pub deployment_model: Option<DeploymentModel>,
+    /// A group with which the pack is shared.
+    pub group: Option<GroupId>,
 }
 
 /// The field that a list of packs is ordered by.
@@ -242,18 +245,16 @@ fn narrow(select: &mut SelectStatement, now: Instant, filter: &PackFilter) {
         .and_where_option(filter.states.as_ref().map(in_states))
         .and_where_option(filter.has_newer.map(|yes| if yes { has_newer() } else { has_newer().not() }))
         .and_where_option(filter.has_pending.map(|yes| if yes { is_pending(now) } else { is_not_pending(now) }))
-        .and_where_option(filter.has_unreleased_changes.map(|yes| col(pack::Column::HasUnreleasedChanges).eq(yes)));
+        .and_where_option(filter.has_unreleased_changes.map(|yes| col(pack::Column::HasUnreleasedChanges).eq(yes)))
+        .and_where_option(filter.deployment_model.map(|model| col(pack::Column::DeploymentModel).eq(model.stored())))
+        .and_where_option(filter.group.map(|group| col(pack::Column::Id).in_subquery(shared_with(group))));
 }
 
 fn in_list(of: PacksOf, now: Instant) -> Option<Expr> {
     let packs = match of {
         PacksOf::Publisher => return None,
         PacksOf::WithNewer => return Some(has_newer()),
-        PacksOf::Group(group) => Query::select()
-            .column(pack_share::Column::PackId)
-            .from(pack_share::Entity)
-            .and_where(col(pack_share::Column::GroupId).eq(group.0))
-            .take(),
+        PacksOf::Group(group) => shared_with(group),
         PacksOf::GrantedTo(account) => Query::select()
             .column((pack_share::Entity, pack_share::Column::PackId))
             .from(pack_share::Entity)
@@ -268,6 +269,15 @@ fn in_list(of: PacksOf, now: Instant) -> Option<Expr> {
             .take(),
     };
     Some(col(pack::Column::Id).in_subquery(packs))
+}
+
+/// The packs that are shared with a group.
+fn shared_with(group: GroupId) -> SelectStatement {
+    Query::select()
+        .column(pack_share::Column::PackId)
+        .from(pack_share::Entity)
+        .and_where(col(pack_share::Column::GroupId).eq(group.0))
+        .take()
 }
 
 fn drafts(with: Expr) -> SelectStatement {

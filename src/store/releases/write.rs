@@ -75,7 +75,7 @@ pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreRes
 }
 
 /// A row without `progressed_at` and `tally_base_id`.
-pub(in crate::store) fn row(release: &Release) -> ActiveModel {
+pub(in crate::store) fn row(release: &Release) -> StoreResult<ActiveModel> {
     let actor = ActorColumns::from(&release.created_by);
     let window = release.window.as_ref();
     let row = ActiveModel {
@@ -107,11 +107,12 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
         roll_back_began_at: Set(release.roll_back.map(|it| it.began_at)),
         roll_back_installations: Set(release.roll_back.map(|it| it.installations)),
         halted_at: Set(release.halted_at),
+        source: Set(release.source.as_ref().map(convert::to_json).transpose()?),
         progressed_at: sea_orm::ActiveValue::NotSet,
         tally_base_id: sea_orm::ActiveValue::NotSet,
         ..Default::default()
     };
-    halting::columns(row, release.pause.as_ref(), release.halt.as_ref())
+    Ok(halting::columns(row, release.pause.as_ref(), release.halt.as_ref()))
 }
 
 /// Adds a release. All installations of its pack are counted as still to be reached. A first release reaches none.
@@ -119,7 +120,7 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
 /// # Errors
 /// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if another release of the pack is pending or running.
 pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
-    Entity::insert(ActiveModel { progressed_at: Set(None), ..row(release) }).exec_without_returning(tx.conn()).await?;
+    Entity::insert(ActiveModel { progressed_at: Set(None), ..row(release)? }).exec_without_returning(tx.conn()).await?;
     if release.previous_version_id.is_none() {
         return Ok(());
     }
@@ -128,7 +129,7 @@ pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
 }
 
 pub async fn save(tx: &Tx, release: &Release) -> StoreResult<()> {
-    Entity::update(row(release)).exec(tx.conn()).await?;
+    Entity::update(row(release)?).exec(tx.conn()).await?;
     Ok(())
 }
 

@@ -166,7 +166,7 @@ impl Rows {
         deleted_at: Option<Instant>,
     ) -> StoreResult<()> {
         self.count += 1 + manifest.len();
-        let row = components::version_row(new, of);
+        let row = components::version_row(new, of)?;
         self.packages.push(component_version::ActiveModel { deleted_at: Set(deleted_at), ..row });
         self.manifests.extend(components::manifest_rows(new.id, manifest)?);
         Ok(())
@@ -219,11 +219,18 @@ impl Rows {
     }
 
     /// Adds a release with the version that it created.
-    pub fn release(&mut self, SeededRelease { release, progressed_at, version, content }: SeededRelease<'_>) {
+    ///
+    /// # Errors
+    /// Its source can't be serialized.
+    pub fn release(
+        &mut self,
+        SeededRelease { release, progressed_at, version, content }: SeededRelease<'_>,
+    ) -> StoreResult<()> {
         self.count += 2 + content.len();
         self.versions.push(releases::version_row(version));
         self.items.extend(releases::item_rows(version.id, content));
-        self.releases.push(pack_release::ActiveModel { progressed_at: Set(progressed_at), ..releases::row(release) });
+        self.releases.push(pack_release::ActiveModel { progressed_at: Set(progressed_at), ..releases::row(release)? });
+        Ok(())
     }
 
     pub fn installation(&mut self, new: SeededInstallation) {

@@ -1,5 +1,6 @@
 //! Rows of groups, members and shares, and conditions on grants.
 
+pub mod artifacts;
 pub mod available;
 pub mod grants;
 pub mod groups;
