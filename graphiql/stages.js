@@ -154,7 +154,7 @@ export const STAGES = [
     pause { at by { kind name } reason figures { executed bad percent } }
     outcomes { works broken unreported }
     updates(filter: { outcomes: [BROKEN] }, first: 10) {
-      edges { node { installation { name account { name } } outcome { comment reportedAt } } }
+      edges { node { outcome { comment reportedAt } installation { name account { name } } } }
     }
     progress { total offered applied appliedStaged }
     haltWhen { percent atLeast }

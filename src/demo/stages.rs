@@ -124,7 +124,7 @@ impl World<'_> {
                 stage("Half", 5, RequestedHolds::Percent(50.0))?,
             ],
             halt_when: Some(RequestedHaltRule {
-                percent: 20.0,
+                percent: 10.0,
                 at_least: 10,
                 then: HaltAction::Pause,
                 watch_hours: 24,
