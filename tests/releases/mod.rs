@@ -23,6 +23,7 @@ pub(crate) mod release_input;
 pub(crate) mod release_log;
 pub(crate) mod release_state_machine;
 pub(crate) mod retrying;
+mod retrying_paused;
 pub(crate) mod rolling_back;
 pub(crate) mod rolling_back_refused;
 pub(crate) mod rolling_back_rows;

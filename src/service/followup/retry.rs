@@ -14,7 +14,7 @@ use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use crate::service::followup::updates::VersionNumbers;
 use crate::service::journal::Journal;
-use crate::service::releases::size_of_batch;
+use crate::service::releases::{size_of_batch, waits_for_attempts};
 use crate::store::Tx;
 use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
 use crate::store::installations::changes::{Change, Changes};
@@ -48,7 +48,13 @@ impl FollowUp for Retry {
         }
         let size = size_of_batch(tx, &release, size).await?;
         batch.size = size;
-        let failed = updates::failed_after(tx, release.id, task.resume_after, size).await?;
+        // While the attempts of those that have failed again could halt the release, no others are tried.
+        let waits = waits_for_attempts(tx, &release, journal.now).await?;
+        let failed = if waits {
+            Vec::new()
+        } else {
+            updates::failed_after(tx, release.id, task.resume_after, size).await?
+        };
         let last = failed.last().map(|row| row.update.id.installation.into());
         let is_tried = try_failed(services, tx, &mut batch.journal, &pack, &release, &failed).await?;
         let full = batch.processed(failed.len(), last);
@@ -71,7 +77,8 @@ impl FollowUp for Retry {
         }
         let journal = &mut batch.journal;
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
-        if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
+        let next = left.first().and_then(|row| row.next_attempt_at);
+        if let Some(next) = next.or(waits.then_some(journal.now)) {
             return Ok(Next::Again(next, last.or(task.resume_after)));
         }
         if release.resumed_at.is_some_and(|resumed| task.created_at <= resumed) {
@@ -116,9 +123,8 @@ async fn try_failed(
     let mut changes = Changes::new(tx, release, journal.now);
     changes.give_up(&over).await?;
     // What failed before the release was resumed counts from now on (R58).
-    let is_old =
-        |row: &&UpdateRow| row.update.settled_at.zip(release.resumed_at).is_some_and(|(at, resumed)| at < resumed);
-    let old: BTreeSet<_> = rows.iter().filter(is_old).map(|row| row.update.id.installation).collect();
+    let old: BTreeSet<_> =
+        rows.iter().filter(|row| is_old(row, release)).map(|row| row.update.id.installation).collect();
     let mut failed = Failed::new();
     for ((before, version), mut members) in classes {
         move_each(cx, release, &mut members, &mut failed);
@@ -139,22 +145,35 @@ async fn try_failed(
         };
         class_change.write(journal, &mut changes, &members).await?;
     }
-    changes.end().await?;
     if !failed.is_empty() {
-        plan_next(tx, release, &failed, journal.now).await?;
+        changes.count_anew(plan_next(tx, release, &failed, journal.now).await?);
     }
+    changes.end().await?;
     Ok(is_tried)
 }
 
-/// Plans the next attempts of updates that have failed again. They stay FAILED.
-async fn plan_next(tx: &Tx, release: &Release, failed: &Failed, now: Instant) -> Result<(), Failure> {
+/// Whether an update failed before its release was resumed, so that it isn't in the numbers that the halt rule is judged
+/// by (R58).
+fn is_old(row: &UpdateRow, release: &Release) -> bool {
+    row.update.settled_at.zip(release.resumed_at).is_some_and(|(at, resumed)| at < resumed)
+}
+
+/// Plans the next attempts of updates that have failed again. They stay FAILED. Returns the number of updates that have
+/// failed for good again, for the first time since the release was resumed: they count from now on (R58).
+async fn plan_next(tx: &Tx, release: &Release, failed: &Failed, now: Instant) -> Result<usize, Failure> {
     let ids: Vec<_> = failed.keys().copied().collect();
     let mut rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
+    let mut again = 0;
     for row in &mut rows {
         let Some(code) = failed.get(&row.update.id.installation) else { continue };
         row.attempts = row.attempts.saturating_add(1);
         row.update.failure = Some(UpdateFailure { code: *code, attempts: row.attempts });
         row.next_attempt_at = pause_in_round(row.attempts).map(|pause| now + pause);
+        if row.next_attempt_at.is_none() && is_old(row, release) {
+            row.update.settled_at = Some(now);
+            again += 1;
+        }
     }
-    Ok(updates::save(tx, &rows).await?)
+    updates::save(tx, &rows).await?;
+    Ok(again)
 }

@@ -97,13 +97,13 @@ impl FollowUp for RollOut {
         let last = found.installations.last().map(|installation| installation.id.0).or(task.resume_after);
         let full = batch.processed(found.installations.len(), last).or(last.filter(|_| is_cut));
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
-        let skipped = rollout.update_by_class(&mut batch.journal, &found).await?;
+        let astray = rollout.update_by_class(&mut batch.journal, &found).await?;
         // Each step is judged for itself: a later one isn't done after the step that decides.
         if let Some(next) = self.judged(batch, &mut pack, &mut release, last).await? {
             return Ok(next);
         }
-        if !skipped.is_empty() && self.mode == Mode::Move {
-            let live = installations::lock_live(tx, &skipped).await?;
+        if !astray.is_empty() && self.mode == Mode::Move {
+            let live = installations::lock_live(tx, &astray).await?;
             catch_up(services, tx, &mut batch.journal, std::slice::from_ref(&pack), live).await?;
             if let Some(next) = self.judged(batch, &mut pack, &mut release, last).await? {
                 return Ok(next);
@@ -136,9 +136,20 @@ impl FollowUp for RollOut {
 fn moves(installation: &InstallationFacts, release: &Release) -> bool {
     let skip = reason_to_skip(installation.is_entitled, installation.status);
     let state = installation.update.map(|(state, _)| state);
-    let catches_up = state == Some(UpdateState::Skipped) && skip.is_none();
     let has_version = installation.version_id == release.version_id;
-    catches_up || decide_rollout(state, has_version, skip) == RolloutDecision::Move
+    match decide_rollout(state, has_version, skip) {
+        RolloutDecision::Move => true,
+        RolloutDecision::LeaveAlone => is_astray(release, installation.version_id, state, skip),
+        RolloutDecision::Skip(_) => false,
+    }
+}
+
+/// Whether an installation that a rollout leaves alone should catch up: it isn't at the release's version, and may be
+/// moved now. An earlier batch skipped it, or a later release left it at its version when that release was rolled back
+/// (R45, R46, R59). A failed update waits for a retry.
+fn is_astray(release: &Release, version: PackVersionId, state: Option<UpdateState>, skip: Option<SkipReason>) -> bool {
+    let waits_for_retry = state == Some(UpdateState::Failed) && release.previous_version_id == Some(version);
+    skip.is_none() && version != release.version_id && !waits_for_retry
 }
 
 /// Whether a task has to come to all installations once more: the release was paused and resumed since it began, and an
@@ -170,7 +181,7 @@ impl Rollout<'_> {
     }
 
     /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes. Returns the installations that
-    /// were skipped by an earlier batch and may be moved now (R45, R46, R56).
+    /// were left alone and should catch up (R45, R46, R56).
     pub(super) async fn update_by_class(
         &self,
         journal: &mut Journal<'_>,
@@ -187,15 +198,12 @@ impl Rollout<'_> {
         let mut changes = Changes::new(self.tx, self.release, journal.now);
         let (mut failed, mut catching_up) = (Failed::new(), Vec::new());
         for (class, mut members) in classes {
-            let was_skipped = class.update.is_some_and(|(state, _)| state == UpdateState::Skipped);
-            if was_skipped && class.skip.is_none() {
+            let state = class.update.map(|(state, _)| state);
+            let decision = decide_rollout(state, class.version == self.release.version_id, class.skip);
+            let is_left = decision == RolloutDecision::LeaveAlone;
+            if is_left && is_astray(self.release, class.version, state, class.skip) {
                 catching_up.extend(members.iter().map(|installation| installation.id));
             }
-            let decision = decide_rollout(
-                class.update.map(|(state, _)| state),
-                class.version == self.release.version_id,
-                class.skip,
-            );
             let mut version = class.version;
             let change = match decision {
                 RolloutDecision::LeaveAlone => continue,

@@ -43,7 +43,7 @@ pub(in crate::service) async fn size_of_batch(tx: &Tx, release: &Release, size: 
 /// more is moved until they are decided. Only a release with a rule costs statements.
 pub(in crate::service) async fn waits_for_attempts(tx: &Tx, release: &Release, now: Instant) -> StoreResult<bool> {
     let Some(rule) = release.judged_by(now) else { return Ok(false) };
-    let waiting = i64::try_from(updates::count_to_be_tried_again(tx, release.id).await?).unwrap_or(i64::MAX);
+    let waiting = i64::try_from(updates::count_undecided(tx, release).await?).unwrap_or(i64::MAX);
     if waiting == 0 {
         return Ok(false);
     }

@@ -14,6 +14,7 @@ use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{InstallationId, ReleaseId, UpdateId};
 use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateOutcome, UpdateState};
+use crate::domain::releases::Release;
 use crate::store::column::col;
 use crate::store::convert::{self, Stored as _, read_some};
 use crate::store::followup::LONGEST_PAUSE;
@@ -98,11 +99,18 @@ pub async fn after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64)
     select.all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
 
-/// The number of updates of a release that will be attempted again.
-pub async fn count_to_be_tried_again(tx: &Tx, release: ReleaseId) -> StoreResult<u64> {
+/// The number of updates of a release that will be attempted again, and aren't yet in the numbers that its halt rule is
+/// judged by. A failed update is in them, unless it failed before the release was resumed (R58).
+pub async fn count_undecided(tx: &Tx, release: &Release) -> StoreResult<u64> {
+    let offered = update::Column::State.ne(UpdateState::Failed.stored());
+    let undecided = match release.resumed_at {
+        Some(resumed) => offered.or(update::Column::SettledAt.lt(resumed)),
+        None => offered,
+    };
     let select = update::Entity::find()
-        .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(update::Column::NextAttemptAt.is_not_null());
+        .filter(update::Column::ReleaseId.eq(Uuid::from(release.id)))
+        .filter(update::Column::NextAttemptAt.is_not_null())
+        .filter(undecided);
     Ok(select.count(tx.conn()).await?)
 }
 
