@@ -24,6 +24,7 @@ use crate::store::{StoreError, Tx};
 
 use super::Services;
 use super::access::Managed;
+use super::ending::commit;
 use super::error::{Failure, Outcome};
 pub(crate) use super::installation_names::{InstallationEdit, rename_installation};
 use super::installation_names::{check_free, free_key, valid_name};
@@ -323,7 +324,6 @@ async fn try_apply_early(
     updates::save(&tx, &[row]).await?;
     installations::move_to(&tx, &[installation.id], release.version_id, journal.now).await?;
     judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
-    journal.write(&tx).await?;
-    tx.commit().await?;
+    commit(tx, journal).await?;
     Ok(false)
 }

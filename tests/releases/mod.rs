@@ -7,6 +7,7 @@ pub(crate) mod concurrency;
 pub(crate) mod fairness;
 pub(crate) mod first_releases;
 pub(crate) mod freezing;
+mod given_up;
 pub(crate) mod halting;
 mod halting_rules;
 mod halting_runs;

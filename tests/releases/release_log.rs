@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::TestApp;
+use crate::installations::outcomes::report;
+use crate::releases::halting::release;
+use crate::support::{At as _, TestApp, on_date};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -75,4 +77,29 @@ async fn an_operator_reads_what_happened_at_midnight() {
     app.ok(&app.publisher, "deleteIntegrationPack", input, "canceledRelease { id }").await;
     let deleted = log.take();
     assert!(deleted.len() == 1 && deleted[0].contains("a release was canceled"), "{deleted:?}");
+}
+
+#[tokio::test]
+async fn an_operator_reads_that_an_early_application_halts_a_release() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _second = tracing::dispatcher::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    let _here = tracing::subscriber::set_default(subscriber);
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme, &globex]).await;
+    app.package_newer(&world.pack).await;
+    let rule = serde_json::json!({ "percent": 40, "atLeast": 2, "then": "ROLL_BACK" });
+    let release = release(&app, on_date(&world.pack.id, "2026-12-01"), rule).await;
+    let update = app.apply(&acme, &world.installations[0]).await;
+    report(&app, &acme, &update, "BROKEN", "").await;
+    log.take();
+    app.apply(&globex, &world.installations[1]).await;
+    let lines = log.take();
+    for line in ["a release was halted by its rule", "a release was canceled"] {
+        assert!(lines.iter().any(|found| found.contains(line)), "{line}: {lines:?}");
+    }
+    // The publisher reads why it was canceled.
+    let reason = app.read_release(&release, "reason").await.text("/reason");
+    assert!(reason.contains("1 of 2 updates"), "{reason}");
 }

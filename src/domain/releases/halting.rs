@@ -161,6 +161,13 @@ pub enum Halt {
 }
 
 impl Halt {
+    /// What the halt does to a rollout that an operator has given up: nobody is moved any more, so there is nothing to
+    /// pause.
+    #[must_use]
+    pub fn of_given_up(self) -> Self {
+        if self == Self::Pause { Self::Announce } else { self }
+    }
+
     /// Its name in the audit log.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -231,7 +231,7 @@ pub struct Release {
     pub pause: Option<Pause>,
     /// When it was resumed last.
     pub resumed_at: Option<Instant>,
-    /// Why the release was taken back, if somebody said (R59).
+    /// Why the release was rolled back, or canceled by its halt rule (R58, R59).
     pub reason: Option<String>,
     pub roll_back: Option<RollBack>,
     /// When it stops by itself (R58).

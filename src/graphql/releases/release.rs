@@ -218,7 +218,7 @@ impl Release {
         self.release.ended_at.map(Into::into)
     }
 
-    /// Why it was rolled back; null when it wasn't, or nobody said.
+    /// Why it was rolled back, or canceled by its halt rule; null otherwise.
     pub async fn reason(&self) -> Option<String> {
         self.release.reason.clone()
     }

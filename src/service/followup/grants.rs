@@ -12,6 +12,7 @@ use crate::domain::installations::Installation;
 use crate::domain::log::{Audience, Change, Class, EntryClass, EventClass, EventKind, Record};
 use crate::domain::packs::Pack;
 use crate::service::Services;
+use crate::service::ending::commit;
 use crate::service::error::Failure;
 use crate::service::followup::catch_up::{catch_up, judge_all, offer_to};
 use crate::service::followup::updates::VersionNumbers;
@@ -105,8 +106,7 @@ async fn first_grants(cx: &Services, ids: &[Uuid]) -> Result<(), Failure> {
     };
     let done = i64::try_from(size).unwrap_or(i64::MAX);
     task_sets::after_batch(&tx, &tasks, last, done, journal.now).await?;
-    journal.write(&tx).await?;
-    Ok(tx.commit().await?)
+    commit(tx, journal).await
 }
 
 /// Announces the difference between the grants of some accounts and the announced ones, for locked packs.

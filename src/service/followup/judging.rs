@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Halt, Release};
 use crate::service::error::Failure;
-use crate::service::releases::{judge_step, waits_for_attempts};
+use crate::service::releases::{judge_given_up, judge_step, waits_for_attempts};
 use crate::store::followup::tasks::LONGEST_PAUSE;
 
 use super::roll_out::{Mode, Rollout};
@@ -24,6 +24,16 @@ pub(super) async fn judged(
         Some(Halt::Pause) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, resume_after)),
         Some(Halt::Cancel | Halt::RollBack) => Some(Next::Done),
     })
+}
+
+/// Judges a step of a rollout that was given up. Returns how the task continues if the release was rolled back.
+pub(super) async fn given_up(
+    batch: &mut Batch<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+) -> Result<Option<Next>, Failure> {
+    let halt = judge_given_up(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
+    Ok(halt.filter(|halt| *halt != Halt::Announce).map(|_| Next::Done))
 }
 
 /// Tries failed moves again while these alone could halt the release. Nobody else is moved meanwhile, so that a rollout

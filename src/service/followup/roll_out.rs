@@ -34,7 +34,7 @@ use crate::store::packs::write as packs;
 use super::catch_up::catch_up;
 use super::class_change::{ClassChange, Failed, move_each};
 use super::eligibility::Eligibility;
-use super::judging::{judged, try_again_first};
+use super::judging::{given_up, judged, try_again_first};
 use super::{Batch, FollowUp, Next};
 
 /// What a rollout does with the installations that it reaches.
@@ -167,10 +167,7 @@ impl RollOut {
         release: &mut Release,
         last: Option<Uuid>,
     ) -> Result<Option<Next>, Failure> {
-        let halted = judged(batch, pack, release, last).await?;
-        // Giving up moves nobody, and goes on while the release is paused.
-        let goes_on = self.mode == Mode::GiveUp && release.state == ReleaseState::InProgress;
-        Ok(halted.filter(|_| !goes_on))
+        if self.mode == Mode::GiveUp { given_up(batch, pack, release).await } else { judged(batch, pack, release, last).await }
     }
 }
 

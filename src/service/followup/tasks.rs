@@ -17,6 +17,7 @@ use crate::store::installations::{write as installations, write_updates as updat
 use crate::store::packs::{deletion, write as packs};
 
 use crate::service::Services;
+use crate::service::ending::commit;
 use crate::service::error::Failure;
 use crate::service::followup::Claimed;
 use crate::service::journal::{Entry, Journal, Subject};
@@ -127,11 +128,12 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
             let count = uninstall_silently(cx, &tx, pack).await?;
             entry = entry.change("installations", Some(count.to_string()), None);
         }
-        // These leave nothing waiting: offers, withdrawals, grants and names are derived where no batch has reached
-        // them, and the next task of the same kind updates them.
+        // Those whom it hasn't moved back keep their version, as when a roll back is dropped.
+        Some(Work::Withdraw(_, release)) => updates::give_up_attempts(&tx, release).await?,
+        // These leave nothing waiting: offers, grants and names are derived where no batch has reached them, and the
+        // next task of the same kind updates them.
         Some(
             Work::Offer(..)
-            | Work::Withdraw(..)
             | Work::GrantsOfPack(_)
             | Work::GrantsOfAccount(_)
             | Work::CatchUp(_)
@@ -143,8 +145,7 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
         tasks::finish(&tx, id).await?;
     }
     journal.append_entry(entry);
-    journal.write(&tx).await?;
-    tx.commit().await?;
+    commit(tx, journal).await?;
     if dropped == Dropped::GivesUp
         && let Err(failure) = retry_task(cx, id).await
     {

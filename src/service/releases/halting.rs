@@ -83,6 +83,28 @@ pub(in crate::service) async fn judge_step(
     pack: &mut Pack,
     release: &mut Release,
 ) -> Result<Option<Halt>, Failure> {
+    judge_any_step(cx, tx, journal, pack, release, |halt| halt).await
+}
+
+/// Judges a release after a step of a rollout that an operator has given up.
+pub(in crate::service) async fn judge_given_up(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+) -> Result<Option<Halt>, Failure> {
+    judge_any_step(cx, tx, journal, pack, release, Halt::of_given_up).await
+}
+
+async fn judge_any_step(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    adapt: impl Fn(Halt) -> Halt,
+) -> Result<Option<Halt>, Failure> {
     let Some(rule) = release.judged_by(journal.now) else { return Ok(None) };
     let figures = updates::progress(tx, release.id).await?.judged;
     if !judge(&rule, figures) {
@@ -92,7 +114,7 @@ pub(in crate::service) async fn judge_step(
         HaltAction::RollBack => decide_roll_back(&facts(tx, pack, release, journal).await?).ok(),
         HaltAction::Pause => None,
     };
-    let halt = decide_halt(rule.then, release.state, former.is_some());
+    let halt = adapt(decide_halt(rule.then, release.state, former.is_some()));
     release.halted_at = Some(journal.now);
     let caller = journal.act_as(ActingActor::default());
     announce(journal, pack, release, figures, halt);
@@ -135,6 +157,7 @@ async fn carry_out(
         }
         Halt::Pause | Halt::Announce | Halt::RollBack => releases::save(tx, release).await?,
         Halt::Cancel => {
+            release.reason = Some(reason(figures));
             end_pending(tx, journal, pack, release, Ending::Canceled("scheduler.cancelRelease")).await?;
             packs::save_standing(tx, pack.id, &pack.standing).await?;
             reassess(cx, tx, pack).await?;
