@@ -24,6 +24,7 @@ pub struct Model {
     pub now_skipped: i32,
     pub now_failed: i32,
     pub now_withdrawn: i32,
+    pub now_moved_back: i32,
     pub now_works: i32,
     pub now_broken: i32,
     pub executed: i32,

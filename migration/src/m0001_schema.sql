@@ -500,6 +500,8 @@ CREATE TABLE release_tally (
     now_skipped integer NOT NULL,
     now_failed integer NOT NULL,
     now_withdrawn integer NOT NULL,
+    -- The withdrawn updates whose installation was moved back.
+    now_moved_back integer NOT NULL DEFAULT 0,
     -- The change in the number of applied updates by their newest report (R57).
     now_works integer NOT NULL DEFAULT 0,
     now_broken integer NOT NULL DEFAULT 0,

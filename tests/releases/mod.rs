@@ -26,6 +26,7 @@ pub(crate) mod release_state_machine;
 pub(crate) mod retrying;
 mod retrying_paused;
 pub(crate) mod rolling_back;
+mod rolling_back_progress;
 pub(crate) mod rolling_back_refused;
 pub(crate) mod rolling_back_rows;
 pub(crate) mod rollout;

@@ -423,7 +423,7 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
 
 /// The tallies of current states equal the states of the updates.
 fn states_are_counted_right(rows: &Rows, step: &str) {
-    let mut tallied: BTreeMap<Uuid, [i32; 9]> = BTreeMap::new();
+    let mut tallied: BTreeMap<Uuid, [i32; 10]> = BTreeMap::new();
     for row in rows.tallies.iter().filter(|row| row.id >= rows.releases[&row.release_id].tally_base_id) {
         let change = [
             row.now_offered,
@@ -435,13 +435,14 @@ fn states_are_counted_right(rows: &Rows, step: &str) {
             row.now_works,
             row.now_broken,
             row.now_applied_staged,
+            row.now_moved_back,
         ];
         let sums = tallied.entry(row.release_id).or_default();
         sums.iter_mut().zip(change).for_each(|(sum, change)| *sum += change);
     }
     // A release that nobody has an update of yet can have a tally: of the updates that are still to come.
-    tallied.retain(|_, sums| *sums != [0; 9]);
-    let mut counted: BTreeMap<Uuid, [i32; 9]> = BTreeMap::new();
+    tallied.retain(|_, sums| *sums != [0; 10]);
+    let mut counted: BTreeMap<Uuid, [i32; 10]> = BTreeMap::new();
     for update in rows.updates.values() {
         let sums = counted.entry(update.release_id).or_default();
         match update.state.as_str() {
@@ -455,7 +456,10 @@ fn states_are_counted_right(rows: &Rows, step: &str) {
             }
             "SKIPPED" => sums[3] += 1,
             "FAILED" => sums[4] += 1,
-            "WITHDRAWN" => sums[5] += 1,
+            "WITHDRAWN" => {
+                sums[5] += 1;
+                sums[9] += i32::from(matches!(update.how.as_deref(), Some("CANCELED_BACK" | "ROLLED_BACK")));
+            }
             other => panic!("{step}: an update in the state {other}"),
         }
     }

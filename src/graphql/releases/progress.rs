@@ -24,7 +24,7 @@ pub struct ReleaseProgress {
     pub failed: i32,
     /// Withdrawn: the installation was uninstalled, or the release was canceled, superseded or rolled back.
     pub withdrawn: i32,
-    /// What `releaseProgress` and a progress bar need: 0 to 100, all but `offered`; 100 when there is nothing to do.
+    /// What `releaseProgress` and a progress bar need: 0 to 100, all but `offered`; while the release is rolled back, the installations that were moved back; 100 when there is nothing to do.
     pub percent: f64,
 }
 

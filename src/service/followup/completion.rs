@@ -93,7 +93,7 @@ pub(super) async fn announce_progress(
     let kept = updates::progress(tx, release.id).await?;
     let progress = match release.state {
         ReleaseState::InProgress => Progress { offered: kept.updates.offered + kept.remaining, ..kept.updates },
-        state => kept.updates.read_in(state),
+        state => kept.updates.read_in(state, release.roll_back.map(|it| it.installations)),
     };
     journal.append_event(JournalEvent {
         release_id: Some(release.id),

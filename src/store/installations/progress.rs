@@ -10,7 +10,7 @@ use crate::domain::releases::HaltFigures;
 use crate::store::column::col;
 use crate::store::{StoreResult, Tx};
 
-const SUMS: [(tally::Column, &str); 12] = [
+const SUMS: [(tally::Column, &str); 13] = [
     (tally::Column::NowOffered, "offered"),
     (tally::Column::NowApplied, "applied"),
     (tally::Column::NowAppliedEarly, "applied_early"),
@@ -18,6 +18,7 @@ const SUMS: [(tally::Column, &str); 12] = [
     (tally::Column::NowSkipped, "skipped"),
     (tally::Column::NowFailed, "failed"),
     (tally::Column::NowWithdrawn, "withdrawn"),
+    (tally::Column::NowMovedBack, "moved_back"),
     (tally::Column::Remaining, "coming"),
     (tally::Column::NowWorks, "works"),
     (tally::Column::NowBroken, "broken"),
@@ -68,6 +69,8 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
         skipped: sum("skipped")?,
         failed: sum("failed")?,
         withdrawn: sum("withdrawn")?,
+        moved_back: sum("moved_back")?,
+        to_move_back: None,
     };
     let judged = HaltFigures { executed: sum("executed")?, bad: sum("bad")? };
     Ok(Kept { updates, remaining: sum("coming")?, works: sum("works")?, broken: sum("broken")?, judged })

@@ -163,6 +163,7 @@ pub(in crate::store) fn active(
         now_skipped: count(tally.now.skipped),
         now_failed: count(tally.now.failed),
         now_withdrawn: count(tally.now.withdrawn),
+        now_moved_back: count(tally.now.moved_back),
         remaining: count(tally.remaining),
         now_works: count(tally.works),
         now_broken: count(tally.broken),

@@ -125,7 +125,7 @@ pub async fn progress(
     for row in snapshot.conn().query_all(&tallied(snapshot, ids)).await? {
         let (release, state): (Uuid, String) = (row.try_get("", "id")?, row.try_get("", "state")?);
         let (kept, state) = (progress::read(&row)?, ReleaseState::read(&state)?);
-        let mut progress = kept.updates.read_in(state);
+        let mut progress = kept.updates.read_in(state, row.try_get("", "roll_back_installations")?);
         if OPEN.contains(&state) {
             progress.offered += kept.remaining;
         }
@@ -137,14 +137,18 @@ pub async fn progress(
 /// The states in which a release still has to reach installations.
 pub(in crate::store) const OPEN: [ReleaseState; 2] = [ReleaseState::Scheduled, ReleaseState::InProgress];
 
+/// The columns that decide how a release's progress is read.
+const COLUMNS: [release::Column; 3] =
+    [release::Column::Id, release::Column::State, release::Column::RollBackInstallations];
+
 /// Sums the stored tallies of these releases.
 fn tallied(snapshot: &Snapshot<PublisherScope>, ids: &[ReleaseId]) -> SelectStatement {
     let mut select = progress::current();
     select
-        .columns([(release::Entity, release::Column::Id), (release::Entity, release::Column::State)])
+        .columns(COLUMNS.map(|column| (release::Entity, column)))
         .and_where(snapshot.any_of(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
-        .add_group_by([col(release::Column::Id), col(release::Column::State)]);
+        .add_group_by(COLUMNS.map(col));
     progress::sums(&mut select).take()
 }
 
