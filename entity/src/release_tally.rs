@@ -29,6 +29,8 @@ pub struct Model {
     pub now_broken: i32,
     pub executed: i32,
     pub bad: i32,
+    pub since_end: Option<i64>,
+    pub reopens: bool,
     pub is_sum: bool,
     pub remaining: i32,
 }

@@ -508,6 +508,11 @@ CREATE TABLE release_tally (
     -- The change in the numbers that a halt rule is judged by (R58). A resume subtracts what there was.
     executed integer NOT NULL DEFAULT 0,
     bad integer NOT NULL DEFAULT 0,
+    -- How many microseconds before the change the release had ended; null while it was open. So a rule with any watch can
+    -- be judged afterwards (R60).
+    since_end bigint,
+    -- Whether a retry has opened the release again. Such a row changes nothing, and the rule is judged all the same.
+    reopens boolean NOT NULL DEFAULT false,
     -- Whether the row is the sum of the rows before it, and so no change.
     is_sum boolean NOT NULL DEFAULT false,
     -- The change in the number of installations that the release has still to reach: they exist, have another version

@@ -114,8 +114,7 @@ fn r25_all_automatic_attempts_lie_within_ten_minutes() {
 
 #[test]
 fn r25_progress_sums_up_and_ends_at_a_hundred() {
-    let progress =
-        Progress { offered: 5, applied: 3, applied_early: 2, skipped: 1, failed: 1, ..Progress::default() };
+    let progress = Progress { offered: 5, applied: 3, applied_early: 2, skipped: 1, failed: 1, ..Progress::default() };
     assert_eq!(progress.total(), 10, "what was applied early is a part of what was applied");
     assert!((progress.percent() - 50.0).abs() < f64::EPSILON);
     assert!((Progress::default().percent() - 100.0).abs() < f64::EPSILON, "nothing to do");

@@ -1,12 +1,8 @@
-//! The decisions of halting, tested as pure functions (R58, R60).
+//! The decisions of halting, tested as pure functions (R58).
 
 use packwright::domain::releases::{
-    FiguresChange, Halt, HaltAction, HaltFigures, HaltRule, ReleaseState, RequestedHaltRule, batch_limit, decide_halt,
-    judge, simulate,
+    Halt, HaltAction, HaltFigures, HaltRule, ReleaseState, RequestedHaltRule, batch_limit, decide_halt, judge,
 };
-use proptest::prelude::*;
-
-use crate::support::{START, instant};
 
 fn rule(hundredths: i32, at_least: i32) -> HaltRule {
     HaltRule { hundredths, at_least, then: HaltAction::Pause, watch_hours: 24 }
@@ -93,33 +89,5 @@ fn r58_what_a_halt_does_depends_on_where_the_release_stands() {
         (RollBack, S::Failed, false, Halt::Announce),
     ] {
         assert_eq!(decide_halt(then, state, can), halt, "{then:?} {state:?} {can}");
-    }
-}
-
-proptest! {
-    /// The simulation halts at the first change after which the judge, asked about the sums, says so.
-    #[test]
-    fn r60_the_simulation_asks_the_judge_after_each_change(
-        changes in prop::collection::vec((0..4_i64, -1..3_i64), 0..60),
-        hundredths in 1..10_000_i32,
-        at_least in 1..40_i32,
-        until in prop::option::of(0..70_i64),
-    ) {
-        let rule = rule(hundredths, at_least);
-        let at = |index: usize| instant(START) + chrono::Duration::seconds(i64::try_from(index).expect("few"));
-        let history: Vec<_> = changes
-            .iter()
-            .enumerate()
-            .map(|(index, (executed, bad))| FiguresChange { at: at(index), change: figures(*executed, *bad) })
-            .collect();
-        let end = until.map(|seconds| instant(START) + chrono::Duration::seconds(seconds));
-        let verdict = simulate(&rule, history.iter().copied(), end);
-        let counted = history.iter().filter(|change| end.is_none_or(|end| change.at < end)).count();
-        let sum = |count: usize| {
-            changes[..count].iter().fold(figures(0, 0), |sum, (executed, bad)| figures(sum.executed + executed, sum.bad + bad))
-        };
-        let first = (1..=counted).find(|count| judge(&rule, sum(*count)));
-        prop_assert_eq!(verdict.halts_at, first.map(|count| at(count - 1)));
-        prop_assert_eq!(verdict.figures, sum(first.unwrap_or(counted)));
     }
 }

@@ -1,6 +1,7 @@
-//! Runs by seeds: a release with a halt rule, moves that fail from a random installation on, and reports (R58, R60). After
-//! the change that decides, nobody is moved. `PACKWRIGHT_FAULTS=long` makes a thousand runs, or as
-//! many as `PACKWRIGHT_HALTING_RUNS` says.
+//! Runs by seeds: a release with a halt rule, moves that fail from a random installation on, reports, an account that is
+//! suspended and catches up, retries, and hours in which the watch ends (R58, R60). After the change that decides, nobody
+//! is moved, and the simulation of the same rule halts at the same change. `PACKWRIGHT_FAULTS=long`
+//! makes a thousand runs, or as many as `PACKWRIGHT_HALTING_RUNS` says.
 
 use packwright::app::App;
 use packwright::domain::installations::FailureCode;
@@ -23,11 +24,15 @@ fn long_run() -> usize {
     told.unwrap_or(1_000)
 }
 
+/// The installations of another account, which is suspended and active in turns.
+const OF_GLOBEX: usize = 4;
+
 /// A run on some servers, of which the first one is the app's.
 struct Run<'a> {
     app: &'a TestApp,
     others: &'a [App],
     acme: &'a Managed,
+    globex: &'a Managed,
     updates: Vec<String>,
     release: String,
 }
@@ -59,13 +64,31 @@ impl Run<'_> {
         assert!(code.is_none_or(|code| code == "OUTCOME_NOT_ALLOWED"), "{answer:#}");
     }
 
+    /// The other account is suspended, or catches up when it is active again.
+    async fn toggle(&self, is_suspended: &mut bool) {
+        if *is_suspended {
+            self.app.reactivate(self.globex).await;
+        } else {
+            self.app.suspend(self.globex).await;
+        }
+        *is_suspended = !*is_suspended;
+    }
+
+    /// Retries the failed updates, if there are any and the release has ended.
+    async fn retry(&self) {
+        let input = json!({ "releaseId": self.release });
+        self.app.mutate(&self.app.publisher, "retryFailedUpdates", input, "retriedCount").await;
+    }
+
     /// One step: a batch, reports or time, on any server; on several servers at once.
-    async fn step(&self, dice: &mut Dice) {
+    async fn step(&self, dice: &mut Dice, is_suspended: &mut bool) {
         let servers = self.others.len() + 1;
         let server = |dice: &mut Dice| dice.below(servers);
-        match dice.below(5) {
+        match dice.below(6) {
             0 => {
-                let seconds = i64::try_from(dice.below(200)).expect("few");
+                // The watch lasts an hour.
+                let seconds = if dice.below(4) == 0 { dice.below(3_000) } else { dice.below(200) };
+                let seconds = i64::try_from(seconds).expect("few");
                 self.app.clock.advance_to(self.app.now() + chrono::Duration::seconds(seconds));
             }
             1 | 2 => {
@@ -84,21 +107,31 @@ impl Run<'_> {
                     );
                 }
             }
+            3 if dice.below(3) == 0 => self.toggle(is_suspended).await,
+            3 if dice.below(2) == 0 => self.retry().await,
             _ => self.batch(server(dice)).await,
         }
     }
 }
 
 /// One run. Returns whether the rule halted the release.
-async fn run(app: &TestApp, others: &[App], acme: &Managed, number: usize, dice: &mut Dice) -> bool {
-    let world = installed(app, acme, &format!("Orders {number}"), COUNT).await;
+async fn run(app: &TestApp, others: &[App], [acme, globex]: [&Managed; 2], number: usize, dice: &mut Dice) -> bool {
+    let name = format!("Orders {number}");
+    let world = installed(app, acme, &name, COUNT).await;
+    for index in 0..OF_GLOBEX {
+        app.install_as(globex, &name, &format!("{name} of Globex {index}")).await;
+    }
+    let mut is_suspended = dice.below(2) == 0;
+    if is_suspended {
+        app.suspend(globex).await;
+    }
     let first_fault = dice.below(2 * COUNT);
     for installation in world.installations.iter().skip(first_fault) {
         if dice.below(2) == 0 {
             app.mover.fail(installation, 5, FailureCode::Internal);
         }
     }
-    let (percent, at_least) = (5 + dice.below(45), 1 + dice.below(6));
+    let (percent, at_least) = (5 + dice.below(45), 1 + dice.below(COUNT + OF_GLOBEX));
     let mark = LogMark::now(app).await;
     let rule = json!({ "percent": percent, "atLeast": at_least, "watchHours": 1 });
     let release = release(app, immediately(&world.pack.id), rule.clone()).await;
@@ -106,14 +139,16 @@ async fn run(app: &TestApp, others: &[App], acme: &Managed, number: usize, dice:
     for installation in &world.installations {
         updates.push(app.update_of(&release, installation).await.text("/id"));
     }
-    let run = Run { app, others, acme, updates, release };
-    for _ in 0..40 {
+    let run = Run { app, others, acme, globex, updates, release };
+    for _ in 0..60 {
         app.clock.advance_to(app.now() + chrono::Duration::seconds(1));
-        run.step(dice).await;
+        run.step(dice, &mut is_suspended).await;
     }
     let events = mark.events(app).await;
     let halted = events.iter().position(|event| event.kind == "RELEASE_HALTED");
-    let after = halted.map_or(&[][..], |at| &events[at..]);
+    // A halt that is only announced stops nobody who catches up or is retried.
+    let is_paused = halted.is_some_and(|at| events.get(at + 1).is_some_and(|event| event.kind == "RELEASE_PAUSED"));
+    let after = halted.filter(|_| is_paused).map_or(&[][..], |at| &events[at..]);
     let moved = after
         .iter()
         .filter(|event| event.update_state.as_deref() == Some("APPLIED") && event.kind == "INSTALLATION_UPDATED");
@@ -136,12 +171,16 @@ async fn run(app: &TestApp, others: &[App], acme: &Managed, number: usize, dice:
             .read_event(&app.publisher, &events[halted], "... on ReleaseEvent { occurredAt figures { executed bad } }")
             .await;
         assert_eq!((seen.at("/figures"), seen.at("/occurredAt")), (told.at("/figures"), told.at("/haltsAt")));
-        app.ok(&app.publisher, "setHaltRule", json!({ "releaseId": run.release }), "").await;
+        // The watch may be over; then nothing is halted any more.
+        app.mutate(&app.publisher, "setHaltRule", json!({ "releaseId": run.release }), "").await;
         if app.read_release(&run.release, "viewerCanResume").await.at("/viewerCanResume") == true {
             crate::releases::pausing::resume(app, &run.release).await;
         }
     }
     app.mover.repair();
+    if is_suspended {
+        app.reactivate(globex).await;
+    }
     // Nothing of this run is left for the next one.
     for _ in 0..20 {
         let Some(next) = app.tick().await else { break };
@@ -160,11 +199,11 @@ async fn runs(servers: usize, count: usize) {
     for _ in 1..servers {
         others.push(app.another_server_of(settings.clone()).await);
     }
-    let acme = app.managed("Acme").await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let mut dice = Dice::new("halting");
     let mut halted = 0;
     for number in 0..count {
-        halted += usize::from(run(&app, &others, &acme, number, &mut dice).await);
+        halted += usize::from(run(&app, &others, [&acme, &globex], number, &mut dice).await);
         if (number + 1) % 10 == 0 {
             eprintln!("{halted} of {} releases were halted so far, on {servers} servers", number + 1);
         }

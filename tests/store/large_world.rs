@@ -40,6 +40,9 @@ const OF_A_BATCH: f64 = 20_000.0;
 /// more.
 const OF_A_COUNT: f64 = 300_000.0;
 
+/// The highest cost of a statement that joins all installations with all members of a group once.
+const OF_A_JOIN: f64 = 40_000.0;
+
 /// A MULTI pack with one installation and one update; on PostgreSQL with 300,000 more of both.
 async fn large_world() -> (TestApp, Pack) {
     let app = TestApp::new().await;
@@ -155,6 +158,41 @@ async fn r45_leaving_a_group_costs_what_the_accounts_have_and_not_what_there_is(
         assert!(plan.cost <= OF_A_BATCH, "leaving a group costs {}: {}", plan.cost, plan.steps.join("\n"));
         let scans: Vec<_> = plan.scanned.iter().filter(|table| LARGE.contains(&table.as_str())).collect();
         assert!(scans.is_empty(), "leaving a group goes through {scans:?}: {}", plan.steps.join("\n"));
+    }
+}
+
+/// A roll back counts whom it moves while it has the pack's lock. The pack is shared with a group of all accounts.
+#[tokio::test]
+async fn r59_a_roll_back_never_looks_up_the_grant_of_each_installation() {
+    let (app, pack) = large_world().await;
+    let group = app.group("Everybody", &[]).await;
+    let members = "INSERT INTO account_group_member (group_id, account_id)
+        SELECT g.id, a.id FROM account_group g, account a WHERE g.name = 'Everybody' AND a.kind = 'MANAGED'";
+    tables(&app).execute_unprepared(members).await.expect("the members");
+    app.share(&pack.id, &[&group]).await;
+    app.unshare(&pack.id, &[&app.all_accounts().await]).await;
+    tables(&app).execute_unprepared("DELETE FROM task").await.expect("no more of it");
+    tables(&app).execute_unprepared("ANALYZE").await.expect("the statistics of the new rows");
+    let query = "query($id: ID!) { integrationPack(id: $id) { releases(first: 1) { edges { node { id } } } } }";
+    let newest = app.gql(&app.publisher, query, json!({ "id": pack.id })).await;
+    let newest = newest.nodes("/integrationPack/releases").remove(0);
+    let preview = "query($id: ID!) { rollBackPreview(releaseId: $id) { willMoveCount } }";
+    let preview = app.gql(&app.publisher, preview, json!({ "id": newest.text("/id") })).await;
+    let input = json!({ "releaseId": newest.text("/id"), "reason": "It is broken.", "atMost": 1_000_000 });
+    let roll_back = app.ok(&app.publisher, "rollBackRelease", input, "installationCount");
+    let (payload, of_call) = app.statements_with_values_of(roll_back).await;
+    let is_large = tables(&app).get_database_backend() == DatabaseBackend::Postgres;
+    let expected = if is_large { 300_001 } else { 1 };
+    assert_eq!(payload.int("/installationCount"), expected);
+    assert_eq!(preview.int("/rollBackPreview/willMoveCount"), expected);
+    let counts =
+        |statement: &&Statement| statement.sql.contains("COUNT(*)") && statement.sql.contains("FROM \"installation\"");
+    let counts: Vec<_> = of_call.iter().filter(counts).cloned().collect();
+    assert!(!counts.is_empty(), "{of_call:#?}");
+    for plan in plans(&app, &counts, false).await {
+        let steps = plan.steps.join("\n");
+        assert!(plan.cost <= OF_A_JOIN, "counting costs {}: {}\n{steps}", plan.cost, plan.sql);
+        assert!(!steps.contains("CORRELATED"), "each installation is looked up: {}\n{steps}", plan.sql);
     }
 }
 

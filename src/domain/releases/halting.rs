@@ -66,7 +66,9 @@ impl HaltRule {
         f64::from(self.hundredths) / 100.0
     }
 
-    fn watch(&self) -> TimeDelta {
+    /// For how long reports decide after a release's end.
+    #[must_use]
+    pub fn watch(&self) -> TimeDelta {
         TimeDelta::hours(self.watch_hours.into())
     }
 }
@@ -126,18 +128,11 @@ impl Release {
         matches!(self.state, S::Succeeded | S::PartiallySucceeded | S::Failed).then(|| ended + rule.watch())
     }
 
-    /// From when on a rule would no longer have been judged; `None` while the release is open. What ends a release may
-    /// be the rule itself, so its own instant counts.
+    /// From when on no rule would have been judged any more, because the release was taken back; `None` if it wasn't.
+    /// What ends a release may be the rule itself, so its own instant counts.
     #[must_use]
-    pub fn judged_until(&self, rule: &HaltRule) -> Option<Instant> {
-        use ReleaseState as S;
-        let moment = TimeDelta::microseconds(1);
-        match self.state {
-            S::Scheduled | S::InProgress => None,
-            S::Succeeded | S::PartiallySucceeded | S::Failed => self.ended_at.map(|end| end + rule.watch().max(moment)),
-            S::Canceled | S::Superseded => self.ended_at.map(|end| end + moment),
-            S::RollingBack | S::RolledBack => self.roll_back.map(|it| it.began_at + moment),
-        }
+    pub fn judged_until(&self) -> Option<Instant> {
+        self.taken_back_at().map(|at| at + TimeDelta::microseconds(1))
     }
 
     /// The rule that is judged at `now`, if there is one: the release hasn't been halted since it was made or resumed,
@@ -203,11 +198,11 @@ pub fn decide_set_rule(release: &Release, now: Instant) -> Result<(), ReleaseRef
     if is_open || is_watched { Ok(()) } else { Err(ReleaseRefusal::WatchIsOver) }
 }
 
-/// A change of a release's numbers by one transaction.
+/// The numbers of a release after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FiguresChange {
+pub struct FiguresAt {
     pub at: Instant,
-    pub change: HaltFigures,
+    pub figures: HaltFigures,
 }
 
 /// What a rule would have done to a release.
@@ -219,24 +214,12 @@ pub struct HaltVerdict {
     pub figures: HaltFigures,
 }
 
-/// What a rule would have done to a release, from all changes of its numbers in their order (R60). The changes from
-/// `until` on don't count.
-#[must_use]
-pub fn simulate(
-    rule: &HaltRule,
-    changes: impl IntoIterator<Item = FiguresChange>,
-    until: Option<Instant>,
-) -> HaltVerdict {
-    let mut verdict = HaltVerdict::default();
-    for FiguresChange { at, change } in changes {
-        if until.is_some_and(|until| at >= until) {
-            break;
-        }
-        verdict.figures += change;
-        if judge(rule, verdict.figures) {
-            verdict.halts_at = Some(at);
-            break;
-        }
+impl HaltVerdict {
+    /// The verdict of a rule on the numbers that decide: the first ones that halt a release, or else the last ones that
+    /// are judged (R60). `None` if there are no numbers.
+    #[must_use]
+    pub fn of(rule: &HaltRule, decisive: Option<FiguresAt>) -> Self {
+        let Some(FiguresAt { at, figures }) = decisive else { return Self::default() };
+        Self { halts_at: judge(rule, figures).then_some(at), figures }
     }
-    verdict
 }

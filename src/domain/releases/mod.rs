@@ -11,8 +11,8 @@ mod window;
 mod zone;
 
 pub use halting::{
-    FiguresChange, Halt, HaltAction, HaltFigures, HaltRule, HaltVerdict, RequestedHaltRule, batch_limit, decide_halt,
-    decide_set_rule, judge, simulate,
+    FiguresAt, Halt, HaltAction, HaltFigures, HaltRule, HaltVerdict, RequestedHaltRule, batch_limit, decide_halt,
+    decide_set_rule, judge,
 };
 pub use pausing::{Pause, REASON_MAX, decide_pause, decide_resume};
 pub use preview::{GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings};

@@ -15,6 +15,7 @@ use crate::graphql::error::{ResultExt as _, bad_input};
 use crate::graphql::releases::release::Release;
 use crate::graphql::scalars::DateTime;
 use crate::store::page::PageRequest;
+use crate::store::releases::halting::HistoryKey;
 use crate::store::releases::read::ReleaseFilter;
 
 /// When a release stops by itself.
@@ -103,8 +104,9 @@ pub(in crate::graphql) async fn verdicts(
     let page = loaders.releases.pages.one((filter, PageRequest::first(HISTORY))).await.or_failure()?;
     let releases = page.map(|page| page.items).unwrap_or_default();
     let verdict = async |release: Arc<domain::Release>| -> Result<HaltRuleVerdict> {
-        let changes = loaders.releases.figures.one(release.id).await.or_failure()?.unwrap_or_default();
-        let domain::HaltVerdict { halts_at, figures } = domain::simulate(&rule, changes, release.judged_until(&rule));
+        let key = HistoryKey { release: release.id, rule, until: release.judged_until() };
+        let decisive = loaders.releases.decisive.one(key).await.or_failure()?;
+        let domain::HaltVerdict { halts_at, figures } = domain::HaltVerdict::of(&rule, decisive);
         let release = Release::new(release, loaders.now());
         Ok(HaltRuleVerdict { release, halts_at: halts_at.map(Into::into), figures: figures.into() })
     };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::domain::id::ReleaseId;
 use crate::domain::installations::OutcomeCounts;
 use crate::domain::log::Progress;
-use crate::domain::releases::{FiguresChange, HaltFigures, Release, Stage};
+use crate::domain::releases::{FiguresAt, HaltFigures, Release, Stage};
 use crate::graphql::batch::{Base, Batch};
 use crate::store::installations::outcomes;
 use crate::store::page::{Page, PageRequest};
+use crate::store::releases::halting::HistoryKey;
 use crate::store::releases::read::{FoundRelease, ReleaseFilter};
 use crate::store::releases::{halting, read as releases, read_stages};
 
@@ -20,8 +21,8 @@ pub struct ReleaseLoaders {
     pub progress: Batch<ReleaseId, Progress>,
     /// How the updates went, and the numbers that a halt rule is judged by.
     pub outcomes: Batch<ReleaseId, (OutcomeCounts, HaltFigures)>,
-    /// All changes of the numbers that a halt rule is judged by. A release without any has no value.
-    pub figures: Batch<ReleaseId, Vec<FiguresChange>>,
+    /// The numbers that decide about a halt rule in a release's history. A release without any has no value.
+    pub decisive: Batch<HistoryKey, FiguresAt>,
     /// How many failed updates of a release can be retried. A release without any has no value.
     pub retriable: Batch<ReleaseId, u64>,
     /// The early stages of a release. A release without any has no value.
@@ -37,7 +38,7 @@ impl ReleaseLoaders {
             pages: Batch::of_publisher(base, async |snapshot, keys| releases::pages(&snapshot, &keys).await),
             progress: Batch::of_publisher(base, async |snapshot, ids| releases::progress(&snapshot, &ids).await),
             outcomes: Batch::of_publisher(base, async |snapshot, ids| outcomes::counts(&snapshot, &ids).await),
-            figures: Batch::of_publisher(base, async |snapshot, ids| halting::changes(&snapshot, &ids).await),
+            decisive: Batch::of_publisher(base, async |snapshot, keys| halting::decisive(&snapshot, &keys).await),
             stages: Batch::of_publisher(base, async |snapshot, ids| {
                 let found = read_stages::of_releases(&snapshot, &ids).await?;
                 Ok(found.into_iter().map(|(id, stages)| (id, Arc::new(stages))).collect())

@@ -1,7 +1,7 @@
 //! Moves installations that are behind to their packs' current versions, as soon as nothing prevents it (R45, R46). The
 //! number of statements doesn't depend on the number of packs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
@@ -19,6 +19,7 @@ use crate::service::releases::judge_step;
 use crate::store::Tx;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::{NextRun, Work};
+use crate::store::installations::tallies::Ends;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
@@ -41,30 +42,42 @@ impl FollowUp for CatchUp {
         journal.now = services.now(tx);
         let found = installations::of_accounts(tx, &ids, &[self.account]).await?;
         let found = found.into_iter().map(|(installation, _)| installation).collect();
-        catch_up(services, tx, journal, &packs, found).await?;
-        judge_all(services, tx, journal, &packs).await?;
+        let caught_up = catch_up(services, tx, journal, &packs, found).await?;
+        judge_all(services, tx, journal, &packs, &caught_up).await?;
         Ok(Next::after(batch.processed(ids.len(), ids.last().map(|id| id.0))))
     }
 }
 
-/// Judges the running releases of locked packs after a catch-up (R58).
+/// Judges the releases of locked packs with which installations have caught up: those that are rolled out or watched
+/// (R58).
 pub(super) async fn judge_all(
     cx: &Services,
     tx: &Tx,
     journal: &mut Journal<'_>,
     packs: &[Pack],
+    caught_up: &CaughtUp,
 ) -> Result<(), Failure> {
-    // A release whose window is due is judged when the window opens. Judged before, it could still be paused, although
-    // readers see it open (R30).
-    let running: Vec<_> = packs.iter().filter_map(|pack| pack.standing.running_release).collect();
-    if running.is_empty() {
+    if caught_up.with.is_empty() {
         return Ok(());
     }
-    for mut release in releases::get_all(tx, &running).await? {
-        let Some(pack) = packs.iter().find(|pack| pack.id == release.pack_id) else { continue };
-        judge_step(cx, tx, journal, &mut pack.clone(), &mut release).await?;
+    let with: Vec<_> = caught_up.with.iter().copied().collect();
+    for mut release in releases::get_all(tx, &with).await? {
+        // A release whose window is due is judged when the window opens. Judged before, it could still be paused,
+        // although readers see it open (R30).
+        let is_started = release.state != ReleaseState::Scheduled;
+        if let Some(pack) = packs.iter().find(|pack| pack.id == release.pack_id && is_started) {
+            judge_step(cx, tx, journal, &mut pack.clone(), &mut release).await?;
+        }
     }
     Ok(())
+}
+
+/// What came of a catch-up.
+pub(super) struct CaughtUp {
+    /// All of the installations, with their new versions.
+    pub(super) installations: Vec<Installation>,
+    /// The releases of which updates were applied.
+    with: BTreeSet<ReleaseId>,
 }
 
 /// The changes of one catch-up, before they are saved.
@@ -74,26 +87,28 @@ struct Changes {
     moved: Vec<Installation>,
     /// Accounts with an installation that could not be moved, and when to try again.
     again: BTreeMap<AccountId, Instant>,
+    /// When the releases in force have ended.
+    ends: Ends,
 }
 
 /// The updates that a catch-up may apply.
 type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
 /// Moves locked installations of locked packs to their packs' current versions: the ones that may be moved and that no
-/// running rollout will still reach. Settles their skipped updates. Returns all of `found`, with their new versions.
+/// running rollout will still reach. Settles their skipped updates.
 pub(super) async fn catch_up(
     cx: &Services,
     tx: &Tx,
     journal: &mut Journal<'_>,
     packs: &[Pack],
     mut found: Vec<Installation>,
-) -> Result<Vec<Installation>, Failure> {
+) -> Result<CaughtUp, Failure> {
     let standings: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack.standing.at(journal.now))).collect();
     let current = |pack: PackId| standings.get(&pack).and_then(|standing| standing.current_version);
     let is_behind = |i: &&Installation| current(i.pack_id).is_some_and(|current| current != i.version_id);
     let behind: Vec<_> = found.iter().filter(is_behind).cloned().collect();
     if behind.is_empty() {
-        return Ok(found);
+        return Ok(CaughtUp { installations: found, with: BTreeSet::new() });
     }
     let versions: Vec<_> = behind.iter().flat_map(|i| [Some(i.version_id), current(i.pack_id)]).flatten().collect();
     let in_force_releases = releases::of_versions(tx, &versions).await?;
@@ -102,7 +117,8 @@ pub(super) async fn catch_up(
     let mut rows = updates::of_releases(tx, &releases, &ids).await?;
     let may = Eligibility::of(tx, &behind.iter().collect::<Vec<_>>()).await?;
     let numbers = numbers_of_taken_back(tx, &in_force_releases).await?;
-    let mut changes = Changes::default();
+    let ended = |release: &Release| release.ended_at.map(|ended| (release.id, ended));
+    let mut changes = Changes { ends: in_force_releases.values().filter_map(ended).collect(), ..Changes::default() };
     for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
         let releasing = current(installation.pack_id).and_then(|current| in_force_releases.get(&current));
         let (Some(in_force), Some(standing)) = (releasing, standings.get(&installation.pack_id)) else { continue };
@@ -133,7 +149,9 @@ pub(super) async fn catch_up(
             installation.version_id = *current;
         }
     }
-    Ok(found)
+    let is_applied = |row: &&UpdateRow| row.update.state == UpdateState::Applied;
+    let with = changes.rows.iter().filter(is_applied).map(|row| row.update.id.release).collect();
+    Ok(CaughtUp { installations: found, with })
 }
 
 fn apply_skipped(cx: &Services, changes: &mut Changes, installation: Installation, mut row: UpdateRow, now: Instant) {
@@ -236,7 +254,7 @@ async fn save_changes(
         }
     }
     installations::move_each(tx, &moved, now).await?;
-    updates::save(tx, &changes.rows).await?;
+    updates::save_of_ended(tx, &changes.rows, &changes.ends).await?;
     for (account, at) in &changes.again {
         let publisher = packs.values().next().map(|pack| pack.publisher_id);
         let Some(publisher) = publisher else { continue };

@@ -196,9 +196,9 @@ async fn freeze(
             (true, false) => {}
         }
     }
-    let entitled_here = catch_up(cx, tx, journal, packs, entitled_here).await?;
-    judge_all(cx, tx, journal, packs).await?;
-    offer_to(tx, journal, packs, &entitled_here, "scheduler.offerUpdate").await?;
+    let caught_up = catch_up(cx, tx, journal, packs, entitled_here).await?;
+    judge_all(cx, tx, journal, packs, &caught_up).await?;
+    offer_to(tx, journal, packs, &caught_up.installations, "scheduler.offerUpdate").await?;
     if frozen.is_empty() && unfrozen.is_empty() {
         return Ok(());
     }

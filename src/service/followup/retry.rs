@@ -50,11 +50,8 @@ impl FollowUp for Retry {
         batch.size = size;
         // While the attempts of those that have failed again could halt the release, no others are tried.
         let waits = waits_for_attempts(tx, &release, journal.now).await?;
-        let failed = if waits {
-            Vec::new()
-        } else {
-            updates::failed_after(tx, release.id, task.resume_after, size).await?
-        };
+        let failed =
+            if waits { Vec::new() } else { updates::failed_after(tx, release.id, task.resume_after, size).await? };
         let last = failed.last().map(|row| row.update.id.installation.into());
         let is_tried = try_failed(services, tx, &mut batch.journal, &pack, &release, &failed).await?;
         let full = batch.processed(failed.len(), last);

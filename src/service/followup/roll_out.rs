@@ -167,7 +167,11 @@ impl RollOut {
         release: &mut Release,
         last: Option<Uuid>,
     ) -> Result<Option<Next>, Failure> {
-        if self.mode == Mode::GiveUp { given_up(batch, pack, release).await } else { judged(batch, pack, release, last).await }
+        if self.mode == Mode::GiveUp {
+            given_up(batch, pack, release).await
+        } else {
+            judged(batch, pack, release, last).await
+        }
     }
 }
 

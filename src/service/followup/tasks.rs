@@ -133,11 +133,7 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
         // These leave nothing waiting: offers, grants and names are derived where no batch has reached them, and the
         // next task of the same kind updates them.
         Some(
-            Work::Offer(..)
-            | Work::GrantsOfPack(_)
-            | Work::GrantsOfAccount(_)
-            | Work::CatchUp(_)
-            | Work::Rename(_),
+            Work::Offer(..) | Work::GrantsOfPack(_) | Work::GrantsOfAccount(_) | Work::CatchUp(_) | Work::Rename(_),
         )
         | None => {}
     }

@@ -27,7 +27,8 @@ use crate::service::releases::rolling_back::{Cause, facts, start_roll_back};
 use crate::service::releases::{Ending, add_task, end_pending};
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks::Work;
-use crate::store::installations::{moving_back, write_updates as updates};
+use crate::store::installations::write_counts::ROWS_MAX;
+use crate::store::installations::{moving_back, tallies, write_updates as updates};
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::{StoreResult, Tx};
@@ -106,7 +107,12 @@ async fn judge_any_step(
     adapt: impl Fn(Halt) -> Halt,
 ) -> Result<Option<Halt>, Failure> {
     let Some(rule) = release.judged_by(journal.now) else { return Ok(None) };
-    let figures = updates::progress(tx, release.id).await?.judged;
+    let kept = updates::progress(tx, release.id).await?;
+    if kept.rows > ROWS_MAX {
+        // Each report adds a row. The next step has only those to add up that were added since.
+        tallies::compact(tx, release, journal.now, ROWS_MAX).await?;
+    }
+    let figures = kept.judged;
     if !judge(&rule, figures) {
         return Ok(None);
     }

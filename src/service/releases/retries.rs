@@ -5,11 +5,11 @@ use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::EventKind;
 use crate::domain::releases::{ReleaseRefusal, RetryFacts, decide_retry};
 use crate::service::ending::commit_and_begin;
-use crate::service::releases::add_task;
+use crate::service::releases::{add_task, judge_step};
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
-use crate::store::installations::write_updates as updates;
+use crate::store::installations::{tallies, write_updates as updates};
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 
@@ -68,6 +68,9 @@ async fn try_retry_failed_updates(
         Some(release.state.stored().into()),
     ));
     journal.append_event(JournalEvent::release(EventKind::ReleaseStarted, &pack, release.id));
+    // Reports that came after the watch decide now, before anything is moved.
+    tallies::reopen(&tx, &release, journal.now).await?;
+    judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     commit_and_begin(cx, tx, journal, [task]).await?;
     Ok(failed)
 }

@@ -34,7 +34,8 @@ impl Change {
     }
 }
 
-/// The changes of a batch of one release at one instant. Their tally is written at the end.
+/// The changes of a batch of one release at one instant. Their tally is written at the end. Batches change the numbers
+/// that a halt rule is judged by only while the release is open.
 pub struct Changes<'a> {
     tx: &'a Tx,
     release: &'a Release,
@@ -171,11 +172,13 @@ impl<'a> Changes<'a> {
     /// Saves rows that are changed individually, and writes one tally of all changes of the batch.
     pub async fn end_with(self, rows: &[UpdateRow]) -> StoreResult<()> {
         write_updates::write(self.tx, rows).await?;
-        tallies::add(self.tx, rows, Some((self.release.id, self.release.pack_id, self.now, self.tally))).await
+        let tally = (self.release.id, self.release.pack_id, self.now, self.tally);
+        tallies::add(self.tx, rows, Some(tally), &tallies::Ends::new()).await
     }
 
     /// Writes the tally of all changes.
     pub async fn end(self) -> StoreResult<()> {
-        tallies::add_one(self.tx, self.release.id, self.release.pack_id, self.now, &self.tally).await
+        let of = (self.release.id, self.release.pack_id);
+        tallies::add_one(self.tx, of, self.now, &self.tally, None).await
     }
 }

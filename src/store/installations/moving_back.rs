@@ -1,8 +1,8 @@
 //! Which installations a roll back moves (R59).
 
 use entity::{
-    account, account_group as group, installation, installation_tally as tally, integration_pack as pack,
-    pack_share as share, pack_version,
+    account, account_group as group, account_group_member as member, installation, installation_tally as tally,
+    integration_pack as pack, pack_share as share, pack_version,
 };
 use sea_orm::ConnectionTrait as _;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
@@ -12,27 +12,49 @@ use crate::domain::installations::SkipReason;
 use crate::store::StoreResult;
 use crate::store::column::col;
 use crate::store::installations::counts::{added_up, current};
-use crate::store::installations::read::{ReleaseImpact, by_class, counted, reached};
+use crate::store::installations::read::ReleaseImpact;
 use crate::store::reader::Reads;
+use crate::store::sharing::entitled;
 
 /// The installations that a roll back to the version `former` of a pack would move or skip now: all that have a later
-/// version, because a superseded release may have brought some of them one. When all accounts have a grant, only the
-/// installations of inactive accounts are skipped. These are few, and the number of all installations of a version is
-/// kept, so none of those is counted.
+/// version, because a superseded release may have brought some of them one. The number of all of them is kept, and the
+/// installations of inactive accounts are few. When not all accounts have a grant, the entitled installations are counted
+/// by one join with the members of the groups, because this is asked while the pack is locked.
 pub(crate) async fn impact_back(from: &impl Reads, pack: PackId, former: PackVersionId) -> StoreResult<ReleaseImpact> {
-    if from.source().query_one(&shared_with_all(pack)).await?.is_none() {
-        let mut each = reached(pack);
-        each.and_where(is_later(col(installation::Column::VersionId), pack, former));
-        return counted(&from.source().query_all(&by_class(each)).await?);
-    }
     let number = async |select: SelectStatement| -> StoreResult<i64> {
         let row = from.source().query_one(&select).await?;
         Ok(row.map(|row| row.try_get::<Option<i64>>("", "count")).transpose()?.flatten().unwrap_or(0))
     };
-    let suspended = number(suspended(pack, former)).await?;
+    let is_for_all = from.source().query_one(&shared_with_all(pack)).await?.is_some();
+    let mut suspended = suspended(pack, former);
+    if !is_for_all {
+        suspended.and_where(entitled());
+    }
+    let suspended = number(suspended).await?;
     let all = number(all(pack, former)).await?;
-    let skipped = (suspended > 0).then_some((SkipReason::AccountSuspended, suspended));
-    Ok(ReleaseImpact { moved: all - suspended, skipped: skipped.into_iter().collect() })
+    let entitled = if is_for_all { all } else { number(of_members(pack, former)).await? };
+    let skipped = [(SkipReason::AccountSuspended, suspended), (SkipReason::NotEntitled, all - entitled)];
+    let skipped = skipped.into_iter().filter(|(_, count)| *count > 0).collect();
+    Ok(ReleaseImpact { moved: entitled - suspended, skipped })
+}
+
+/// Counts the installations whose account is in a group that the pack is shared with.
+fn of_members(pack: PackId, former: PackVersionId) -> SelectStatement {
+    use installation::Column as I;
+    let members = Query::select()
+        .column((member::Entity, member::Column::AccountId))
+        .from(share::Entity)
+        .inner_join(member::Entity, col(member::Column::GroupId).eq(col(share::Column::GroupId)))
+        .and_where(col(share::Column::PackId).eq(pack.0))
+        .take();
+    Query::select()
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .from(installation::Entity)
+        .and_where(col(I::PackId).eq(pack.0))
+        .and_where(is_later(col(I::VersionId), pack, former))
+        .and_where(col(I::UninstalledAt).is_null())
+        .and_where(col(I::AccountId).in_subquery(members))
+        .take()
 }
 
 /// The condition that `version` is a later version of a pack than `former`.

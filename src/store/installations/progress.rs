@@ -1,7 +1,7 @@
 //! Reads the progress of releases from the tallies of their updates. Updates and installations are never counted.
 
 use entity::{pack_release as release, release_tally as tally};
-use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, QueryResult};
 
 use crate::domain::id::ReleaseId;
@@ -47,6 +47,8 @@ pub struct Kept {
     pub broken: i64,
     /// The numbers that a halt rule is judged by (R58).
     pub judged: HaltFigures,
+    /// How many tallies were added up.
+    pub rows: i64,
 }
 
 /// Adds the sums of tallies to a statement.
@@ -54,7 +56,7 @@ pub(in crate::store) fn sums(select: &mut SelectStatement) -> &mut SelectStateme
     for (column, name) in SUMS {
         select.expr_as(col(column).sum(), name);
     }
-    select
+    select.expr_as(Expr::cust("COUNT(*)"), "rows")
 }
 
 /// Reads a row of a statement with [`sums`].
@@ -73,7 +75,8 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
         to_move_back: None,
     };
     let judged = HaltFigures { executed: sum("executed")?, bad: sum("bad")? };
-    Ok(Kept { updates, remaining: sum("coming")?, works: sum("works")?, broken: sum("broken")?, judged })
+    let (remaining, works, broken, rows) = (sum("coming")?, sum("works")?, sum("broken")?, row.try_get("", "rows")?);
+    Ok(Kept { updates, remaining, works, broken, judged, rows })
 }
 
 pub(in crate::store) async fn of_release(tx: &Tx, id: ReleaseId) -> StoreResult<Kept> {

@@ -192,7 +192,7 @@ pub async fn impact_back(
 }
 
 /// Live installations of a pack, with what decides whether a release moves them.
-pub(super) fn reached(pack: PackId) -> SelectStatement {
+fn reached(pack: PackId) -> SelectStatement {
     use installation::Column as I;
     Query::select()
         .expr_as(entitled(), "entitled")
@@ -205,7 +205,7 @@ pub(super) fn reached(pack: PackId) -> SelectStatement {
 }
 
 /// Counts installations that are alike.
-pub(super) fn by_class(each: SelectStatement) -> SelectStatement {
+fn by_class(each: SelectStatement) -> SelectStatement {
     Query::select()
         .columns(["entitled", "status"])
         .expr_as(Expr::cust("COUNT(*)"), "count")
@@ -215,7 +215,7 @@ pub(super) fn by_class(each: SelectStatement) -> SelectStatement {
 }
 
 /// The impact of a release, from rows of [`by_class`].
-pub(super) fn counted(rows: &[QueryResult]) -> StoreResult<ReleaseImpact> {
+fn counted(rows: &[QueryResult]) -> StoreResult<ReleaseImpact> {
     let mut impact = ReleaseImpact::default();
     for row in rows {
         let ImpactRow { entitled, status, count } = ImpactRow::from_query_result(row, "")?;

@@ -18,12 +18,21 @@ use crate::store::column::col;
 use crate::store::installations::progress::{self, Kept};
 use crate::store::{StoreResult, Tx, WholeServer};
 
+/// When releases have ended; those that are open are absent.
+pub type Ends = BTreeMap<ReleaseId, Instant>;
+
+/// How many microseconds after a release's end an instant is; `None` for a release that is open.
+fn since_end(ended: Option<Instant>, at: Instant) -> Option<i64> {
+    ended.map(|ended| Ord::max((at - ended).num_microseconds().unwrap_or(i64::MAX), 0))
+}
+
 /// Adds tallies for updates that are being saved: one row for each release and instant. The `further` tally is of the
 /// same transaction: all changes of its instant are one row.
 pub(in crate::store) async fn add(
     tx: &Tx,
     rows: &[UpdateRow],
     further: Option<(ReleaseId, PackId, Instant, Tally)>,
+    ends: &Ends,
 ) -> StoreResult<()> {
     let mut tallies = of(rows);
     if let Some((release, pack, at, tally)) = further.filter(|(.., tally)| !tally.is_empty()) {
@@ -32,7 +41,11 @@ pub(in crate::store) async fn add(
     if tallies.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = tallies.iter().map(|((release, at, pack), tally)| active(*release, *pack, *at, tally)).collect();
+    let row = |((release, at, pack), tally): (&(ReleaseId, Instant, PackId), &Tally)| release_tally::ActiveModel {
+        since_end: Set(since_end(ends.get(release).copied(), *at)),
+        ..active(*release, *pack, *at, tally)
+    };
+    let rows: Vec<_> = tallies.iter().map(row).collect();
     for chunk in rows.chunks(500) {
         release_tally::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
     }
@@ -43,33 +56,37 @@ pub(in crate::store) async fn add(
 pub async fn begin_figures_anew(tx: &Tx, release: &Release, at: Instant) -> StoreResult<()> {
     let HaltFigures { executed, bad } = progress::of_release(tx, release.id).await?.judged;
     let tally = Tally { judged: HaltFigures { executed: -executed, bad: -bad }, ..Tally::default() };
-    add_one(tx, release.id, release.pack_id, at, &tally).await
+    add_one(tx, (release.id, release.pack_id), at, &tally, release.ended_at).await
 }
 
-/// Adds a tally of a release at an instant, unless it is empty.
+/// Notes that a retry has opened a release again, and that the halt rule is judged then (R58, R60).
+pub async fn reopen(tx: &Tx, release: &Release, at: Instant) -> StoreResult<()> {
+    let row = active(release.id, release.pack_id, at, &Tally::default());
+    let row = release_tally::ActiveModel { reopens: Set(true), ..row };
+    release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// Adds a tally of a release at an instant, unless it is empty. `ended` is when the release ended, if it isn't open.
 pub(in crate::store) async fn add_one(
     tx: &Tx,
-    release: ReleaseId,
-    pack: PackId,
+    (release, pack): (ReleaseId, PackId),
     at: Instant,
     tally: &Tally,
+    ended: Option<Instant>,
 ) -> StoreResult<()> {
     if !tally.is_empty() {
-        let row = active(release, pack, at, tally);
+        let row =
+            release_tally::ActiveModel { since_end: Set(since_end(ended, at)), ..active(release, pack, at, tally) };
         release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     }
     Ok(())
 }
 
 /// Changes the number of installations that a release has still to reach by `installations`, which may be negative.
-pub async fn add_remaining(
-    tx: &Tx,
-    (release, pack): (ReleaseId, PackId),
-    at: Instant,
-    installations: i64,
-) -> StoreResult<()> {
+pub async fn add_remaining(tx: &Tx, of: (ReleaseId, PackId), at: Instant, installations: i64) -> StoreResult<()> {
     let tally = Tally { remaining: installations, ..Tally::default() };
-    add_one(tx, release, pack, at, &tally).await
+    add_one(tx, of, at, &tally, None).await
 }
 
 /// Releases with so many rows of tallies that they should be compacted, each with its pack; at most `limit`.
@@ -103,7 +120,7 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
     let (count, last): (i64, Option<i64>) = (row.try_get("", "count")?, row.try_get("", "last")?);
     let Some(last) = last.filter(|_| count > most) else { return Ok(()) };
     let kept = progress::of_release(tx, release.id).await?;
-    let Kept { updates: now, remaining, works, broken, judged } = kept;
+    let Kept { updates: now, remaining, works, broken, judged, rows: _ } = kept;
     let tally = Tally { now, remaining, works, broken, judged, ..Tally::default() };
     // Written even if the sums are zero, because the present numbers are summed from this row on.
     let row = active(release.id, release.pack_id, at, &tally);
@@ -169,6 +186,8 @@ pub(in crate::store) fn active(
         now_broken: count(tally.broken),
         executed: count(tally.judged.executed),
         bad: count(tally.judged.bad),
+        since_end: Set(None),
+        reopens: Set(false),
         is_sum: Set(false),
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::id::UpdateId;
 use crate::domain::installations::{OutcomeReport, Tally, UpdateOutcome};
+use crate::domain::releases::Release;
 use crate::store::convert::Stored as _;
 use crate::store::installations::{outcomes, tallies};
 use crate::store::locks::ActorColumns;
@@ -24,13 +25,13 @@ pub async fn newest(tx: &Tx, id: UpdateId) -> StoreResult<Option<OutcomeReport>>
 }
 
 /// Adds the newest report of an applied update, and tallies it at `now`, when the halt rule judges it: a report's own time
-/// may lie after the time of another report. `before` is the outcome until then. `is_judged` is whether the rule counts
-/// the update (R58, R60).
+/// may lie after the time of another report. `before` is the outcome until then. `is_judged` is whether the rule of the
+/// update's release counts the update (R58, R60).
 pub async fn add(
     tx: &Tx,
     report: &OutcomeReport,
     before: Option<UpdateOutcome>,
-    is_judged: bool,
+    (release, is_judged): (&Release, bool),
     now: Instant,
 ) -> StoreResult<()> {
     let actor = ActorColumns::from(&report.reported_by);
@@ -58,5 +59,5 @@ pub async fn add(
         .exec(tx.conn())
         .await?;
     let tally = Tally::of_judged_report(before, report.outcome, is_judged);
-    tallies::add_one(tx, report.update.release, report.pack_id, now, &tally).await
+    tallies::add_one(tx, (release.id, release.pack_id), now, &tally, release.ended_at).await
 }

@@ -150,8 +150,13 @@ pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Upd
 /// Adds or saves updates, and tallies the changes. Save each row only once, because the tally compares it with
 /// `stored`.
 pub async fn save(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
+    save_of_ended(tx, rows, &tallies::Ends::new()).await
+}
+
+/// The same for updates of releases of which some have ended.
+pub async fn save_of_ended(tx: &Tx, rows: &[UpdateRow], ends: &tallies::Ends) -> StoreResult<()> {
     write(tx, rows).await?;
-    tallies::add(tx, rows, None).await
+    tallies::add(tx, rows, None, ends).await
 }
 
 /// Adds or saves updates without tallying them.

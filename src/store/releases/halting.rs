@@ -1,16 +1,16 @@
 //! The columns of a release's pause and of its halt rule, and the history of the numbers that a rule is judged by
 //! (R56, R58, R60).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity::{pack_release as release, release_tally as tally};
-use sea_orm::sea_query::{ExprTrait as _, Query};
-use sea_orm::{ActiveValue::Set, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Order, Query, SelectStatement, WindowStatement};
+use sea_orm::{ActiveValue::Set, ConnectionTrait as _};
 use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::ReleaseId;
-use crate::domain::releases::{FiguresChange, HaltFigures, HaltRule, Pause};
+use crate::domain::releases::{FiguresAt, HaltFigures, HaltRule, Pause};
 use crate::store::column::col;
 use crate::store::convert::{Stored as _, actor, read_some};
 use crate::store::locks::ActorColumns;
@@ -68,31 +68,81 @@ pub(in crate::store) fn columns(
     }
 }
 
-/// All changes of these releases' numbers, in their order. A release without any is absent.
-pub async fn changes(
+/// A release, and a rule that is judged of its history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HistoryKey {
+    pub release: ReleaseId,
+    pub rule: HaltRule,
+    /// The changes from this instant on aren't judged.
+    pub until: Option<Instant>,
+}
+
+/// The numbers that decide about a rule: of each release the first ones by which the rule would halt it, or else the last
+/// ones that are judged. A release without any is absent. The database adds up the changes of all releases at once, so
+/// that a report of a million doesn't come here.
+pub async fn decisive(
     snapshot: &Snapshot<PublisherScope>,
-    ids: &[ReleaseId],
-) -> StoreResult<HashMap<ReleaseId, Vec<FiguresChange>>> {
+    keys: &[HistoryKey],
+) -> StoreResult<HashMap<HistoryKey, FiguresAt>> {
+    let rules: HashSet<_> = keys.iter().map(|key| key.rule).collect();
+    let mut found = HashMap::new();
+    for rule in rules {
+        let of_rule: Vec<_> = keys.iter().filter(|key| key.rule == rule).copied().collect();
+        for row in snapshot.conn().query_all(&decisive_rows(snapshot, &rule, &of_rule)).await? {
+            let release: Uuid = row.try_get("", "release_id")?;
+            let (executed, bad) = (row.try_get("", "executed_so_far")?, row.try_get("", "bad_so_far")?);
+            let numbers = FiguresAt { at: row.try_get("", "at")?, figures: HaltFigures { executed, bad } };
+            found.extend(of_rule.iter().filter(|key| key.release.0 == release).map(|key| (*key, numbers)));
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of [`decisive`] for one rule. Three selects: the sums after each change; of these the first that halts and
+/// the last that is judged; and the one of both that decides.
+fn decisive_rows(snapshot: &Snapshot<PublisherScope>, rule: &HaltRule, keys: &[HistoryKey]) -> SelectStatement {
     let own = Query::select()
         .column((release::Entity, release::Column::Id))
         .from(release::Entity)
-        .and_where(snapshot.any_of(col(release::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.any_of(col(release::Column::Id), keys.iter().map(|key| key.release.0)))
         .and_where(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .take();
-    let rows: Vec<(Uuid, Instant, i32, i32)> = tally::Entity::find()
-        .select_only()
-        .columns([tally::Column::ReleaseId, tally::Column::At, tally::Column::Executed, tally::Column::Bad])
-        .filter(col(tally::Column::ReleaseId).in_subquery(own))
-        .filter(col(tally::Column::IsSum).eq(false))
-        .filter(col(tally::Column::Executed).ne(0).or(col(tally::Column::Bad).ne(0)))
-        .order_by_asc(tally::Column::Id)
-        .into_tuple()
-        .all(snapshot.conn())
-        .await?;
-    let mut found: HashMap<_, Vec<_>> = HashMap::new();
-    for (release, at, executed, bad) in rows {
-        let change = HaltFigures { executed: executed.into(), bad: bad.into() };
-        found.entry(release.into()).or_default().push(FiguresChange { at, change });
+    let until_now = WindowStatement::partition_by((tally::Entity, tally::Column::ReleaseId))
+        .order_by((tally::Entity, tally::Column::Id), Order::Asc)
+        .take();
+    let columns = [tally::Column::Id, tally::Column::ReleaseId, tally::Column::At, tally::Column::SinceEnd];
+    let changes = col(tally::Column::Executed).ne(0).or(col(tally::Column::Bad).ne(0));
+    let mut sums = Query::select();
+    sums.columns(columns.map(|column| (tally::Entity, column)))
+        .expr_window_as(col(tally::Column::Executed).sum(), until_now.clone(), "executed_so_far")
+        .expr_window_as(col(tally::Column::Bad).sum(), until_now, "bad_so_far")
+        .from(tally::Entity)
+        .and_where(col(tally::Column::ReleaseId).in_subquery(own))
+        .and_where(col(tally::Column::IsSum).eq(false))
+        .and_where(changes.or(col(tally::Column::Reopens).eq(true)));
+    for (key, until) in keys.iter().filter_map(|key| Some((key, key.until?))) {
+        let is_another = col(tally::Column::ReleaseId).ne(key.release.0);
+        sums.and_where(is_another.or(col(tally::Column::At).lt(until)));
     }
-    Ok(found)
+    let sum = |name: &'static str| Expr::col(("sums", name));
+    let watch = rule.watch().num_microseconds().unwrap_or(i64::MAX);
+    let is_judged = sum("since_end").is_null().or(sum("since_end").lt(watch));
+    // As `judge` says.
+    let is_bad = sum("bad_so_far").mul(10_000_i64).gt(sum("executed_so_far").mul(i64::from(rule.hundredths)));
+    let halts = is_judged.clone().and(sum("executed_so_far").gte(i64::from(rule.at_least))).and(is_bad);
+    let of_release = || WindowStatement::partition_by(("sums", "release_id"));
+    let id_if = |condition: Expr| -> Expr { Expr::case(condition, sum("id")).into() };
+    let decides = ["id", "release_id", "at", "executed_so_far", "bad_so_far"];
+    let found = Query::select()
+        .columns(decides.map(|name| ("sums", name)))
+        .expr_window_as(Func::min(id_if(halts)), of_release(), "first_halting")
+        .expr_window_as(Func::max(id_if(is_judged)), of_release(), "last_judged")
+        .from_subquery(sums, "sums")
+        .take();
+    let of_found = |name: &'static str| Expr::col(("found", name));
+    Query::select()
+        .columns(decides.map(|name| ("found", name)))
+        .from_subquery(found, "found")
+        .and_where(of_found("id").eq(Func::coalesce([of_found("first_halting"), of_found("last_judged")])))
+        .take()
 }
