@@ -121,6 +121,9 @@ async fn serve_demo(
     signaled: watch::Receiver<bool>,
 ) -> Result<(), CliError> {
     let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        tracing::warn!("others can reach this demo, and its tokens are public: whoever asks may change its world");
+    }
     let (end, ending) = watch::channel(false);
     let http = http_options(args, address, ending.clone());
     let options = DemoOptions { settings: args.rules(), zones: time_zones(args)?, engine, http };

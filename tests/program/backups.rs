@@ -50,7 +50,7 @@ async fn a_backup_made_while_writes_go_on_is_whole_and_can_be_served() {
         let (server, token, ends, acknowledged) = (server.clone(), token.clone(), ends.clone(), acknowledged.clone());
         async move {
             for number in 0..90 {
-                if ends.load(Ordering::SeqCst) && number >= 20 {
+                if ends.load(Ordering::SeqCst) && number >= 30 {
                     break;
                 }
                 let answer = asked(&server, &token, CREATE, json!({ "name": format!("written {number:03}") })).await;
@@ -61,6 +61,10 @@ async fn a_backup_made_while_writes_go_on_is_whole_and_can_be_served() {
     });
     let mut copies = Vec::new();
     for number in 0..4 {
+        // A file that is copied without its newest changes lacks these.
+        while acknowledged.load(Ordering::SeqCst) < 6 * (number + 1) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         let before = acknowledged.load(Ordering::SeqCst);
         let copy = at(&format!("copy{number}.db"));
         let done = run(&["backup", &copy, "--database-url", &url]).await;
@@ -137,4 +141,16 @@ async fn a_backup_overwrites_nothing_and_leaves_nothing_half_done() {
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_backup_of_postgresql_names_the_program_that_makes_it() {
+    let database = crate::support::Database::untouched("").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("copy.db");
+    assert!(run(&["migrate", "up", "--database-url", database.url()]).await.status.success());
+    let done = run(&["backup", copy.to_str().expect("a name"), "--database-url", database.url()]).await;
+    let is_sqlite = database.url().starts_with("sqlite:");
+    assert_eq!((done.status.success(), copy.exists()), (is_sqlite, is_sqlite), "{}", text_of(&done));
+    assert!(is_sqlite || text_of(&done).contains("pg_dump"), "{}", text_of(&done));
 }
