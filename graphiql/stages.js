@@ -57,7 +57,7 @@ export const STAGES = [
     name: "InStages",
     title: "2 Schedule",
     token: "demo-publisher-admin",
-    about: "Schedules a release of Invoice exchange with two early stages: the group Early adopters first, and a tenth of all installations a day later. Everybody follows on the release's own date. The rule pauses the release when more than a tenth of the moved installations is bad. It isn't judged before five have been moved.",
+    about: "Schedules a release of Invoice exchange with two early stages: the group Early adopters first, and a tenth of all installations a day later. Everybody follows on the release's own date. The rule pauses the release when more than 5 percent of the moved installations is bad. It isn't judged before three have been moved.",
     query: `mutation InStages($packId: ID!, $groupId: ID!, $pilotsOn: Date!, $tenthOn: Date!, $date: Date!) {
   releaseIntegrationPack(
     input: {
@@ -67,7 +67,7 @@ export const STAGES = [
         { name: "Pilots", onDate: $pilotsOn, holds: { groupIds: [$groupId] } }
         { name: "A tenth", onDate: $tenthOn, holds: { percent: 10 } }
       ]
-      haltWhen: { percent: 10, atLeast: 5, then: PAUSE }
+      haltWhen: { percent: 5, atLeast: 3, then: PAUSE }
       notes: "Invoices as Peppol BIS Billing 3.0."
     }
   ) {
@@ -113,7 +113,7 @@ export const STAGES = [
     name: "ReportBroken",
     title: "4 Acme reports",
     token: "demo-acme-admin",
-    about: "Acme has the new version, and finds that one of its two installations is broken. It says so. The rule isn't judged yet: it needs five moved installations, and so far there are two.",
+    about: "Acme has the new version, and finds that one of its two installations is broken. It says so. The rule isn't judged yet: it needs three moved installations, and so far there are two.",
     query: `mutation ReportBroken($updateId: ID!) {
   reportUpdateOutcome(
     input: { updateId: $updateId, outcome: BROKEN, comment: "The portal refuses credit notes." }
@@ -146,7 +146,7 @@ export const STAGES = [
     name: "Halted",
     title: "6 Halted",
     token: "demo-publisher-admin",
-    about: "The server has paused the release. More than a tenth of the moved installations is bad, and now there are enough of them to judge. The answer has the numbers, and what Acme wrote. Nobody else is moved while the release is paused.",
+    about: "The server has paused the release. More than 5 percent of the moved installations is bad, and now enough have been moved to judge. The answer has the numbers, and what Acme wrote. Nobody else is moved while the release is paused.",
     query: `query Halted($releaseId: ID!) {
   release(id: $releaseId) {
     id
