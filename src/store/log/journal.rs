@@ -25,6 +25,7 @@ const CHUNK: usize = 500;
 
 /// An addition to the logs.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a transaction has few: what is alike is one batch of records")]
 pub enum Addition {
     Event(NewEvent),
     Entry(Recorded),
