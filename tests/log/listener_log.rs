@@ -1,12 +1,18 @@
 //! Listeners hear everything although something can't be read, overflows, or was pruned (R49, R50).
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 
+use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use packwright::domain::id::AccountId;
 use packwright::domain::log::{Audience, Position};
 use packwright::service::Settings;
-use packwright::store::log::feed;
+use packwright::service::accounts::authenticate;
+use packwright::store::DatabaseKind;
+use packwright::store::log::{events, feed};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
 use uuid::Uuid;
@@ -184,4 +190,56 @@ async fn r49_the_many_events_of_one_publisher_send_no_other_to_the_log() {
         .collect();
     assert!(of_other.is_empty(), "it read the log: {of_other:#?}");
     assert!(statements.iter().any(|statement| statement.sql.contains("event_floor")), "the busy one read it");
+}
+
+#[tokio::test]
+async fn r49_a_listener_that_reads_the_log_waits_while_the_database_is_away() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let request = async_graphql::Request::new("subscription { events { kind } }");
+    let mut stream = app.app.execute_stream(Some(&app.publisher), request).await.expect("let in");
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let (hub, followers) = (&app.app.hub, app.app.hub.followers());
+    while hub.followers() == followers {
+        assert!(stream.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
+        tokio::task::yield_now().await;
+    }
+    woken.0.store(false, Ordering::Release);
+    // The first event after a while makes the listener read the log. It is awake, and hasn't begun yet.
+    app.release_now(&pack.id).await;
+    while !woken.0.load(Ordering::Acquire) {
+        tokio::task::yield_now().await;
+    }
+    let db = &app.app.services.db;
+    let caller = authenticate(&app.app.services, Some(&app.publisher), None).await.expect("let in");
+    let readers = if db.kind() == DatabaseKind::Postgresql { 2 } else { 3 };
+    let mut held = Vec::new();
+    for _ in 0..readers {
+        let snapshot = db.snapshot(caller.viewer().expect("a viewer").scope(), app.now());
+        events::position(&snapshot).await.expect("read");
+        held.push(snapshot);
+    }
+    // A read waits for ten seconds for a connection, and then it fails.
+    tokio::time::pause();
+    let away = tokio::time::sleep(std::time::Duration::from_secs(15));
+    if let Either::Left((ended, _)) = select(stream.next(), Box::pin(away)).await {
+        panic!("it ended, though the database was only away: {ended:?}");
+    }
+    tokio::time::resume();
+    drop(held);
+    let patience = std::time::Duration::from_secs(20);
+    let item = tokio::time::timeout(patience, stream.next()).await.expect("in time").expect("an item");
+    let item = serde_json::to_value(item).expect("JSON");
+    assert_eq!(item.text("/data/events/kind"), "RELEASE_STARTED", "{item:#}");
+}
+
+/// Whether a task was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
 }
