@@ -17,6 +17,7 @@ use crate::service::accounts::authenticate;
 use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::service::followup::{Mover, NoFaults};
+use crate::service::log::SealsTo;
 use crate::service::{Services, Settings, Shared};
 use crate::store::{Db, DbOptions, MigrationError, ServedFile, StoreError, Unusable};
 use crate::zones::TimeZones;
@@ -44,6 +45,8 @@ pub struct AppOptions {
     pub engine: EngineOptions,
     /// Which JWTs are accepted beside API tokens; `None` accepts none.
     pub jwt: Option<JwtSettings>,
+    /// Where seals of the audit log are sent.
+    pub seals_to: SealsTo,
     /// Moves an installation to a version. Tests inject one that fails.
     pub mover: Arc<dyn Mover>,
 }
@@ -64,6 +67,7 @@ impl AppOptions {
             db: DbOptions::default(),
             engine: EngineOptions::default(),
             jwt: None,
+            seals_to: SealsTo::default(),
             mover: Arc::new(NoFaults),
         }
     }
@@ -129,6 +133,7 @@ impl App {
             follow_ups: crate::service::followup::BatchSizes::default(),
             token_uses: crate::service::accounts::TokenUses::default(),
             token_watch: crate::service::accounts::TokenWatch::default(),
+            seals_to: options.seals_to,
             jwt,
         });
         if services.has_reference() {

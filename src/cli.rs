@@ -1,6 +1,7 @@
 //! The command line.
 
 mod accounts;
+mod audit;
 mod backup;
 mod ending;
 pub mod files;
@@ -81,6 +82,11 @@ enum Command {
     Task {
         #[command(subcommand)]
         command: tasks::TaskCommand,
+    },
+    /// Check the audit log against its seals. Works on the database, with or without a running server
+    Audit {
+        #[command(subcommand)]
+        command: audit::AuditCommand,
     },
     /// Copy an SQLite database into a new file, with or without a running server. The copy has one state of the whole
     /// database
@@ -188,6 +194,7 @@ async fn run(cli: Cli, sources: &Sources) -> Result<(), CliError> {
         Command::Token { command } => accounts::token(command).await,
         Command::TimeZones { command } => time_zones::run(command).await,
         Command::Task { command } => tasks::task(command).await,
+        Command::Audit { command } => audit::audit(command).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Health(args) => health::run(args).await,
         Command::Seed(args) => seed::run(*args).await,

@@ -8,6 +8,7 @@ mod jwt;
 mod limits;
 mod log;
 mod numbers;
+mod seals;
 mod transport;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub use jwt::{JwtAlgorithm, JwtArgs};
 pub use limits::LimitArgs;
 pub use log::{LogArgs, LogFormat};
 pub use numbers::number;
+pub use seals::SealsDestination;
 pub use transport::TransportArgs;
 
 /// The settings of the time zone data.
@@ -96,6 +98,17 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_EVENTS", default_value_t = 90, value_parser = number::<u16>(1..=65_535, 90))]
     pub keep_events: u16,
 
+    /// How many days the audit log keeps an entry, at least as many as events are kept. Without this option entries are
+    /// kept for good
+    #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_AUDIT", value_parser = number::<u16>(1..=65_535, 3_650))]
+    pub keep_audit: Option<u16>,
+
+    /// Where the seals of the audit log are sent, so that somebody else can keep them: `log` for the server's log, or
+    /// the path of a file that lines are added to. `packwright audit verify --seals FILE` compares the database with
+    /// them
+    #[arg(long, value_name = "log|FILE", env = "PACKWRIGHT_AUDIT_SEALS", value_parser = seals::destination)]
+    pub audit_seals: Option<SealsDestination>,
+
     /// How many installations a release moves in one transaction at most. Each transaction is made so large that it
     /// takes about a quarter of a second, up to this number. Fewer keep other writes waiting for a shorter time
     #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = service::BATCH_SIZE, value_parser = number::<u64>(1..=10_000, service::BATCH_SIZE))]
@@ -126,6 +139,7 @@ impl ServeArgs {
             batch_size: self.batch_size,
             batch_time: Some(service::BATCH_TIME),
             keep_events_days: self.keep_events,
+            keep_audit_days: self.keep_audit,
         }
     }
 
@@ -141,6 +155,11 @@ impl ServeArgs {
         if !loopback && self.public_host.is_empty() {
             return Err("A listener that others can reach needs the host name that they use: give --public-host \
                         (PACKWRIGHT_PUBLIC_HOST), such as packs.example.com."
+                .into());
+        }
+        if self.keep_audit.is_some_and(|days| days < self.keep_events) {
+            return Err("Events and audit entries share their records: give --keep-audit (PACKWRIGHT_KEEP_AUDIT) at \
+                        least the days of --keep-events (PACKWRIGHT_KEEP_EVENTS)."
                 .into());
         }
         self.limits.check()?;
@@ -213,6 +232,8 @@ impl ServeArgs {
             ("release-days-ahead", self.release_days_ahead.to_string()),
             ("batch-size", self.batch_size.to_string()),
             ("keep-events", self.keep_events.to_string()),
+            ("keep-audit", self.keep_audit.map_or_else(|| "for good".to_owned(), |days| days.to_string())),
+            ("audit-seals", self.audit_seals.as_ref().map_or_else(String::new, ToString::to_string)),
             ("time-zone-data", zones),
             ("log-format", format.to_owned()),
             ("log", self.log.log.clone()),

@@ -714,6 +714,38 @@ CREATE TABLE log_record (
 CREATE INDEX log_record_of_account ON log_record (account_id, sequence);
 CREATE INDEX log_record_of_installation ON log_record (installation_id, sequence) WHERE installation_id IS NOT NULL;
 
+-- The chain of hashes over a publisher's audit entries: its last seal, and the last seal that was cut off with its
+-- entries because of their age. Without a foreign key, as a server must not stop at a damaged row.
+CREATE TABLE audit_chain (
+    publisher_id $uuid PRIMARY KEY,
+    end_number bigint NOT NULL,
+    -- The position of the last entry in the audit log.
+    end_position bigint NOT NULL,
+    end_hash $bytes NOT NULL,
+    cut_number bigint NOT NULL,
+    cut_position bigint NOT NULL,
+    cut_hash $bytes NOT NULL
+);
+
+-- Consecutive entries of a publisher that were sealed together. The hash of an entry is over its content and the hash
+-- of the publisher's entry before it. A seal keeps the last entry's hash; the others are computed from it.
+CREATE TABLE audit_seal (
+    publisher_id $uuid NOT NULL,
+    -- 1, 2, 3 … for each publisher.
+    number bigint NOT NULL,
+    first_position bigint NOT NULL,
+    last_position bigint NOT NULL,
+    entries bigint NOT NULL,
+    -- The latest time of an entry; null when no time can be read.
+    newest_at $instant,
+    -- Random, and shown to nobody: without it a reader could test guesses about entries that it may not see.
+    salt $uuid NOT NULL,
+    hash_before $bytes NOT NULL,
+    hash $bytes NOT NULL,
+    PRIMARY KEY (publisher_id, number)
+);
+CREATE UNIQUE INDEX audit_seal_by_position ON audit_seal (publisher_id, last_position);
+
 CREATE TABLE client_request (
     account_id $uuid NOT NULL REFERENCES account (id),
     mutation text NOT NULL,

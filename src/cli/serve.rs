@@ -19,6 +19,7 @@ use crate::http::connections::{self, ConnectionOptions};
 use crate::http::workload::WorkOptions;
 use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX};
 use crate::jwt::{Jwt, JwtSettings, Source};
+use crate::scheduler::sealing::seal_in_turn;
 use crate::service::Shared;
 use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
@@ -27,6 +28,7 @@ use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;
 
+use super::audit::{check_seals, seals_to};
 use super::ending::Signals;
 use super::notify::Supervisor;
 use super::{CliError, failed, files, print, welcome};
@@ -58,6 +60,7 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         options.settings = args.rules();
         options.zones = time_zones(&args)?;
         options.jwt = jwt_settings(&args.jwt)?;
+        options.seals_to = seals_to(args.audit_seals.as_ref())?;
         options.alone = true;
         options.migrate = !args.no_migrate;
         options.db = DbOptions::of_server(args.database.database_connections, args.limits.statement_timeout);
@@ -102,6 +105,7 @@ pub(super) async fn check(args: &ServeArgs) -> Result<(), CliError> {
     args.check().map_err(CliError::new)?;
     engine_options(args)?;
     time_zones(args)?;
+    check_seals(args.audit_seals.as_ref())?;
     if let Some(jwt) = jwt_settings(&args.jwt)?.filter(|jwt| matches!(jwt.source, Source::File(_))) {
         Jwt::open(jwt, Clock::system().now()).await.map_err(AppError::Jwks)?;
     }
@@ -157,6 +161,9 @@ async fn serve(
         let scheduler = app.scheduler.clone();
         move |ending| scheduler.clone().run(ending)
     }));
+    let services = app.services.clone();
+    let seals = move |ending| seal_in_turn(services.clone(), ending);
+    let sealing = tokio::spawn(supervise("the seals of the audit log", ending.clone(), seals));
     let jwt = app.services.jwt.clone().map(|jwt| {
         let clock = app.services.clock.clone();
         tokio::spawn(supervise("the keys of JWTs", ending.clone(), move |ending| {
@@ -176,8 +183,8 @@ async fn serve(
     let result = answer(args, listener, router, empty, end, scheduler, signaled).await;
     zones.abort();
     clock.abort();
+    sealing.abort();
     if let Some(jwt) = jwt {
-        // Aborting it leaves nothing incomplete.
         jwt.abort();
     }
     result
@@ -266,7 +273,6 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
         cors_origins: transport.cors_origin.clone(),
         graphiql: args.graphiql || args.demo,
         trusted_only: args.limits.trusted_documents.is_some(),
-        // The demo adds its own tokens.
         demo_tokens: Vec::new(),
         demo_world: None,
         body_limit: transport.body_limit,
@@ -343,7 +349,6 @@ where
         match tokio::spawn(start(ending.clone())).await {
             Ok(()) if *ending.borrow() => return,
             Ok(()) => tracing::error!(name, "the loop ended before the server"),
-            // The runtime shuts down.
             Err(error) if error.is_cancelled() => return,
             Err(error) => tracing::error!(name, %error, "the loop panicked"),
         }

@@ -17,7 +17,7 @@ use crate::service::Shared;
 use crate::service::accounts::save_token_uses;
 use crate::service::error::Failure;
 use crate::service::followup::{BatchFailure, Claimed, Turns, batches_at_once, claim_batch, has_one_writer};
-use crate::service::log::{begin_pruning, prune_events};
+use crate::service::log::{Cutoffs, begin_pruning, cut_audit, prune_events};
 use crate::service::releases::{Initiator, open_if_due, recompute_windows, reload_time_zones};
 use crate::store::followup::turns;
 use crate::store::releases::windows::{self, Publishers};
@@ -49,6 +49,8 @@ pub(super) struct State {
     pruned_at: Option<Instant>,
     /// The cutoff time of events that are being pruned; `None` when the pruning is done.
     pruning_until: Option<Instant>,
+    /// The same for audit entries.
+    cutting_until: Option<Instant>,
     zones_read_at: Option<Instant>,
     windows_computed_at: Option<Instant>,
 }
@@ -164,16 +166,23 @@ impl Scheduler {
         passed
     }
 
-    /// Removes old rows once an hour. Each pass prunes a part of the events.
+    /// Removes old rows once an hour. Each pass prunes a part of the logs.
     async fn begin_pruning(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
         if !recent(state.pruned_at, now) {
-            state.pruning_until = Some(begin_pruning(&self.services).await?);
+            let Cutoffs { events, entries } = begin_pruning(&self.services).await?;
+            (state.pruning_until, state.cutting_until) = (Some(events), entries);
             state.pruned_at = Some(now);
         }
         if let Some(until) = state.pruning_until
             && prune_events(&self.services, until).await?
         {
             state.pruning_until = None;
+        }
+        // After the events, because the records of a batch go when both logs have done without them.
+        if let (None, Some(until)) = (state.pruning_until, state.cutting_until)
+            && cut_audit(&self.services, until).await?
+        {
+            state.cutting_until = None;
         }
         Ok(())
     }

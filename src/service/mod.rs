@@ -51,11 +51,13 @@ pub struct Settings {
     pub batch_time: Option<std::time::Duration>,
     /// How many days events are kept, at least 1 (R49).
     pub keep_events_days: u16,
+    /// How many days audit entries are kept, at least as many as events; `None` for good (R51).
+    pub keep_audit_days: Option<u16>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { release_days_ahead: 365, batch_size: 250, batch_time: None, keep_events_days: 90 }
+        Self { release_days_ahead: 365, batch_size: 250, batch_time: None, keep_events_days: 90, keep_audit_days: None }
     }
 }
 
@@ -75,6 +77,8 @@ pub struct Services {
     pub token_uses: crate::service::accounts::TokenUses,
     /// Watches the tokens of open subscriptions.
     pub token_watch: crate::service::accounts::TokenWatch,
+    /// Where seals of the audit log are sent.
+    pub seals_to: log::SealsTo,
     /// Checks JWTs, if an issuer is trusted.
     pub jwt: Option<Arc<Jwt>>,
 }

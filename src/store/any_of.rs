@@ -71,6 +71,16 @@ fn array<T>(values: impl IntoIterator<Item = T>, write: impl Fn(&mut String, T))
     Expr::val(array)
 }
 
+fn any_of_numbers(kind: DatabaseKind, column: Expr, numbers: impl IntoIterator<Item = i64>) -> Expr {
+    match kind {
+        DatabaseKind::Sqlite => column.is_in(numbers),
+        DatabaseKind::Postgresql => {
+            let write = |array: &mut String, number: i64| array.push_str(&number.to_string());
+            column.eq(PgFunc::any(array(numbers, write).cast_as("bigint[]")))
+        }
+    }
+}
+
 impl Reader {
     /// [`any_of`] for this database.
     pub(in crate::store) fn any_of(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
@@ -89,13 +99,7 @@ impl Reader {
 
     /// Like [`Reader::any_of`], for numbers.
     pub(in crate::store) fn any_of_numbers(&self, column: Expr, numbers: impl IntoIterator<Item = i64>) -> Expr {
-        match self.kind() {
-            DatabaseKind::Sqlite => column.is_in(numbers),
-            DatabaseKind::Postgresql => {
-                let write = |array: &mut String, number: i64| array.push_str(&number.to_string());
-                column.eq(PgFunc::any(array(numbers, write).cast_as("bigint[]")))
-            }
-        }
+        any_of_numbers(self.kind(), column, numbers)
     }
 }
 
@@ -107,9 +111,17 @@ impl<S: Copy> Snapshot<S> {
 }
 
 impl Tx {
+    fn kind(&self) -> DatabaseKind {
+        if self.is_postgresql() { DatabaseKind::Postgresql } else { DatabaseKind::Sqlite }
+    }
+
     /// [`any_of`] for this database.
     pub(in crate::store) fn any_of(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
-        let kind = if self.is_postgresql() { DatabaseKind::Postgresql } else { DatabaseKind::Sqlite };
-        any_of(kind, column, ids)
+        any_of(self.kind(), column, ids)
+    }
+
+    /// Like [`Tx::any_of`], for numbers.
+    pub(in crate::store) fn any_of_numbers(&self, column: Expr, numbers: impl IntoIterator<Item = i64>) -> Expr {
+        any_of_numbers(self.kind(), column, numbers)
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod audit_log;
 pub(crate) mod audit_readers;
+pub(crate) mod audit_retention;
 pub(crate) mod commit_order;
 pub(crate) mod event_log;
 pub(crate) mod events;
@@ -19,4 +20,7 @@ pub(crate) mod recorded_rows;
 pub(crate) mod records;
 pub(crate) mod records_read;
 pub(crate) mod retention;
+pub(crate) mod seal_rules;
+pub(crate) mod seal_tampering;
+pub(crate) mod sealing;
 pub(crate) mod unexpected_events;

@@ -1,5 +1,6 @@
 //! The program as an operator runs it: commands, options, starts and ends, the demo and the seed.
 
+pub(crate) mod audit_verify;
 pub(crate) mod backups;
 pub(crate) mod command_line_ids;
 pub(crate) mod config_file;

@@ -4,6 +4,8 @@ mod audit;
 mod event;
 mod record;
 mod retention;
+mod seal;
+mod verifying;
 
 pub(crate) use audit::{AuditEntry, CHANGES_MAX, Change, Recorded, Subject, SubjectKey};
 pub use event::{Audience, EventData, EventKind, NewEvent, Position, Progress};
@@ -11,3 +13,6 @@ pub(crate) use event::{Event, WindowFacts};
 pub use record::IdRange;
 pub(crate) use record::{Class, EntryClass, EventClass, INSTALLATION, Record, VersionAfter};
 pub use retention::next_cutoff;
+pub(crate) use seal::last_old;
+pub use seal::{Canonical, Chain, ChainPlace, Hash, Link, SEAL_MAX, Seal};
+pub use verifying::{Broken, Verification, Verified};

@@ -80,6 +80,11 @@ impl AuditEntry {
     async fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
+
+    /// A SHA-256 over this entry and the hash of the entry before it in its publisher's log, in hexadecimal digits; null until it is sealed.
+    async fn hash(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        Ok(ctx.loaders().log.hashes.one(self.0.id).await.or_failure()?.map(|hash| hash.to_string()))
+    }
 }
 
 impl AuditEntry {

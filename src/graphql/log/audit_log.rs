@@ -90,6 +90,8 @@ pub(crate) async fn audit_connection(
     let request = args.request(ctx, audit::NEWEST)?;
     let filter = filter.unwrap_or_default().read(ctx).await?;
     let page = audit::page(&ctx.snapshot()?, &filter, request).await.or_failure()?;
-    let page = page.ok_or_else(|| bad_input("`after` or `before` is a cursor of another account's log."))?;
+    let page = page.ok_or_else(|| {
+        bad_input("`after` or `before` is a cursor of another account's log, or its entry is no longer kept.")
+    })?;
     Ok(AuditEntryConnection::of(page, AuditEntry::from))
 }

@@ -1,7 +1,11 @@
-//! The subjects of audit entries, and how long the logs are kept.
+//! The subjects of audit entries, the seals of the audit log, and how long the logs are kept.
 
 mod retention;
+mod sealing;
 mod subject;
+mod verifying;
 
-pub(crate) use retention::{begin_pruning, prune_events};
+pub(crate) use retention::{Cutoffs, begin_pruning, cut_audit, prune_events};
+pub use sealing::{SealsTo, seal_entries};
 pub(crate) use subject::Subject;
+pub use verifying::{SentSeal, VerifiedLog, verify_audit};

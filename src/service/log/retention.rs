@@ -1,4 +1,4 @@
-//! Removes old events and old client request ids. Audit entries are kept forever.
+//! Removes old events, old client request ids, and old audit entries if the operator doesn't keep them for good.
 
 use chrono::Duration;
 
@@ -7,7 +7,7 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::store::installations::write_counts::ROWS_MAX;
 use crate::store::installations::{tallies, write_counts as counts};
-use crate::store::log::retention;
+use crate::store::log::{audit_retention, retention, seals};
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::requests;
@@ -19,15 +19,23 @@ const BATCHES: u32 = 20;
 /// The most packs, and the most releases, whose counts one pass compacts.
 const PACKS: u64 = 1_000;
 
-/// Begins a pass: deletes expired client request ids, and compacts counts. Returns the time before which events are to
-/// be removed.
-pub(crate) async fn begin_pruning(cx: &Services) -> Result<Instant, Failure> {
+/// The times before which the logs are to be pruned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cutoffs {
+    pub(crate) events: Instant,
+    /// `None` if audit entries are kept for good.
+    pub(crate) entries: Option<Instant>,
+}
+
+/// Begins a pass: deletes expired client request ids, and compacts counts.
+pub(crate) async fn begin_pruning(cx: &Services) -> Result<Cutoffs, Failure> {
     let tx = cx.db.begin().await?;
     let passes_by = retention::begin_pass(&tx, cx.clock.now()).await?;
     tx.commit().await?;
     requests::forget_old(&cx.db, passes_by).await?;
     compact_counts(cx).await?;
-    Ok(passes_by - Duration::days(cx.settings.keep_events_days.into()))
+    let before = |days: u16| passes_by - Duration::days(days.into());
+    Ok(Cutoffs { events: before(cx.settings.keep_events_days), entries: cx.settings.keep_audit_days.map(before) })
 }
 
 /// Compacts the counts of packs and releases that have many rows: each installing and uninstalling adds one.
@@ -63,4 +71,24 @@ pub(crate) async fn prune_events(cx: &Services, before: Instant) -> Result<bool,
         }
     }
     Ok(false)
+}
+
+/// Cuts old audit entries off, with their seals, in transactions of one publisher each. Returns false if there is more
+/// to cut.
+pub(crate) async fn cut_audit(cx: &Services, before: Instant) -> Result<bool, Failure> {
+    let mut cuts = 0;
+    for chain in seals::chains(&cx.db.whole_server()).await? {
+        loop {
+            if cuts == BATCHES {
+                return Ok(false);
+            }
+            let tx = cx.db.begin().await?;
+            if audit_retention::cut(&tx, chain.publisher_id, before).await? == 0 {
+                break;
+            }
+            tx.commit().await?;
+            cuts += 1;
+        }
+    }
+    Ok(true)
 }

@@ -52,7 +52,7 @@ impl AuditFilter {
 }
 
 /// The condition that an entry belongs to the reader's log: it carries the reader's id.
-fn of_reader(scope: Scope) -> Expr {
+pub(in crate::store) fn of_reader(scope: Scope) -> Expr {
     match scope {
         Scope::Publisher(scope) => col(entry::Column::PublisherId).eq(scope.publisher_id().0),
         Scope::Managed(scope) => col(entry::Column::AccountId).eq(scope.account_id().0),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use entity::{account, event, event_floor, event_log, log_batch, log_record, past_visibility};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use crate::domain::Instant;
 use crate::domain::log::{Audience, next_cutoff};
 use crate::store::convert::Stored as _;
 use crate::store::locks::locked;
+use crate::store::log::audit_retention::remove_batches;
 use crate::store::log::record_rows;
 use crate::store::tolerant::EventLine;
 use crate::store::{StoreError, StoreResult, Tx};
@@ -83,7 +84,12 @@ pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) ->
     let begin = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?.pruned_to;
     let Some((end, count)) = oldest(tx, (begin, limit), now, before).await? else { return Ok(0) };
     raise_floors(tx, begin, end).await?;
-    // Records stay for the audit log. `pruned_to` says that their events are pruned.
+    // Records with entries stay for the audit log. `pruned_to` says that their events are pruned.
+    let without_entries = Condition::all()
+        .add(log_batch::Column::FirstSequence.gt(begin))
+        .add(log_batch::Column::FirstSequence.lte(end))
+        .add(log_batch::Column::FirstEntry.is_null());
+    remove_batches(tx, without_entries).await?;
     event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
     // Intervals without stored events are no longer needed.
     past_visibility::Entity::delete_many()

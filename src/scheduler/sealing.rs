@@ -1,0 +1,40 @@
+//! Seals new audit entries about once a second (R51), beside the passes of the scheduler: a long rollout must not keep
+//! its entries unsealed, and no writer waits for a seal.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::backoffs;
+use crate::service::Shared;
+use crate::service::log::seal_entries;
+
+/// The pause between two looks for new entries.
+const LOOK: Duration = Duration::from_secs(1);
+/// The longest pause after failures.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Seals entries until `ending` is true. What is left then is sealed by another server, or after the next start.
+pub async fn seal_in_turn(services: Shared, mut ending: watch::Receiver<bool>) {
+    let mut failures = 0;
+    loop {
+        let begun = tokio::time::Instant::now();
+        let pause = match seal_entries(&services).await {
+            Ok(is_behind) => {
+                failures = 0;
+                // After an hour without a server there is much to seal. Others have as much of the processor meanwhile.
+                if is_behind { begun.elapsed().min(LOOK) } else { LOOK }
+            }
+            Err(failure) => {
+                failures = (failures + 1).min(16);
+                let pause = backoffs::pause_after(failures).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                tracing::error!(?failure, ?pause, "audit entries can't be sealed; it is tried again after a pause");
+                pause
+            }
+        };
+        tokio::select! {
+            _ = ending.wait_for(|ending| *ending) => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

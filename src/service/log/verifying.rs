@@ -1,0 +1,91 @@
+//! Checks the audit log against its seals (R51).
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::domain::accounts::Account;
+use crate::domain::id::AccountId;
+use crate::domain::log::{Chain, Hash, Verification, Verified};
+use crate::service::Services;
+use crate::service::error::Failure;
+use crate::store::accounts::write as accounts;
+use crate::store::log::seals;
+
+/// A seal that was sent away, from a line of the file that keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentSeal {
+    pub publisher: AccountId,
+    pub number: i64,
+    pub hash: Hash,
+}
+
+impl SentSeal {
+    /// The seal on a line of JSON, from a file of seals or from the server's log. `None` for a line about something else.
+    #[must_use]
+    pub fn read(line: &str) -> Option<Self> {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        let text = |name: &str| line.get(name).and_then(serde_json::Value::as_str);
+        let publisher: Uuid = text("publisher")?.parse().ok()?;
+        let digits = text("hash")?;
+        let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+        let bytes: Option<Vec<_>> = (0..digits.len()).step_by(2).map(byte).collect();
+        Some(Self { publisher: publisher.into(), number: line.get("seal")?.as_i64()?, hash: Hash::read(&bytes?)? })
+    }
+}
+
+/// How far the log of a publisher is what was sealed.
+#[derive(Clone, Debug)]
+pub struct VerifiedLog {
+    /// The publisher; `None` if there is no such account.
+    pub account: Option<Account>,
+    pub verified: Verified,
+}
+
+/// Checks the logs of all publishers, each up to its first broken place. Reads the whole log, in one state of the
+/// database.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn verify_audit(cx: &Services, sent: &[SentSeal]) -> Result<Vec<VerifiedLog>, Failure> {
+    let source = cx.db.whole_server().one_state();
+    let sealed_to = seals::sealed_to(&source).await?;
+    let mut checks: BTreeMap<AccountId, Verification> = BTreeMap::new();
+    let begin = |chain: Chain| {
+        let of_publisher = sent.iter().filter(|seal| seal.publisher == chain.publisher_id);
+        Verification::new(chain, sealed_to, of_publisher.map(|seal| (seal.number, seal.hash)).collect())
+    };
+    let known = seals::chains(&source).await?.into_iter();
+    checks.extend(known.map(|chain| (chain.publisher_id, begin(chain))));
+    for seal in sent {
+        checks.entry(seal.publisher).or_insert_with(|| begin(Chain::empty(seal.publisher)));
+    }
+    let mut position = i64::MIN;
+    while let Some((links, read_to)) = seals::links_after(&source, position).await? {
+        position = read_to;
+        for link in links {
+            let check = checks.entry(link.publisher_id).or_insert_with(|| begin(Chain::empty(link.publisher_id)));
+            if let Some(number) = check.wants_seals_after() {
+                check.add_seals(seals::seals_after(&source, link.publisher_id, number).await?);
+            }
+            check.add_entry(link);
+        }
+    }
+    let mut position = i64::MIN;
+    while let Some((strays, searched_to)) = seals::strays_after(&source, position).await? {
+        position = searched_to;
+        for (publisher, position) in strays {
+            checks.entry(publisher).or_insert_with(|| begin(Chain::empty(publisher))).add_stray(position);
+        }
+    }
+    let accounts = accounts::all(&source).await?;
+    let mut logs = Vec::new();
+    for (publisher, mut check) in checks {
+        if let Some(number) = check.wants_seals_after() {
+            check.add_seals(seals::seals_after(&source, publisher, number).await?);
+        }
+        let account = accounts.iter().find(|account| account.id == publisher).cloned();
+        logs.push(VerifiedLog { account, verified: check.end() });
+    }
+    Ok(logs)
+}
