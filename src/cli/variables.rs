@@ -11,8 +11,8 @@ use super::sources::{CONFIG, Sources};
 
 /// Parses the command line, the environment variables and the configuration file. Ends the process if they are invalid.
 pub(super) fn parse<T: CommandFactory + FromArgMatches>() -> (T, Sources) {
-    let line: Vec<OsString> = std::env::args_os().collect();
     let mut command = T::command();
+    let line = config_after_command(std::env::args_os().collect(), &command);
     let mut sources = Sources::default();
     if !asks_for_help(&line) {
         let read = Sources::read(&command, target(&command, &line), &line);
@@ -24,6 +24,19 @@ pub(super) fn parse<T: CommandFactory + FromArgMatches>() -> (T, Sources) {
         T::from_arg_matches(&matches)
     });
     (parsed.unwrap_or_else(|error| explained(error, &command, &line).exit()), sources)
+}
+
+/// Moves `--config FILE` from before a command to after it: no other option may stand there.
+fn config_after_command(mut line: Vec<OsString>, command: &Command) -> Vec<OsString> {
+    let words = match line.get(1).and_then(|word| word.to_str()?.strip_prefix("--")?.strip_prefix(CONFIG)) {
+        Some("") => 2,
+        Some(value) if value.starts_with('=') => 1,
+        _ => return line,
+    };
+    if line.get(1 + words).is_some_and(|word| command.find_subcommand(word).is_some()) {
+        line[1..2 + words].rotate_left(words);
+    }
+    line
 }
 
 /// Whether the line asks for a text about the program, which no setting may stop.

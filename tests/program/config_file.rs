@@ -74,7 +74,12 @@ async fn the_file_is_named_by_an_option_of_each_command_or_by_a_variable() {
     assert!(migrated.status.success() && folder.path().join("own.db").is_file(), "{}", text_of(&migrated));
     let listed = program(&["account", "list"]).env("PACKWRIGHT_CONFIG", path).output().await.expect("it runs");
     assert!(listed.status.success(), "{}", text_of(&listed));
-    let checked = program(&["check-config", &format!("--config={path}")]).output().await.expect("it runs");
+    let joined = format!("--config={path}");
+    for arguments in [&["--config", path, "account", "list"][..], &[&joined, "account", "list"]] {
+        let listed = program(arguments).output().await.expect("it runs");
+        assert!(listed.status.success(), "{arguments:?}: {}", text_of(&listed));
+    }
+    let checked = program(&["check-config", &joined]).output().await.expect("it runs");
     assert_eq!(line(&text_of(&checked), "max-cost").0, "4321");
     let server = Program::start_with(&[], &[("PACKWRIGHT_CONFIG", path), ("PACKWRIGHT_MAX_CSOT", "1")]).await;
     assert_eq!(server.send(Ask::new("GET", "/readyz")).await.status, 200);
