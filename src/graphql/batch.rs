@@ -42,7 +42,8 @@ impl Base {
 }
 
 type Answer<V> = Result<Option<V>, Failure>;
-type CacheLookup<K, V> = dyn Fn(&K) -> Option<V> + Send + Sync;
+/// The value of a key, `Some(None)` if it is known that there is none, or `None` if it must be read.
+type CacheLookup<K, V> = dyn Fn(&K) -> Option<Option<V>> + Send + Sync;
 type Read<K, V> = dyn Fn(Vec<K>) -> BoxFuture<'static, StoreResult<HashMap<K, V>>> + Send + Sync;
 
 /// A loader for one kind of key. It waits for the other resolvers of the same step, and reads all of their keys
@@ -108,6 +109,16 @@ where
         snapshot: Option<Snapshot<S>>,
         look_up: impl Fn(&Snapshot<S>, &K) -> Option<V> + Send + Sync + 'static,
     ) -> Self {
+        self.with_answers(snapshot, move |snapshot, key| look_up(snapshot, key).map(Some))
+    }
+
+    /// Adds a lookup that can also say that a key has no value. Keys that it knows need no batch.
+    #[must_use]
+    pub fn with_answers<S: Copy + Send + Sync + 'static>(
+        self,
+        snapshot: Option<Snapshot<S>>,
+        look_up: impl Fn(&Snapshot<S>, &K) -> Option<Option<V>> + Send + Sync + 'static,
+    ) -> Self {
         Self { look_up: Some(Box::new(move |key| look_up(snapshot.as_ref()?, key))), ..self }
     }
 
@@ -143,8 +154,8 @@ where
 
     /// Loads the value of a key; `None` if there is none. Fails if the batch fails.
     pub async fn one(&self, key: K) -> Result<Option<V>, Failure> {
-        if let Some(value) = self.look_up.as_ref().and_then(|look_up| look_up(&key)) {
-            return Ok(Some(value));
+        if let Some(known) = self.look_up.as_ref().and_then(|look_up| look_up(&key)) {
+            return Ok(known);
         }
         // Boxed, because every field that loads something holds this future, and the framework copies the largest
         // future of a type's fields for each of them.
@@ -163,7 +174,7 @@ where
 
     /// Whether the cache has the key's value.
     pub fn is_cached(&self, key: &K) -> bool {
-        self.look_up.as_ref().is_some_and(|look_up| look_up(key).is_some())
+        self.look_up.as_ref().is_some_and(|look_up| look_up(key).flatten().is_some())
     }
 
     fn loader(&self) -> &Loader<K, Answer<V>, Run<K, V>> {

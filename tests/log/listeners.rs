@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use packwright::service::Settings;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::log::listener_log::append_copies;
 use crate::support::rows::tables;
-use crate::support::{At, Managed, Subscription, TestApp};
+use crate::support::{At, Managed, Setup, Subscription, TestApp};
 
 /// How long to wait before a test fails. A correct server needs far less.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -105,6 +106,61 @@ async fn an_announcement_costs_the_same_statements_however_many_accounts_hear_it
         costs.push(cost);
     }
     costs[1].assert_no_more_than(&costs[0]);
+}
+
+/// An app whose batches have one installation: most of a small install base is without an offer when a release is
+/// canceled, and then the release is hidden from these accounts.
+async fn slow_offers() -> TestApp {
+    let settings = Settings { batch_size: 1, ..Settings::default() };
+    TestApp::with(Setup { settings, ..Setup::default() }).await
+}
+
+#[tokio::test]
+async fn a_canceled_release_costs_the_same_statements_however_many_accounts_hear_of_it() {
+    let app = slow_offers().await;
+    let accounts = accounts(&app, 30).await;
+    let installed = app.installed_pack("Orders", &accounts.iter().collect::<Vec<_>>()).await;
+    let mut costs = Vec::new();
+    for count in [8, 30] {
+        let release = app.update_on(&installed.pack, "2026-12-01").await;
+        let mut listeners = listen(&app, &accounts[..count], SHOWN).await;
+        // The first announcement after a while is read from the log.
+        announce(&app, &release, "2026-12-04", &mut listeners).await;
+        app.cancel(&release).await;
+        let (items, cost) = Cost::of(&app, join_all(listeners.iter_mut().map(Subscription::next))).await;
+        let mut hidden = 0;
+        for item in &items {
+            assert_eq!(item.at("/releaseAnnounced/kind"), "RELEASE_CANCELED", "{item:#}");
+            assert_eq!(item.at("/releaseAnnounced/pack/name"), "Orders", "{item:#}");
+            hidden += usize::from(item.at("/releaseAnnounced/release").is_null());
+        }
+        assert!(hidden > count / 2, "the release is hidden from {hidden} of {count}");
+        drop(listeners);
+        costs.push(cost);
+    }
+    costs[1].assert_no_more_than(&costs[0]);
+}
+
+#[tokio::test]
+async fn r02_of_a_canceled_release_each_account_is_shown_what_it_may_see() {
+    let app = slow_offers().await;
+    let accounts = accounts(&app, 8).await;
+    let installed = app.installed_pack("Orders", &accounts.iter().collect::<Vec<_>>()).await;
+    let release = app.update_on(&installed.pack, "2026-12-01").await;
+    let mut listeners = listen(&app, &accounts, SHOWN).await;
+    announce(&app, &release, "2026-12-04", &mut listeners).await;
+    app.cancel(&release).await;
+    let items = join_all(listeners.iter_mut().map(Subscription::next)).await;
+    let id = packwright::domain::id::ReleaseId(crate::support::uuid_of(&release));
+    let id = packwright::graphql::ids::Gid::AnnouncedRelease(id).encode().0;
+    let (mut shown, mut hidden) = (0, 0);
+    for (account, item) in accounts.iter().zip(&items) {
+        let read = app.gql(&account.token, "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await;
+        let (in_event, in_query) = (item.at("/releaseAnnounced/release").is_null(), read.at("/node").is_null());
+        assert_eq!(in_event, in_query, "{}: what is read for all is what each would read", account.name);
+        *if in_event { &mut hidden } else { &mut shown } += 1;
+    }
+    assert!(shown > 0 && hidden > 0, "{shown} accounts had an offer, {hidden} had none");
 }
 
 #[tokio::test]

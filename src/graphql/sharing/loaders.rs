@@ -55,7 +55,7 @@ impl SharingLoaders {
             announced_releases: Batch::of_managed(base, async |snapshot, ids| {
                 available::releases_by_ids(&snapshot, &ids).await
             })
-            .with_cache(base.of_managed(), look_up(base, VisibleToMany::release)),
+            .with_answers(base.of_managed(), look_up(base, VisibleToMany::release)),
         }
     }
 }

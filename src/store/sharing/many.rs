@@ -1,7 +1,8 @@
 //! What many managed accounts see of one pack, read at once for an event that all of them are shown (R2).
 //!
 //! The conditions are those of [`available`](super::available), for as much as an announcement reaches. An account that
-//! finds nothing here is shown the event from a state of its own.
+//! doesn't find the pack or the version here is shown the event from a state of its own. That a release is hidden is
+//! known here, because that is so for all accounts after a cancellation.
 
 use std::collections::HashMap;
 
@@ -30,7 +31,8 @@ const ACCOUNTS_MAX: usize = 30_000;
 /// A pack, and what each of many accounts has to do with it.
 pub struct VisibleToMany {
     pack: Option<Pack>,
-    releases: HashMap<ReleaseId, Release>,
+    /// The releases that were asked for; `None` for one that isn't there.
+    releases: HashMap<ReleaseId, Option<Release>>,
     versions: HashMap<PackVersionId, PackVersion>,
     accounts: HashMap<AccountId, Facts>,
     now: Instant,
@@ -91,17 +93,18 @@ impl VisibleToMany {
         Some(AvailablePack { pack: pack.clone(), granted: facts.is_granted, installed: !facts.installed.is_empty() })
     }
 
-    /// The release, if the account may see it.
+    /// The release; `Some(None)` if the account may not see it. `None` if that can't be told from what was read.
     #[must_use]
-    pub fn release(&self, scope: ManagedScope, id: ReleaseId) -> Option<Release> {
+    pub fn release(&self, scope: ManagedScope, id: ReleaseId) -> Option<Option<Release>> {
         let (pack, facts) = self.seen(scope)?;
+        let release = self.releases.get(&id)?;
         let is_pending = pack.standing.pending.is_some_and(|pending| pending.release_id == id);
         let current = pack.standing.at(self.now).current_version;
-        let is_current = self.releases.get(&id).is_some_and(|release| current == Some(release.version_id));
+        let is_current = release.as_ref().is_some_and(|release| current == Some(release.version_id));
         let is_open = is_pending || is_current && pack.standing.running_release == Some(id);
         let is_announced = is_open && facts.is_granted && !facts.installed.is_empty();
         let came = || facts.updates.iter().any(|update| update.release == id && facts.shows(update));
-        (is_announced || came()).then(|| self.releases.get(&id).cloned()).flatten()
+        Some(release.clone().filter(|_| is_announced || came()))
     }
 
     /// The version, if the account may see it.
@@ -134,13 +137,13 @@ pub async fn seen_by(
         .filter(col(release::Column::PackId).eq(pack.0))
         .all(server.conn())
         .await?;
-    let releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
+    let found_releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
     let standing = found.as_ref().map(|pack| pack.standing);
     let of_pack = standing.into_iter().flat_map(|stored| {
         let standing = stored.at(now);
         [standing.current_version, standing.offered_version(), stored.pending.map(|pending| pending.version_id)]
     });
-    let version_ids = of_pack.flatten().chain(releases.iter().map(|release| release.version_id)).map(|id| id.0);
+    let version_ids = of_pack.flatten().chain(found_releases.iter().map(|release| release.version_id)).map(|id| id.0);
     let versions = version::Entity::find()
         .filter(server.reader().any_of(col(version::Column::Id), version_ids))
         .all(server.conn())
@@ -209,9 +212,11 @@ pub async fn seen_by(
             facts.entry(account.into()).or_default().updates.push(Update { release, from, to, state, is_not_entitled });
         }
     }
+    let mut releases: HashMap<_, _> = releases.iter().map(|id| (*id, None)).collect();
+    releases.extend(found_releases.into_iter().map(|release| (release.id, Some(release))));
     Ok(VisibleToMany {
         pack: found,
-        releases: releases.into_iter().map(|release| (release.id, release)).collect(),
+        releases,
         versions: versions.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect(),
         accounts: facts,
         now,
