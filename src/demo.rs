@@ -13,7 +13,6 @@ mod world;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use chrono::Duration;
-use futures_util::future;
 use tokio::sync::watch;
 
 use crate::app::{App, AppError, AppOptions};
@@ -22,7 +21,6 @@ use crate::domain::Instant;
 use crate::domain::refusal::Refusal;
 use crate::graphql::ResetDemo;
 use crate::http::{self, DemoToken, EngineOptions, HttpOptions, Router};
-use crate::scheduler::sealing::seal_in_turn;
 use crate::service::Settings;
 use crate::service::error::{Error, Failure};
 use crate::store::StoreError;
@@ -198,25 +196,21 @@ impl Demo {
         http::replaceable(move || demo.world().router.clone())
     }
 
-    /// Runs the loops of the current world, and of each world that replaces it, until `ending` is true. Then the
+    /// Runs the scheduler of the current world, and of each world that replaces it, until `ending` is true. Then the
     /// current world's subscriptions end.
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         while !*ending.borrow() {
             let world = self.world();
-            let (app, ending_of_world) = (&world.app, || world.ending.subscribe());
-            let running = future::join(
-                app.scheduler.clone().run(ending_of_world()),
-                seal_in_turn(app.services.clone(), ending_of_world()),
-            );
-            tokio::pin!(running);
+            let scheduler = world.app.scheduler.clone().run_and_seal(world.ending.subscribe());
+            tokio::pin!(scheduler);
             let ends = tokio::select! {
-                _ = &mut running => false,
+                () = &mut scheduler => false,
                 _ = ending.wait_for(|ending| *ending) => true,
             };
             if ends {
                 self.world().ending.send_replace(true);
                 world.ending.send_replace(true);
-                running.await;
+                scheduler.await;
             }
         }
     }

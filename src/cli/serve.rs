@@ -19,7 +19,6 @@ use crate::http::connections::{self, ConnectionOptions};
 use crate::http::workload::WorkOptions;
 use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX};
 use crate::jwt::{Jwt, JwtSettings, Source};
-use crate::scheduler::sealing::seal_in_turn;
 use crate::service::Shared;
 use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
@@ -159,11 +158,8 @@ async fn serve(
     let (end, ending) = watch::channel(false);
     let scheduler = tokio::spawn(supervise("scheduler", ending.clone(), {
         let scheduler = app.scheduler.clone();
-        move |ending| scheduler.clone().run(ending)
+        move |ending| scheduler.clone().run_and_seal(ending)
     }));
-    let services = app.services.clone();
-    let seals = move |ending| seal_in_turn(services.clone(), ending);
-    let sealing = tokio::spawn(supervise("the seals of the audit log", ending.clone(), seals));
     let jwt = app.services.jwt.clone().map(|jwt| {
         let clock = app.services.clock.clone();
         tokio::spawn(supervise("the keys of JWTs", ending.clone(), move |ending| {
@@ -183,8 +179,8 @@ async fn serve(
     let result = answer(args, listener, router, empty, end, scheduler, signaled).await;
     zones.abort();
     clock.abort();
-    sealing.abort();
     if let Some(jwt) = jwt {
+        // Aborting it leaves nothing incomplete.
         jwt.abort();
     }
     result
@@ -273,6 +269,7 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
         cors_origins: transport.cors_origin.clone(),
         graphiql: args.graphiql || args.demo,
         trusted_only: args.limits.trusted_documents.is_some(),
+        // The demo adds its own tokens.
         demo_tokens: Vec::new(),
         demo_world: None,
         body_limit: transport.body_limit,
@@ -349,6 +346,7 @@ where
         match tokio::spawn(start(ending.clone())).await {
             Ok(()) if *ending.borrow() => return,
             Ok(()) => tracing::error!(name, "the loop ended before the server"),
+            // The runtime shuts down.
             Err(error) if error.is_cancelled() => return,
             Err(error) => tracing::error!(name, %error, "the loop panicked"),
         }

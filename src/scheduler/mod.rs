@@ -7,7 +7,7 @@
 pub mod advance;
 mod backoffs;
 mod failure_log;
-pub mod sealing;
+mod sealing;
 mod tick;
 
 use std::sync::Arc;

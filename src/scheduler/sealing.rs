@@ -1,10 +1,12 @@
 //! Seals new audit entries about once a second (R51), beside the passes of the scheduler: a long rollout must not keep
 //! its entries unsealed, and no writer waits for a seal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::Scheduler;
 use super::backoffs;
 use crate::service::Shared;
 use crate::service::log::seal_entries;
@@ -14,12 +16,24 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+impl Scheduler {
+    /// Runs the scheduler, and seals entries beside it.
+    pub async fn run_and_seal(self: Arc<Self>, ending: watch::Receiver<bool>) {
+        tokio::join!(self.clone().run(ending.clone()), seal_in_turn(self.services.clone(), ending));
+    }
+}
+
 /// Seals entries until `ending` is true. What is left then is sealed by another server, or after the next start.
-pub async fn seal_in_turn(services: Shared, mut ending: watch::Receiver<bool>) {
+async fn seal_in_turn(services: Shared, mut ending: watch::Receiver<bool>) {
     let mut failures = 0;
     loop {
         let begun = tokio::time::Instant::now();
-        let pause = match seal_entries(&services).await {
+        let sealed = tokio::select! {
+            sealed = seal_entries(&services) => sealed,
+            // Nothing is half done: a transaction without its commit is rolled back.
+            _ = ending.wait_for(|ending| *ending) => return,
+        };
+        let pause = match sealed {
             Ok(is_behind) => {
                 failures = 0;
                 // After an hour without a server there is much to seal. Others have as much of the processor meanwhile.
