@@ -1,6 +1,10 @@
 //! The composition root: builds the parts of a server in the right order, and connects them.
 
+mod readiness;
+mod scrape;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -9,9 +13,10 @@ use futures_util::stream::BoxStream;
 use crate::clock::Clock;
 use crate::events::hub::Hub;
 use crate::graphql::{self, ResetDemo};
-use crate::http::{self, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions};
+use crate::http::{self, AdminOptions, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions, NotReady};
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings};
+use crate::metrics::{Metrics, Sample};
 use crate::scheduler::Scheduler;
 use crate::service::accounts::authenticate;
 use crate::service::clock::Reference;
@@ -21,6 +26,9 @@ use crate::service::log::SealsTo;
 use crate::service::{Services, Settings, Shared};
 use crate::store::{Db, DbOptions, MigrationError, ServedFile, StoreError, Unusable};
 use crate::zones::TimeZones;
+
+use readiness::Readiness;
+use scrape::Scrape;
 
 /// The options from which [`App::build`] builds a server.
 pub struct AppOptions {
@@ -49,6 +57,11 @@ pub struct AppOptions {
     pub seals_to: SealsTo,
     /// Moves an installation to a version. Tests inject one that fails.
     pub mover: Arc<dyn Mover>,
+    pub metrics: Arc<Metrics>,
+    /// How long the numbers that a scrape reads from the database are good for.
+    pub metrics_read_every: Duration,
+    /// For how long new events may not be readable before the server isn't ready.
+    pub events_behind: Duration,
 }
 
 impl AppOptions {
@@ -69,6 +82,9 @@ impl AppOptions {
             jwt: None,
             seals_to: SealsTo::default(),
             mover: Arc::new(NoFaults),
+            metrics: Arc::new(Metrics::on()),
+            metrics_read_every: scrape::EVERY,
+            events_behind: readiness::EVENTS_BEHIND,
         }
     }
 }
@@ -114,7 +130,8 @@ impl App {
             db.close().await?;
             migrated?;
         }
-        let db = Db::connect(&options.database_url, options.db).await?;
+        let db_options = DbOptions { metrics: options.metrics.clone(), ..options.db };
+        let db = Db::connect(&options.database_url, db_options).await?;
         if db.pending_migrations().await? > 0 {
             return Err(AppError::Pending(db.shown().to_owned()));
         }
@@ -128,6 +145,7 @@ impl App {
             clock: options.clock,
             reference: options.reference,
             settings: options.settings,
+            metrics: options.metrics.clone(),
             zones: options.zones,
             mover: options.mover,
             follow_ups: crate::service::followup::BatchSizes::default(),
@@ -147,7 +165,7 @@ impl App {
             let services = services.clone();
             move |subscribers| services.token_watch.news_for(subscribers)
         };
-        let hub = Arc::new(Hub::open(db.clone(), services.clock.clone(), Box::new(on_news)).await?);
+        let hub = Arc::new(Hub::open(db.clone(), services.clock.clone(), options.metrics, Box::new(on_news)).await?);
         let prepare = {
             let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
             let rendered = Arc::<graphql::Rendered>::default();
@@ -168,19 +186,47 @@ impl App {
             }
         };
         let readiness = {
-            let services = services.clone();
-            move || readiness(services.clone())
+            let (services, hub) = (services.clone(), hub.clone());
+            let readiness = Arc::new(Readiness { services, hub, events_behind: options.events_behind });
+            move || -> BoxFuture<'static, Vec<NotReady>> {
+                let readiness = readiness.clone();
+                Box::pin(async move { readiness.reasons().await })
+            }
         };
+        let scrape = Arc::new(Scrape::new(services.clone(), hub.clone(), options.metrics_read_every));
+        let samples = {
+            let scrape = scrape.clone();
+            move || -> BoxFuture<'static, Vec<Sample>> {
+                let scrape = scrape.clone();
+                Box::pin(async move { scrape.samples().await })
+            }
+        };
+        let (prepare, readiness) = (Box::new(prepare), Box::new(readiness));
         let schema = graphql::schema(options.demo.is_some());
-        let engine = Engine::new(schema, services.clone(), Box::new(prepare), Box::new(readiness), options.engine)
-            .map_err(AppError::Gate)?;
-        let engine = Arc::new(engine);
+        let engine = Engine::new(schema, services.clone(), prepare, readiness, Box::new(samples), options.engine);
+        let engine = Arc::new(engine.map_err(AppError::Gate)?);
+        scrape.is_of(&engine);
         Ok(Self { services, scheduler, hub, engine, _served: served })
     }
 
     /// The routes of the server.
     pub fn router(&self, http: HttpOptions) -> axum::Router {
         http::router(self.engine.clone(), http)
+    }
+
+    /// The text of a scrape.
+    pub async fn metrics_text(&self) -> String {
+        self.services.metrics.text(&self.engine.scrape().await)
+    }
+
+    /// Why the server isn't ready.
+    pub async fn not_ready(&self) -> Vec<NotReady> {
+        self.engine.not_ready().await
+    }
+
+    /// The routes of the listener for operators.
+    pub fn admin_router(&self, options: AdminOptions) -> axum::Router {
+        http::admin_router(self.engine.clone(), options)
     }
 
     /// Executes a request without HTTP: authentication, gate and execution are the same as for a request over HTTP.
@@ -208,23 +254,4 @@ impl App {
             Err(refused) => futures_util::stream::iter([*refused]).boxed(),
         })
     }
-}
-
-/// The check behind `/readyz`: the database accepts writes and has this program's last migration, and the clock is
-/// close to the database's.
-fn readiness(services: Shared) -> BoxFuture<'static, Result<(), String>> {
-    Box::pin(async move {
-        if let Err(error) = services.db.takes_writes().await {
-            tracing::warn!(%error, "not ready");
-            return Err("the database takes no writes".into());
-        }
-        match services.db.pending_migrations().await {
-            Ok(0) => services.clock_fault().map_or(Ok(()), |fault| Err(fault.to_string())),
-            Ok(_) => Err("migrations are pending".into()),
-            Err(error) => {
-                tracing::warn!(%error, "not ready");
-                Err("the database can't be reached".into())
-            }
-        }
-    })
 }

@@ -1,12 +1,14 @@
 //! The command line.
 
 mod accounts;
+mod admin;
 mod audit;
 mod backup;
 mod ending;
 pub mod files;
 mod health;
 mod notify;
+mod reloading;
 pub mod seed;
 mod serve;
 mod sources;

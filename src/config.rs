@@ -1,5 +1,6 @@
 //! The settings of each command, from options and environment variables.
 
+mod admin;
 mod database;
 pub mod example;
 pub mod file;
@@ -20,11 +21,12 @@ use clap::builder::BoolishValueParser;
 use crate::service;
 use crate::zones::DataLocation;
 
+pub use admin::AdminArgs;
 pub use database::{COMMON_VARIABLE, DatabaseArgs};
 pub use hosts::listener;
 pub use jwt::{JwtAlgorithm, JwtArgs};
 pub use limits::LimitArgs;
-pub use log::{LogArgs, LogFormat};
+pub use log::{LogArgs, LogFormat, filter as log_filter};
 pub use numbers::number;
 pub use seals::SealsDestination;
 pub use transport::TransportArgs;
@@ -121,6 +123,9 @@ pub struct ServeArgs {
     pub log: LogArgs,
 
     #[command(flatten)]
+    pub admin: AdminArgs,
+
+    #[command(flatten)]
     pub jwt: JwtArgs,
 
     #[command(flatten)]
@@ -162,6 +167,7 @@ impl ServeArgs {
                         least the days of --keep-events (PACKWRIGHT_KEEP_EVENTS)."
                 .into());
         }
+        self.admin.check(self.listen)?;
         self.limits.check()?;
         self.jwt.check()
     }
@@ -240,6 +246,7 @@ impl ServeArgs {
         ];
         let settings = settings
             .into_iter()
+            .chain(self.admin.describe())
             .chain(self.jwt.describe())
             .chain(self.transport.describe())
             .chain(self.limits.describe());

@@ -20,7 +20,8 @@ use crate::clock::Clock;
 use crate::domain::Instant;
 use crate::domain::refusal::Refusal;
 use crate::graphql::ResetDemo;
-use crate::http::{self, DemoToken, EngineOptions, HttpOptions, Router};
+use crate::http::{self, AdminOptions, DemoToken, EngineOptions, HttpOptions, Router};
+use crate::metrics::Metrics;
 use crate::service::Settings;
 use crate::service::error::{Error, Failure};
 use crate::store::StoreError;
@@ -75,6 +76,8 @@ pub struct DemoOptions {
     pub zones: TimeZones,
     pub engine: EngineOptions,
     pub http: HttpOptions,
+    /// The worlds count in the same metrics, one after the other.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for DemoOptions {
@@ -84,6 +87,7 @@ impl Default for DemoOptions {
             zones: TimeZones::built_in(),
             engine: EngineOptions::default(),
             http: HttpOptions::default(),
+            metrics: Arc::new(Metrics::on()),
         }
     }
 }
@@ -137,6 +141,7 @@ impl Demo {
         past.settings = options.settings.clone();
         past.zones = options.zones.clone();
         past.counted_ids = true;
+        past.metrics = Arc::default();
         let past = App::build(past).await?;
         story::build(&past, start).await?;
         // Closing moves the rest of SQLite's write-ahead log into the file, which is copied afterwards.
@@ -196,6 +201,15 @@ impl Demo {
         http::replaceable(move || demo.world().router.clone())
     }
 
+    /// The routes of the listener for operators, for the current world.
+    pub fn admin_router(
+        self: &Arc<Self>,
+        options: impl Fn() -> AdminOptions + Clone + Send + Sync + 'static,
+    ) -> Router {
+        let demo = self.clone();
+        http::replaceable(move || demo.world().app.admin_router(options()))
+    }
+
     /// Runs the scheduler of the current world, and of each world that replaces it, until `ending` is true. Then the
     /// current world's subscriptions end.
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
@@ -235,6 +249,7 @@ impl World {
         present.zones = options.zones.clone();
         present.demo = Some(reset.clone());
         present.engine = options.engine.clone();
+        present.metrics = options.metrics.clone();
         let app = App::build(present).await?;
         let (ending, ended) = watch::channel(false);
         let router = app.router(HttpOptions {

@@ -12,6 +12,7 @@ pub mod graphql;
 pub mod http;
 pub mod ids;
 pub mod jwt;
+pub mod metrics;
 pub mod outbound;
 pub mod scheduler;
 pub mod seed;

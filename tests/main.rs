@@ -12,6 +12,7 @@ mod http;
 mod installations;
 mod library;
 mod log;
+mod metrics;
 mod packs;
 mod program;
 mod releases;

@@ -16,6 +16,7 @@ FIGURES = [
     ("page", "page.spread", "The same: p99 beside p50", "{:.1f} ×", 3, False),
     ("sqlite", "sqlite.sql", "The page on SQLite beside one statement of plain SQL", "{:.2f} ×", 3, True),
     ("info", "info.bare", "`{ serverInfo { version } }` with a token, beside a bare handler on axum", "{:.2f} ×", 0.7, True),
+    ("metrics", "metrics.page", "The page with metrics that are scraped each second, beside `--no-metrics`", "{:.3f} ×", 0.97, True),
     ("growth", "growth.worst", "Lists with 3,000,000 packaged versions beside 10,000: the worst of them", "{:.2f} ×", 1.3, False),
     ("rollout", "rollout.loop", "An immediate release to 1,000,000 installations on PostgreSQL, beside a loop in SQL", "{:.2f} ×", 1.5, False),
     ("rollout", "rollout.memory", "The same: memory above idle", "{:.0f} MB", 100, False),

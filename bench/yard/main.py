@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from . import document, growth, info, listeners, midnight, once, page, rollout, servers, several
+from . import document, growth, info, listeners, metrics, midnight, once, page, rollout, servers, several
 from .databases import Postgres
 from .servers import ROOT, Trouble
 
@@ -19,6 +19,7 @@ STEPS = {
     "page": page.run,
     "sqlite": page.run_sqlite,
     "info": info.run,
+    "metrics": metrics.run,
     "growth": growth.run,
     "rollout": rollout.run,
     "rollout-sqlite": rollout.run_sqlite,

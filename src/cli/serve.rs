@@ -17,19 +17,20 @@ use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::workload::WorkOptions;
-use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX};
+use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX, Shed};
 use crate::jwt::{Jwt, JwtSettings, Source};
-use crate::service::Shared;
+use crate::metrics::Metrics;
 use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
-use crate::service::releases::{Initiator, reload_time_zones};
 use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;
 
+use super::admin::{AdminListener, admin_options, end_of_admin};
 use super::audit::{check_seals, seals_to};
 use super::ending::Signals;
 use super::notify::Supervisor;
+use super::reloading::{ReloadSignal, reload_when_signaled, toggle_detail_when_signaled};
 use super::{CliError, failed, files, print, welcome};
 
 /// The grace period for requests in progress when the server ends.
@@ -50,9 +51,15 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| CliError::new(format!("can't listen on {}: {error}", args.listen)))?;
+    let admin = AdminListener::bind(&args).await?;
+    let metrics = Arc::new(if args.admin.no_metrics { Metrics::off() } else { Metrics::on() });
     let signaled = listen_for_the_end()?;
+    let detail = toggle_detail_when_signaled();
     if args.demo {
-        serve_demo(&args, listener, engine, reload_signal, signaled).await
+        let listeners = (listener, admin);
+        let result = serve_demo(&args, listeners, engine, metrics, reload_signal, signaled).await;
+        detail.abort();
+        result
     } else {
         let mut options = AppOptions::new(args.database.address()?.reveal(), Clock::system());
         options.reference = Reference::Database;
@@ -63,10 +70,13 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         options.alone = true;
         options.migrate = !args.no_migrate;
         options.db = DbOptions::of_server(args.database.database_connections, args.limits.statement_timeout);
+        let shed = engine.shed.clone();
         options.engine = engine;
+        options.metrics = metrics;
         let Some(app) = unless_signaled(&signaled, App::build(options)).await else { return Ok(()) };
         let app = app?;
-        let result = serve(&args, listener, &app, reload_signal, signaled).await;
+        let result = serve(&args, (listener, admin), &app, shed, reload_signal, signaled).await;
+        detail.abort();
         // A failure or a statement that doesn't end doesn't matter: the server's work is done.
         let _ = tokio::time::timeout(CLOSING, app.services.db.clone().close()).await;
         result
@@ -102,6 +112,7 @@ async fn unless_signaled<T>(signaled: &watch::Receiver<bool>, building: impl Fut
 /// Checks the settings and the files that they name, without any network connection.
 pub(super) async fn check(args: &ServeArgs) -> Result<(), CliError> {
     args.check().map_err(CliError::new)?;
+    args.admin.token().map_err(CliError::new)?;
     engine_options(args)?;
     time_zones(args)?;
     check_seals(args.audit_seals.as_ref())?;
@@ -118,8 +129,9 @@ fn time_zones(args: &ServeArgs) -> Result<TimeZones, CliError> {
 
 async fn serve_demo(
     args: &ServeArgs,
-    listener: TcpListener,
+    (listener, admin): (TcpListener, Option<AdminListener>),
     engine: EngineOptions,
+    metrics: Arc<Metrics>,
     reload_signal: ReloadSignal,
     signaled: watch::Receiver<bool>,
 ) -> Result<(), CliError> {
@@ -129,7 +141,8 @@ async fn serve_demo(
     }
     let (end, ending) = watch::channel(false);
     let http = http_options(args, address, ending.clone());
-    let options = DemoOptions { settings: args.rules(), zones: time_zones(args)?, engine, http };
+    let connections = connection_options(args, &metrics, engine.shed.clone());
+    let options = DemoOptions { settings: args.rules(), zones: time_zones(args)?, engine, http, metrics };
     let Some(demo) = unless_signaled(&signaled, Demo::build(options)).await else { return Ok(()) };
     let demo = demo?;
     let scheduler = tokio::spawn(supervise("scheduler", ending, {
@@ -140,7 +153,13 @@ async fn serve_demo(
         let demo = demo.clone();
         reload_when_signaled(reload_signal, move || demo.world().app.services.clone())
     });
-    let result = answer(args, listener, demo.router(), false, end, scheduler, signaled).await;
+    let admin = admin.map(|admin| {
+        let (token, ending) = (admin.token.clone(), end.subscribe());
+        admin.serve(demo.admin_router(move || admin_options(token.clone(), ending.clone())), end.subscribe())
+    });
+    let served = (listener, demo.router(), connections);
+    let result = answer(args, served, false, end, scheduler, signaled).await;
+    end_of_admin(admin).await;
     zones.abort();
     demo.end().await;
     result
@@ -148,8 +167,9 @@ async fn serve_demo(
 
 async fn serve(
     args: &ServeArgs,
-    listener: TcpListener,
+    (listener, admin): (TcpListener, Option<AdminListener>),
     app: &App,
+    shed: Shed,
     reload_signal: ReloadSignal,
     signaled: watch::Receiver<bool>,
 ) -> Result<(), CliError> {
@@ -176,7 +196,13 @@ async fn serve(
         reload_when_signaled(reload_signal, move || services.clone())
     });
     let router = app.router(http_options(args, address, ending.clone()));
-    let result = answer(args, listener, router, empty, end, scheduler, signaled).await;
+    let admin = admin.map(|admin| {
+        let options = admin_options(admin.token.clone(), ending.clone());
+        admin.serve(app.admin_router(options), ending.clone())
+    });
+    let served = (listener, router, connection_options(args, &app.services.metrics, shed));
+    let result = answer(args, served, empty, end, scheduler, signaled).await;
+    end_of_admin(admin).await;
     zones.abort();
     clock.abort();
     if let Some(jwt) = jwt {
@@ -189,8 +215,7 @@ async fn serve(
 /// Serves requests until a signal comes. Then it sets `end`, and waits for requests and the scheduler.
 async fn answer(
     args: &ServeArgs,
-    listener: TcpListener,
-    router: Router,
+    (listener, router, connections): (TcpListener, Router, ConnectionOptions),
     empty: bool,
     end: watch::Sender<bool>,
     mut scheduler: JoinHandle<()>,
@@ -203,7 +228,7 @@ async fn answer(
         LogFormat::Json => print(&format!("{}\n", welcome::json(args, &base, empty))),
     }
     tracing::info!("listening on {base}");
-    let mut server = tokio::spawn(connections::serve(listener, router, connection_options(args), ending.clone()));
+    let mut server = tokio::spawn(connections::serve(listener, router, connections, ending.clone()));
     let supervisor = Arc::new(Supervisor::of_environment());
     supervisor.ready(&base);
     let signs = tokio::spawn({
@@ -267,6 +292,7 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
         listener: Some(listener),
         public_hosts: args.public_host.clone(),
         cors_origins: transport.cors_origin.clone(),
+        metrics: args.admin.admin_listen.is_none(),
         graphiql: args.graphiql || args.demo,
         trusted_only: args.limits.trusted_documents.is_some(),
         // The demo adds its own tokens.
@@ -310,6 +336,7 @@ fn engine_options(args: &ServeArgs) -> Result<EngineOptions, CliError> {
         errors: limits.max_errors.into(),
         message: limits.max_message.into(),
         stored: stored(args)?,
+        shed: Shed::default(),
     })
 }
 
@@ -325,7 +352,7 @@ fn stored(args: &ServeArgs) -> Result<Stored, CliError> {
     Ok(Stored::Trusted(Arc::new(TrustedDocuments::parse(&json).map_err(wrong)?)))
 }
 
-fn connection_options(args: &ServeArgs) -> ConnectionOptions {
+fn connection_options(args: &ServeArgs, metrics: &Arc<Metrics>, shed: Shed) -> ConnectionOptions {
     let transport = &args.transport;
     ConnectionOptions {
         timers: Timers { head: transport.header_timeout, idle: transport.idle_timeout, write: transport.write_timeout },
@@ -333,6 +360,8 @@ fn connection_options(args: &ServeArgs) -> ConnectionOptions {
         max: files::raise_file_limit(transport.max_connections, args.database.database_connections),
         max_per_peer: transport.max_connections_per_peer as usize,
         trusted_proxies: transport.trusted_proxies.clone(),
+        metrics: metrics.clone(),
+        shed,
     }
 }
 
@@ -360,38 +389,4 @@ where
 async fn ended(mut ending: watch::Receiver<bool>) {
     // An error means that the sender, and with it the server, is gone.
     let _ = ending.wait_for(|ending| *ending).await;
-}
-
-/// The signal SIGUSR1. It must be caught from the start, because by default it ends the process.
-struct ReloadSignal {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl ReloadSignal {
-    fn catch() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).ok(),
-        }
-    }
-}
-
-/// Reloads the time zone data at each SIGUSR1, and recomputes the pending windows.
-async fn reload_when_signaled(reload: ReloadSignal, services: impl Fn() -> Shared) {
-    #[cfg(unix)]
-    if let Some(mut signal) = reload.signal {
-        while signal.recv().await.is_some() {
-            let services = services();
-            match reload_time_zones(&services, Initiator::Scheduler).await {
-                Ok(done) => tracing::info!(
-                    version = %services.zones.version(), seen = done.seen, moved = done.moved,
-                    "the time zone data was reloaded at SIGUSR1"
-                ),
-                Err(failure) => tracing::error!(?failure, "not all pending windows were recomputed"),
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    drop((reload, services));
 }

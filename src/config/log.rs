@@ -29,8 +29,8 @@ pub struct LogArgs {
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 /// Checks a log filter. The logging library takes an unknown word for a module's name, and would then log that module
-/// alone; this function refuses it.
-fn filter(text: &str) -> Result<String, String> {
+/// alone; this function refuses it. The error says what to write instead.
+pub fn filter(text: &str) -> Result<String, String> {
     let example = "write a level (off, error, warn, info, debug or trace), or filters such as \
                    info,packwright=debug";
     let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word.trim()));

@@ -19,6 +19,7 @@ use super::recent::{FromLog, RecentEvents, Step};
 pub use super::shown::is_fresh;
 use crate::clock::Clock;
 use crate::domain::log::Position;
+use crate::metrics::Metrics;
 use crate::service::error::Failure;
 pub use crate::store::log::events::Interest;
 use crate::store::log::{event_floor, event_log, events};
@@ -63,6 +64,16 @@ pub struct Hub {
     /// The turns to read the log for subscribers.
     readers: Semaphore,
     pub(super) on_news: OnNews,
+    pub(super) metrics: Arc<Metrics>,
+    /// The last look at the log that succeeded, and whether the looks since have failed.
+    looked: Mutex<Looked>,
+}
+
+/// The looks of the task that reads the log.
+#[derive(Clone, Copy)]
+struct Looked {
+    at: tokio::time::Instant,
+    has_failed_since: bool,
 }
 
 /// Counts one follower while it lives.
@@ -105,12 +116,13 @@ struct Place {
 
 impl Hub {
     /// A hub for the log of a migrated database.
-    pub async fn open(db: Db, clock: Clock, on_news: OnNews) -> StoreResult<Self> {
+    pub async fn open(db: Db, clock: Clock, metrics: Arc<Metrics>, on_news: OnNews) -> StoreResult<Self> {
         let server = db.whole_server();
         let sealer = Sealer::new(event_log::cursor_secret(&server).await?);
         let head = event_log::extent(&server).await?.head();
         let (recent, readers) = (Mutex::new(RecentEvents::new(head)), Semaphore::new(READERS));
-        Ok(Self { db, clock, sealer, recent, followers: Arc::default(), readers, on_news })
+        let looked = Mutex::new(Looked { at: tokio::time::Instant::now(), has_failed_since: false });
+        Ok(Self { db, clock, sealer, recent, followers: Arc::default(), readers, on_news, metrics, looked })
     }
 
     #[must_use]
@@ -123,6 +135,29 @@ impl Hub {
     #[must_use]
     pub fn followers(&self) -> usize {
         self.followers.load(Ordering::Acquire)
+    }
+
+    /// The end of the log that was read for the subscribers; `None` while there are none.
+    #[must_use]
+    pub fn read_to(&self) -> Option<i64> {
+        let recent = self.recent();
+        recent.is_followed.then_some(recent.head.sequence)
+    }
+
+    /// Records whether a look at the log succeeded.
+    pub(super) fn has_looked(&self, succeeded: bool) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.has_failed_since = !succeeded;
+        if succeeded {
+            looked.at = tokio::time::Instant::now();
+        }
+    }
+
+    /// How long the log couldn't be read for the subscribers; zero when it can be, and while there are none.
+    #[must_use]
+    pub fn behind(&self) -> Duration {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.has_failed_since && self.read_to().is_some() { looked.at.elapsed() } else { Duration::ZERO }
     }
 
     pub(super) fn recent(&self) -> MutexGuard<'_, RecentEvents> {

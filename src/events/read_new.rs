@@ -84,8 +84,12 @@ pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>)
         let looked = AssertUnwindSafe(read_new(&hub, is_first)).catch_unwind().await;
         // The panic hook has logged a panic's message.
         match looked.unwrap_or_else(|_| Err(Failed::Stuck(StoreError::Fault("a look at the log panicked".into())))) {
-            Ok(()) => (is_first, failures.stuck) = (false, 0),
+            Ok(()) => {
+                (is_first, failures.stuck) = (false, 0);
+                hub.has_looked(true);
+            }
             Err(failed) => {
+                hub.has_looked(false);
                 // Then the next look lets the listeners read the log.
                 is_first |= failures.record(failed);
                 tokio::time::sleep(POLL).await;
@@ -147,6 +151,11 @@ async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
             Announced::new(event, readers)
         })
         .collect();
+    let now = hub.clock.now();
+    for announced in &announced {
+        let lag = (now - announced.event.event.occurred_at).to_std().unwrap_or_default();
+        hub.metrics.event_lags.took((), lag);
+    }
     let woken = {
         let mut recent = hub.recent();
         // The events were read without regard to listeners that have come since, and to these publishers.

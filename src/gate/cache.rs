@@ -50,6 +50,11 @@ impl Cache {
         Self(quick_cache::sync::Cache::with_weighter(items, bytes, Bytes))
     }
 
+    /// The hits and the misses.
+    pub(super) fn lookups(&self) -> (u64, u64) {
+        (self.0.hits(), self.0.misses())
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.0.weight()
     }

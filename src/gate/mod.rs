@@ -139,6 +139,12 @@ impl Gate {
         self.cache.bytes()
     }
 
+    /// How often the verdict on a document was cached, and how often not.
+    #[must_use]
+    pub fn lookups(&self) -> (u64, u64) {
+        self.cache.lookups()
+    }
+
     /// The verdict on a document, cached.
     #[must_use]
     pub fn check(&self, text: &str) -> Arc<Checked> {

@@ -15,6 +15,7 @@ use super::busy;
 use super::connections::peers;
 use super::engine::Engine;
 use super::kept::Kept;
+use super::measured::count_refused;
 use super::request::GraphqlRequest;
 use super::workload::{Owner, ReservedMemory};
 
@@ -42,7 +43,7 @@ pub struct Admitted {
     pub(super) prepared: Prepared,
     pub(super) allowance: Option<Allowance>,
     pub(super) stream_cursor: Option<Arc<StreamCursor>>,
-    peer: Option<IpAddr>,
+    pub(super) peer: Option<IpAddr>,
     /// What the request was charged as.
     charged: u64,
     /// The owner whose share the operation uses; `None` for an operation of the process itself.
@@ -95,7 +96,12 @@ impl Engine {
         peer: Option<IpAddr>,
         graphql_request: GraphqlRequest,
     ) -> Result<Admitted, Box<Answer>> {
-        self.admit_unbounded(caller, peer, graphql_request).map_err(|answer| Box::new(self.error_limits.apply(*answer)))
+        let began = std::time::Instant::now();
+        self.admit_unbounded(caller, peer, graphql_request).map_err(|answer| {
+            let answer = self.error_limits.apply(*answer);
+            count_refused(self, peer, &answer, began);
+            Box::new(answer)
+        })
     }
 
     fn admit_unbounded(
@@ -188,10 +194,10 @@ impl Engine {
     /// # Errors
     /// The answer when the owner, or all owners together, have reserved as much as they may.
     pub(super) fn reserve(&self, owner: Option<Owner>, bytes: usize) -> Result<Option<ReservedMemory>, Box<Answer>> {
-        owner
-            .map(|owner| self.workload.reserve(owner, bytes))
-            .transpose()
-            .map_err(|busy| Box::new(busy::memory_full(busy)))
+        owner.map(|owner| self.workload.reserve(owner, bytes)).transpose().map_err(|busy| {
+            self.note_shed(busy);
+            Box::new(busy::memory_full(busy))
+        })
     }
 }
 

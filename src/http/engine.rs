@@ -4,17 +4,19 @@ use std::future::ready;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_graphql::{Request, Response, ServerError, Value, Variables};
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, poll_fn};
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tracing::Instrument as _;
 
-use crate::gate::{Gate, OperationKind};
+use crate::gate::{Gate, OperationKind, Stored};
 use crate::graphql::{self, ConnectionHandle, PackwrightSchema, Panics};
+use crate::metrics::{Metrics, Sample};
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 use crate::service::{Commits, Shared, on_behalf_of};
@@ -23,9 +25,13 @@ use super::admission::{self, Admitted};
 use super::allowance::Allowances;
 use super::answer::{Answer, Cost, Phase, never_began, with_codes};
 use super::busy;
+use super::health::NotReady;
 use super::kept::Kept;
+use super::measured::{self, Measured, OpenSubscription, operation_type};
 use super::options::EngineOptions;
 use super::parsed::{Document, Parsed};
+use super::refusals::Refusals;
+use super::shed::Shed;
 use super::token_watch::while_token_valid;
 use super::workload::{Busy, WorkPermit, Workload};
 
@@ -37,13 +43,23 @@ const SECRET_GRACE: Duration = Duration::from_secs(5);
 /// Adds the data that resolvers need to a request.
 pub type Prepare = Box<dyn Fn(Request, Arc<Caller>) -> (Request, ConnectionHandle) + Send + Sync>;
 
-/// Checks whether the server is ready. The error is a public sentence with the reason.
-pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Finds out why the server isn't ready, beside its load.
+pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Vec<NotReady>> + Send + Sync>;
+
+/// Reads what a scrape of the metrics shows beside what is counted.
+pub type Scrape = Box<dyn Fn() -> BoxFuture<'static, Vec<Sample>> + Send + Sync>;
 
 /// The schema with everything that executing needs.
 pub struct Engine {
     pub services: Shared,
-    pub readiness: Readiness,
+    pub(super) readiness: Readiness,
+    pub(super) shed: Shed,
+    pub(super) scrape: Scrape,
+    pub(super) metrics: Arc<Metrics>,
+    /// Whether only trusted documents are executed. Then the name of an operation is one of few.
+    pub(super) has_trusted_names: bool,
+    /// Becomes true when the server ends.
+    pub(super) ending: OnceLock<watch::Receiver<bool>>,
     pub(super) schema: PackwrightSchema,
     prepare: Prepare,
     pub(super) gate: Gate,
@@ -59,6 +75,7 @@ pub struct Engine {
     execution_limit: Duration,
     slow: Duration,
     pub(super) error_limits: ErrorLimits,
+    pub(super) refusals: Refusals,
 }
 
 /// The limits of an answer's errors.
@@ -84,15 +101,22 @@ impl Engine {
         services: Shared,
         prepare: Prepare,
         readiness: Readiness,
+        scrape: Scrape,
         options: EngineOptions,
     ) -> Result<Self, String> {
+        let has_trusted_names = matches!(options.stored, Stored::Trusted(_));
         let kept_bytes = options.documents.cache_bytes / KEPT_PART;
         let gate = Gate::new(&schema.sdl(), graphql::FACTS, options.documents, options.stored)?;
         let allowances = options.cost_per_minute.map(Allowances::new);
         let error_limits = ErrorLimits { errors: options.errors, message: options.message };
         Ok(Self {
+            metrics: services.metrics.clone(),
             services,
             readiness,
+            shed: options.shed,
+            scrape,
+            has_trusted_names,
+            ending: OnceLock::new(),
             schema,
             prepare,
             gate,
@@ -106,6 +130,7 @@ impl Engine {
             execution_limit: options.execution,
             slow: options.slow,
             error_limits,
+            refusals: Refusals::default(),
         })
     }
 
@@ -120,10 +145,15 @@ impl Engine {
     pub async fn execute(&self, caller: Caller, request_id: &str, admitted: Admitted) -> Answer {
         let began = tokio::time::Instant::now();
         let kind = admitted.kind();
+        let mut measured = Measured::begin(self, &admitted);
         let turn = match self.turn(&admitted).await {
             Ok(turn) => turn,
-            Err(busy) => return busy::turned_away(busy, self.execution_limit),
+            Err(busy) => {
+                self.note_shed(busy);
+                return measured.end(busy::turned_away(busy, self.execution_limit));
+            }
         };
+        let active = self.metrics.operations_active.enter(operation_type(kind));
         let waited = began.elapsed();
         let (caller, panics) = (Arc::new(caller), Panics::default());
         // Futures are pinned where they are, and rare ones are boxed: each move of a future copies all of it.
@@ -133,7 +163,8 @@ impl Engine {
                 None => self.resolve(&caller, request_id, &admitted, &panics).await,
             }
         });
-        let work = on_behalf_of(caller.account(), work);
+        let span = measured::span(&caller, &admitted);
+        let work = on_behalf_of(caller.account(), work).instrument(span.clone());
         let mut answer = match self.in_time(work, admitted.prepared.tells_a_secret).await {
             Some(answer) => answer,
             None => busy::timed_out(kind, self.execution_limit),
@@ -142,9 +173,13 @@ impl Engine {
             remove_locations(&mut answer);
         }
         self.report_cost(&mut answer, &admitted);
-        self.log_slow(&admitted, began.elapsed(), waited);
+        span.in_scope(|| {
+            self.log_slow(&admitted, began.elapsed(), waited);
+            self.log_refusal(&admitted, &answer);
+        });
         answer.turn = turn;
-        self.error_limits.apply(answer)
+        drop(active);
+        measured.end(self.error_limits.apply(answer))
     }
 
     /// Waits for an answer up to the time limit; `None` after it. An answer with a secret gets some more time if a
@@ -164,6 +199,7 @@ impl Engine {
         let prepared = &admitted.prepared;
         let cost = prepared.cost.saturating_add(prepared.introspection_bytes / admission::BYTES_PER_COST_KEPT);
         let mutates = prepared.kind == OperationKind::Mutation;
+        let _waiting = self.metrics.operations_waiting.enter(());
         self.workload.acquire(owner, mutates, cost, self.execution_limit).await.map(Some)
     }
 
@@ -199,10 +235,9 @@ impl Engine {
             return;
         }
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let name = admitted.prepared.operation_name.clone().unwrap_or_default();
         tracing::info!(
             kind = ?admitted.kind(),
-            operation = crate::gate::shortened(name, 100),
+            operation = measured::shown_name(admitted).unwrap_or_default(),
             cost = admitted.prepared.cost,
             took_ms = millis(took),
             waited_ms = millis(waited),
@@ -228,11 +263,12 @@ impl Engine {
             Ok(room) => room,
             Err(busy) => return futures_util::stream::iter([*busy]).boxed(),
         };
+        let mut open = OpenSubscription::begin(self, &admitted);
         let viewer = match &caller {
             Caller::Viewer(viewer) => Some(viewer.clone()),
             _ => None,
         };
-        let panics = Panics::default();
+        let (panics, span) = (Panics::default(), measured::span(&caller, &admitted));
         let document = self.parsed.get(&admitted.checked);
         let (request, connection) = self.request(Arc::new(caller), &admitted, document, &panics);
         // Reads before the first event use no shared snapshot.
@@ -252,10 +288,14 @@ impl Engine {
             }
             Err(_) => error_limits.apply(Answer::failed(&Failure::bug("a subscription panicked"), &request_id)),
         });
-        match viewer {
+        let mut answers = match viewer {
             Some(viewer) => while_token_valid(&self.services, &viewer, answers.boxed()),
             None => answers.boxed(),
-        }
+        };
+        let answers = poll_fn(move |cx| span.in_scope(|| answers.poll_next_unpin(cx)));
+        // One more item, so that the end of the stream is noticed too.
+        let answers = answers.map(Some).chain(futures_util::stream::iter([None]));
+        answers.filter_map(move |answer| ready(open.note(answer))).boxed()
     }
 
     /// The framework's request, with the document as the gate printed it.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::gate::{Checked, Prepared};
+use crate::metrics::CacheName;
 
 /// A hash of the document, the operation's name and the variables.
 type Key = [u8; 32];
@@ -43,6 +44,11 @@ impl Kept {
         let rest = (&prepared.operation_name, Value::Object(prepared.variables.clone()));
         hash.update(serde_json::to_vec(&rest).unwrap_or_default());
         hash.finalize().into()
+    }
+
+    /// The look-ups in the cache.
+    pub(super) fn lookups(&self) -> (CacheName, u64, u64) {
+        (CacheName::Introspection, self.0.hits(), self.0.misses())
     }
 
     pub(super) fn has(&self, key: &Key) -> bool {

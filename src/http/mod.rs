@@ -1,6 +1,7 @@
 //! GraphQL over HTTP, WebSocket and server-sent events. The handlers are our own and use the framework's schema only.
 
 mod accept;
+mod admin;
 mod admission;
 mod allowance;
 mod answer;
@@ -16,6 +17,8 @@ mod intake;
 mod kept;
 mod limits;
 mod login;
+mod measured;
+mod metrics;
 mod options;
 mod origin;
 mod pages;
@@ -29,20 +32,24 @@ mod resolve;
 mod router;
 mod schema;
 mod settings;
+mod shed;
 mod stream;
 mod token_watch;
 pub mod websocket;
 pub mod workload;
 
+pub use admin::{AdminOptions, LogFilter, admin_router};
 pub use admission::Admitted;
 pub use allowance::Allowances;
 pub use answer::{Allowance, Answer, Phase};
 pub use auth::failure_response;
 pub use axum::Router;
-pub use engine::{Engine, Prepare, Readiness};
+pub use engine::{Engine, Prepare, Readiness, Scrape};
+pub use health::NotReady;
 pub use options::EngineOptions;
 pub use refusals::{Reason, Refusals};
 pub use replaceable::replaceable;
 pub use request::GraphqlRequest;
 pub use router::router;
 pub use settings::{BODY_MAX, DemoToken, HttpOptions, SMALL_MAX};
+pub use shed::{QUIET, Shed};

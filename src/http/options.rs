@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::gate::{Limits, Stored};
 
+use super::shed::Shed;
 use super::workload::WorkOptions;
 
 /// The engine's options that an operator can set.
@@ -22,6 +23,8 @@ pub struct EngineOptions {
     pub peer_cost_per_minute: Option<NonZeroU64>,
     /// The limits of concurrent work.
     pub work: WorkOptions,
+    /// When work was refused for lack of room.
+    pub shed: Shed,
     /// Queries and mutations that take at least this long are logged as slow.
     pub slow: Duration,
     /// The most errors of an answer. `message` is the most characters of an error's message.
@@ -38,6 +41,7 @@ impl Default for EngineOptions {
             cost_per_minute: None,
             peer_cost_per_minute: None,
             work: WorkOptions::default(),
+            shed: Shed::default(),
             slow: Duration::from_secs(1),
             errors: 20,
             message: 300,

@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 
 use crate::gate::Checked;
 use crate::graphql::Written;
+use crate::metrics::CacheName;
 
 /// The hash of a document's text.
 type Key = [u8; 32];
@@ -71,6 +72,11 @@ impl Parsed {
 
     pub(super) fn new(bytes: u64) -> Self {
         Self(Cache::with_weighter(Self::ITEMS, bytes, Bytes))
+    }
+
+    /// The look-ups in the cache.
+    pub(super) fn lookups(&self) -> (CacheName, u64, u64) {
+        (CacheName::Parsed, self.0.hits(), self.0.misses())
     }
 
     /// The parsed document that the gate printed; `None` if the framework can't parse it.

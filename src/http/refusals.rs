@@ -21,6 +21,12 @@ pub enum Reason {
     Token,
     Host,
     Origin,
+    /// Of the listener for operators.
+    AdminToken,
+    /// A privilege is missing.
+    Privilege,
+    /// The allowance is used up.
+    Allowance,
 }
 
 impl Reason {
@@ -29,6 +35,9 @@ impl Reason {
             Self::Token => "a token was refused",
             Self::Host => "a request for a host that the server isn't configured for was refused",
             Self::Origin => "a request of another origin's page was refused",
+            Self::Privilege => "an operation was refused for lack of a privilege",
+            Self::Allowance => "a request beyond its allowance was refused",
+            Self::AdminToken => "a request to the listener for operators was refused",
         }
     }
 
@@ -37,6 +46,9 @@ impl Reason {
             Self::Token => "more tokens were refused within a minute",
             Self::Host => "more requests for hosts that the server isn't configured for were refused within a minute",
             Self::Origin => "more requests of other origins' pages were refused within a minute",
+            Self::Privilege => "more operations were refused for lack of a privilege within a minute",
+            Self::Allowance => "more requests beyond their allowance were refused within a minute",
+            Self::AdminToken => "more requests to the listener for operators were refused within a minute",
         }
     }
 }

@@ -86,9 +86,14 @@ impl Refused {
     pub(super) fn reply(self, media: Media) -> Response {
         let mut response = write(self.status, media, &self.body);
         response.headers_mut().extend(self.headers);
+        response.extensions_mut().insert(RefusedWith(Arc::from(self.body)));
         response
     }
 }
+
+/// The answer of a request that was refused, for the metrics.
+#[derive(Clone)]
+pub(super) struct RefusedWith(pub(super) Arc<Answer>);
 
 /// A response with a single error in JSON.
 pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {

@@ -27,11 +27,12 @@ use super::compression::Encodings;
 use super::connections::{self, Client, TooManyConnections};
 use super::engine::Engine;
 use super::login::{Denied, ValidTokens};
+use super::measured::MeasuredRequest;
 use super::origin::{Hosts, Origins, cross_site};
 use super::refusals::{Reason, Refusals};
 use super::reply::{FAILED, Refused, refusal};
 use super::settings::HttpOptions;
-use super::{graphiql, graphql, health, pages, schema, stream};
+use super::{graphiql, graphql, health, metrics, pages, schema, stream};
 
 /// The state that the handlers share.
 pub(super) struct HttpState {
@@ -64,6 +65,7 @@ const REQUEST_ID_MAX: usize = 128;
 pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     let hosts = Hosts::new(options.listener, &options.public_hosts);
     let origins = Origins::new(&options.cors_origins);
+    engine.ends_with(options.shutdown.clone());
     let graphiql = options.graphiql;
     let schema = schema::ServedSchema::of((!options.trusted_only).then(|| engine.sdl()));
     let state = Arc::new(HttpState {
@@ -108,6 +110,7 @@ impl Entrance {
         let state = &self.state;
         let id = request_id(request.headers()).unwrap_or_else(|| state.request_ids.next());
         let client = request.extensions().get::<Client>();
+        let measured = MeasuredRequest::begin(&state.engine, &request);
         let too_many_connections = client.and_then(|client| client.slot.as_ref().err().copied());
         let peer = client.map(|client| client.address);
         let is_probe = health::is_probe(request.uri().path());
@@ -115,7 +118,7 @@ impl Entrance {
         let span = tracing::info_span!("request", id, client, method = %request.method(), path = request.uri().path());
         let mut response = match too_many_connections {
             // Probes call the server by its address, and get only public data.
-            _ if !is_probe && !state.hosts.admits(&request) => {
+            _ if !is_probe && !is_by_token(&request) && !state.hosts.admits(&request) => {
                 let message = state.hosts.refusal(&request);
                 state.refusals.note(Reason::Host, peer, &message);
                 refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", &message)
@@ -138,6 +141,7 @@ impl Entrance {
                 })
             }
         };
+        measured.end(&mut response);
         tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -156,6 +160,7 @@ impl Entrance {
                 "/graphql" => {
                     cross_site(&self.state, request, |request| graphql::handle(&self.state, id, request)).await
                 }
+                metrics::PATH => metrics::answer(&self.state, id, request).await,
                 "/graphql/stream" => {
                     cross_site(&self.state, request, |request| stream::handle(&self.state, id, request)).await
                 }
@@ -174,6 +179,12 @@ impl Entrance {
         };
         encodings.apply(response).await
     }
+}
+
+/// Whether a request is for the metrics and brings a token: Prometheus asks by the server's address, and a page of
+/// another site has no token.
+fn is_by_token(request: &Request<Body>) -> bool {
+    request.uri().path() == metrics::PATH && request.headers().contains_key(header::AUTHORIZATION)
 }
 
 /// Makes ids for requests that bring none. They are made without a call of the operating system: hashes of a counter,

@@ -14,6 +14,8 @@ pub struct HttpOptions {
     pub public_hosts: Vec<String>,
     /// The other origins whose pages may call it; `*` for all.
     pub cors_origins: Vec<String>,
+    /// Whether `/metrics` is served. It isn't if there is a listener for operators.
+    pub metrics: bool,
     /// Whether `/graphiql` is served.
     pub graphiql: bool,
     /// Whether only trusted documents are executed. `/graphiql` shows a notice then.
@@ -62,6 +64,7 @@ impl Default for HttpOptions {
             listener: None,
             public_hosts: Vec::new(),
             cors_origins: Vec::new(),
+            metrics: true,
             graphiql: false,
             trusted_only: false,
             demo_tokens: Vec::new(),

@@ -177,6 +177,13 @@ impl Workload {
         Ok(WorkPermit { of_server, of_owner, operation: Some(operation), _share: share.clone() })
     }
 
+    /// The cost of the operations in progress, and the most.
+    #[must_use]
+    pub fn in_progress(&self) -> (usize, usize) {
+        let most = self.options.cost.max(1) as usize;
+        (most.saturating_sub(self.cost.available_permits()), most)
+    }
+
     /// Reserves memory for an owner, without waiting.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::Instant;
+use crate::metrics::WorkOutcome;
 use crate::service::Shared;
 
 /// The longest pause between two passes.
@@ -50,10 +51,13 @@ impl Scheduler {
         let mut halts = 0;
         loop {
             changes.borrow_and_update();
+            let began = tokio::time::Instant::now();
             let passed = tokio::select! {
                 passed = self.pass(&ending) => passed,
                 () = self.idle_at_the_end(ending.clone()) => return,
             };
+            let outcome = if passed.halted.is_some() { WorkOutcome::Failed } else { WorkOutcome::Done };
+            self.services.metrics.passes.took(outcome, began.elapsed());
             if let Some(failure) = passed.halted {
                 halts = (halts + 1).min(16);
                 let pause = backoffs::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);

@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::domain::releases::Zone;
 use crate::ids::Ids;
 use crate::jwt::Jwt;
+use crate::metrics::Metrics;
 use crate::store::Db;
 pub use crate::store::{Commits, on_behalf_of};
 use crate::zones::TimeZones;
@@ -69,6 +70,7 @@ pub struct Services {
     pub reference: clock::Reference,
     pub ids: Ids,
     pub settings: Settings,
+    pub metrics: Arc<Metrics>,
     pub zones: TimeZones,
     /// Moves installations.
     pub mover: Arc<dyn followup::Mover>,

@@ -11,6 +11,7 @@ use super::StoreResult;
 use crate::domain::components::{Component, ComponentVersion, ManifestEntry};
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId};
 use crate::domain::packs::{ContentItem, DraftRow, PackVersion};
+use crate::metrics::CacheName;
 
 /// A cached object, and the account that owns it.
 pub(in crate::store) type Owned<T> = (AccountId, Arc<T>);
@@ -41,7 +42,32 @@ impl Default for Cache {
     }
 }
 
+/// How often a cache had what was asked for, and how often it had not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lookups {
+    pub hits: u64,
+    pub misses: u64,
+}
+
+impl Cache {
+    /// The look-ups in each cache.
+    pub(in crate::store) fn lookups(&self) -> [(CacheName, Lookups); 6] {
+        [
+            (CacheName::Components, self.components.lookups()),
+            (CacheName::ComponentVersions, self.component_versions.lookups()),
+            (CacheName::Manifests, self.manifests.lookups()),
+            (CacheName::PackVersions, self.pack_versions.lookups()),
+            (CacheName::Contents, self.contents.lookups()),
+            (CacheName::Drafts, Lookups { hits: self.drafts.0.hits(), misses: self.drafts.0.misses() }),
+        ]
+    }
+}
+
 impl<K: Copy + Eq + Hash, V> OwnedCache<K, V> {
+    fn lookups(&self) -> Lookups {
+        Lookups { hits: self.0.hits(), misses: self.0.misses() }
+    }
+
     /// The cached object, if it belongs to `owner`.
     pub(in crate::store) fn peek(&self, owner: AccountId, id: &K) -> Option<Arc<V>> {
         self.0.get(id).filter(|(of, _)| *of == owner).map(|(_, value)| value)

@@ -112,6 +112,16 @@ pub(super) enum Command<'a> {
     Copy(&'a str, &'a [u8]),
 }
 
+impl Command<'_> {
+    /// The statement's text.
+    pub(super) fn sql(&self) -> &str {
+        match self {
+            Self::Execute(statement) | Self::One(statement) | Self::All(statement) => &statement.sql,
+            Self::Script(sql) | Self::Copy(sql, _) => sql,
+        }
+    }
+}
+
 /// The result of a [`Command`].
 pub(super) enum Reply {
     Done(ExecResult),

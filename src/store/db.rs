@@ -1,5 +1,6 @@
 //! The connections to the database, and their settings.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use super::connection::Opener;
 use super::health::Health;
 use super::hints::Hints;
 use super::lines::Lines;
-use super::pool::{self, Limits, PATIENCE, Pool};
+use super::pool::{self, Limits, PATIENCE, Pool, PoolsShare};
 use super::probe::{Unusable, probe};
 use super::reader::ReadFrom;
 use super::session::{Begin, Line};
 use super::{StoreError, StoreResult, Tx, cache};
+use crate::metrics::{Metrics, PoolName};
 use crate::store::accounts::Bearers;
 
 /// The kind of a database.
@@ -48,6 +50,8 @@ pub struct DbOptions {
     /// The time limit of inactivity in a writing transaction in PostgreSQL, which then rolls it back.
     pub stillness_timeout: Option<Duration>,
     pub observer: Option<StatementObserver>,
+    /// Where statements and waits are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl DbOptions {
@@ -60,7 +64,7 @@ impl DbOptions {
             statement_timeout: Some(statement_timeout),
             lock_timeout: Some(Duration::from_secs(5)),
             stillness_timeout: Some(Duration::from_millis(1_500)),
-            observer: None,
+            ..Self::default()
         }
     }
 
@@ -110,6 +114,8 @@ struct Shared {
     migration: DatabaseConnection,
     /// The address without passwords.
     shown: String,
+    /// The SQLite file.
+    file: Option<PathBuf>,
     /// Increases after each commit of an event or a task.
     changed: Arc<watch::Sender<u64>>,
     cache: cache::Cache,
@@ -125,13 +131,13 @@ impl Db {
         let address = Address::parse(url)?;
         probe(&address).await?;
         let url = address.reveal();
-        Self::open(&url, address.to_string(), options).await.map_err(|error| {
+        Self::open(&url, &address, options).await.map_err(|error| {
             let why = error.without(&url);
             Unusable::new(format!("The database {address} can't be opened: {why}."))
         })
     }
 
-    async fn open(url: &str, shown: String, options: DbOptions) -> StoreResult<Self> {
+    async fn open(url: &str, address: &Address, options: DbOptions) -> StoreResult<Self> {
         let is_sqlite = url.starts_with("sqlite:");
         let kind = if is_sqlite { DatabaseKind::Sqlite } else { DatabaseKind::Postgresql };
         let (readers, writers) = options.sizes(kind);
@@ -168,23 +174,25 @@ impl Db {
                 Opener::Postgresql { options, keeps_statements, is_pooled, first: None }
             }
         };
-        let (health, generation) = (Arc::<Health>::default(), Arc::default());
-        let unopened = |size: u32, opener: Opener, limits: Limits| {
-            let (observer, health) = (options.observer.clone(), health.clone());
-            Arc::new(Pool::new(opener, size, limits, observer, health, Arc::clone(&generation)))
+        let health = Arc::<Health>::default();
+        let share = PoolsShare {
+            observer: options.observer.clone(),
+            health: health.clone(),
+            metrics: options.metrics.clone(),
+            ..PoolsShare::default()
         };
-        let open = async |size: u32, opener: Opener, limits: Limits| -> StoreResult<Arc<Pool>> {
-            let pool = unopened(size, opener, limits);
+        let open = async |name: PoolName, size: u32, opener: Opener, limits: Limits| -> StoreResult<Arc<Pool>> {
+            let pool = Arc::new(Pool::new(name, opener, size, limits, &share));
             pool.open_first().await?;
             Ok(pool)
         };
-        let write = open(writers, opener.clone(), limits).await?;
+        let write = open(PoolName::Write, writers, opener.clone(), limits).await?;
         // Direct sessions keep their settings, so that a single read needs no transaction.
         let of_session = Limits { are_of_session: opener.is_direct(), ..limits };
         let settings = limits.settings(limits.reader_stillness());
         let opener = if opener.is_direct() { opener.with_settings(settings) } else { opener };
-        let apart = unopened(1, opener.clone(), of_session);
-        let read = open(readers, opener, of_session).await?;
+        let apart = Arc::new(Pool::new(PoolName::Apart, opener.clone(), 1, of_session, &share));
+        let read = open(PoolName::Read, readers, opener, of_session).await?;
         let migration = for_migration(url, kind).await?;
         let shared = Shared {
             read: read.clone(),
@@ -194,7 +202,8 @@ impl Db {
             health,
             kind,
             migration,
-            shown,
+            shown: address.to_string(),
+            file: address.file().map(Path::to_owned),
             changed: Arc::new(watch::channel(0).0),
             cache: cache::Cache::default(),
             bearers: Bearers::default(),
@@ -267,6 +276,16 @@ impl Db {
         let turn = turn.map_err(|_| StoreError::Unavailable("the account's other calls did not end in time".into()))?;
         let session = self.shared.write.begin(Begin::Write).await?.in_turn(turn);
         Ok(Tx::new(session, self.shared.kind, self.shared.changed.clone()))
+    }
+
+    /// The pools of connections.
+    pub(super) fn pools(&self) -> [&Pool; 3] {
+        [&self.shared.read, &self.shared.write, &self.shared.apart]
+    }
+
+    /// The SQLite file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.shared.file.as_deref()
     }
 
     /// Whether the database accepts a write now. Changes nothing. The error says why it doesn't.

@@ -2,6 +2,8 @@
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
+use crate::metrics::StatementError;
+
 /// An error of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -144,6 +146,18 @@ pub(super) fn damage(error: &sqlx::Error) -> Damage {
             | sqlx::Error::Encode(_) => Damage::None,
             _ => Damage::Connection,
         },
+    }
+}
+
+/// The kind of an error, for the metrics.
+pub(super) fn kind_of(error: &sqlx::Error) -> StatementError {
+    let meaning = code(error).map(|code| Code::of(&code).meaning());
+    match (meaning, error) {
+        (Some(Meaning::Slow), _) => StatementError::Timeout,
+        (None, sqlx::Error::Io(io)) if io.kind() == std::io::ErrorKind::TimedOut => StatementError::Timeout,
+        (Some(Meaning::Later), _) => StatementError::Unavailable,
+        (None, _) if damage(error) > Damage::None => StatementError::Unavailable,
+        _ => StatementError::Failed,
     }
 }
 

@@ -25,6 +25,7 @@ mod lines;
 pub mod locks;
 pub mod log;
 mod migrating;
+pub mod numbers;
 mod packed;
 pub mod packs;
 pub mod page;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::connection::{Command, Connection, Opener};
@@ -13,6 +13,7 @@ use super::error::{self, Damage};
 use super::health::Health;
 use super::session::{Begin, Session};
 use super::{StatementObserver, StoreError, StoreResult};
+use crate::metrics::{Metrics, PoolName};
 
 /// The longest wait for a free connection.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,12 +65,23 @@ impl Limits {
     }
 }
 
+/// What the pools of a database share.
+#[derive(Clone, Default)]
+pub(super) struct PoolsShare {
+    pub(super) observer: Option<StatementObserver>,
+    pub(super) health: Arc<Health>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) generation: Arc<AtomicU64>,
+}
+
 /// A pool of connections for reads or for writes.
 pub(super) struct Pool {
     opener: Opener,
     pub(super) limits: Limits,
     pub(super) observer: Option<StatementObserver>,
     pub(super) health: Arc<Health>,
+    pub(super) metrics: Arc<Metrics>,
+    name: PoolName,
     size: u32,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
@@ -78,16 +90,20 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(
-        opener: Opener,
-        size: u32,
-        limits: Limits,
-        observer: Option<StatementObserver>,
-        health: Arc<Health>,
-        generation: Arc<AtomicU64>,
-    ) -> Self {
+    pub(super) fn new(name: PoolName, opener: Opener, size: u32, limits: Limits, shared: &PoolsShare) -> Self {
         let permits = Arc::new(Semaphore::new(size as usize));
-        Self { opener, limits, observer, health, size, permits, idle: Mutex::default(), generation }
+        let PoolsShare { observer, health, metrics, generation } = shared.clone();
+        Self { opener, limits, observer, health, metrics, name, size, permits, idle: Mutex::default(), generation }
+    }
+
+    /// The numbers of connections in use and of idle ones.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let used = self.size().saturating_sub(self.permits.available_permits());
+        (used, self.idle.lock().unwrap_or_else(PoisonError::into_inner).len())
+    }
+
+    pub(super) fn name(&self) -> PoolName {
+        self.name
     }
 
     pub(super) fn is_of_postgresql(&self) -> bool {
@@ -113,10 +129,7 @@ impl Pool {
     /// A connection with a transaction begun, or without one if a single statement needs none.
     pub(super) async fn begin(self: &Arc<Self>, begin: Begin) -> StoreResult<Session> {
         loop {
-            let permit = timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
-            let permit = permit
-                .map_err(|_| StoreError::Unavailable("no connection to the database became free in time".into()))?
-                .map_err(|_| StoreError::Unavailable("the connections to the database are closed".into()))?;
+            let permit = self.permit().await?;
             let (connection, is_new) = match self.take_idle() {
                 Some(connection) => (connection, false),
                 None => {
@@ -148,6 +161,21 @@ impl Pool {
                 Err(error) => return Err(error::of(error)),
             }
         }
+    }
+
+    /// Waits for the turn to use a connection.
+    async fn permit(&self) -> StoreResult<OwnedSemaphorePermit> {
+        let began = Instant::now();
+        let pending = self.metrics.pool_pending.enter(self.name);
+        let permit = timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
+        drop(pending);
+        self.metrics.pool_waits.took(self.name, began.elapsed());
+        permit
+            .map_err(|_| {
+                self.metrics.pool_timeouts.add(self.name, 1);
+                StoreError::Unavailable("no connection to the database became free in time".into())
+            })?
+            .map_err(|_| StoreError::Unavailable("the connections to the database are closed".into()))
     }
 
     fn take_idle(&self) -> Option<Connection> {

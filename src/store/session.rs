@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::prelude::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, ExecResult, QueryResult, Statement, sqlx};
@@ -15,6 +15,7 @@ use super::error::{self, Damage};
 use super::hints::CHANNEL;
 use super::pool::{Limits, Pool, timed_out};
 use super::{StoreError, StoreResult};
+use crate::metrics::{self, StatementError};
 
 /// The extra time to wait for an answer after PostgreSQL's statement timeout. If it is exceeded, the network is broken.
 const GRACE: Duration = Duration::from_secs(5);
@@ -115,6 +116,7 @@ impl Session {
     async fn send(&mut self, command: Command<'_>) -> Result<Reply, sqlx::Error> {
         let (pool, limits) = (&self.pool, self.pool.limits);
         let Some(connection) = &mut self.connection else { return Err(sqlx::Error::PoolClosed) };
+        let began = Instant::now();
         let sent = match limits.statement {
             // PostgreSQL stops the statement on its own. Without an answer the network is broken.
             Some(limit) if pool.is_of_postgresql() => {
@@ -123,6 +125,8 @@ impl Session {
             }
             limit => connection.run(command, limit).await,
         };
+        let failed = sent.as_ref().map_or_else(error::kind_of, |_| StatementError::None);
+        pool.metrics.statements.took((metrics::Statement::of(command.sql()), failed), began.elapsed());
         if let Err(error) = &sent {
             self.is_unusable |= error::damage(error) > Damage::None;
             self.pool.record_error(error);

@@ -94,6 +94,10 @@ pub(crate) struct Setup {
     pub(crate) zones: TimeZones,
     /// The reference clock.
     pub(crate) reference: Reference,
+    /// How long the numbers of the metrics are good for.
+    pub(crate) metrics_read_every: Duration,
+    /// For how long new events may not be readable.
+    pub(crate) events_behind: Duration,
 }
 
 /// The default limits, with a very high cost limit, because a test reads the whole world in one request.
@@ -113,6 +117,8 @@ impl Default for Setup {
             jwt: None,
             zones: TimeZones::built_in(),
             reference: Reference::Own,
+            metrics_read_every: Duration::ZERO,
+            events_behind: Duration::from_secs(10),
         }
     }
 }
@@ -381,6 +387,8 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
         db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)), ..DbOptions::default() },
         mover: mover.clone(),
         engine: setup.engine.clone(),
+        metrics_read_every: setup.metrics_read_every,
+        events_behind: setup.events_behind,
         ..AppOptions::new(url, clock.clone())
     }
 }

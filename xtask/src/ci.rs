@@ -1,5 +1,5 @@
 //! The checks that every change must pass, as a list of steps. With `CI=true` a missing PostgreSQL, npm, Chromium,
-//! curl, jq, nginx, PgBouncer or cargo-deny is a failure; otherwise the step is skipped with a message.
+//! promtool, curl, jq, nginx, PgBouncer or cargo-deny is a failure; otherwise the step is skipped with a message.
 
 use std::env;
 use std::fs;
@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Instant;
 
-use crate::machine::{Outcome, Scratch, command, find, find_chromium, find_npm, free_port, install_missing, is_root};
+use crate::machine::{Outcome, Scratch, command, find, find_chromium, find_npm, find_promtool, free_port};
+use crate::machine::{install_missing, is_root};
 use crate::machine::{output, program, run, run_in};
 use crate::postgres::Postgres;
 use crate::task::{TEST_DATABASE, cargo, test, test_on};
@@ -17,7 +18,7 @@ const CLIENTS: &str = "tests/clients";
 /// A step: its name, a description, and its function.
 type Step = (&'static str, &'static str, fn(&Scratch) -> Outcome);
 
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     ("format", "cargo fmt", |_| run(&mut cargo(&["fmt", "--all", "--check"]))),
     ("clippy", "clippy, with warnings as errors", clippy),
     ("sqlite", "the tests on SQLite", |_| test(&[])),
@@ -25,6 +26,7 @@ const STEPS: [Step; 20] = [
     ("postgres", "the tests on a PostgreSQL of their own", on_postgres),
     ("schema", "schema.graphql is what the program prints", schema),
     ("tour", "the tours, on the demo", tour),
+    ("alerts", "the dashboard, the alerts and the metrics, with promtool", alerts),
     ("dependencies", "licenses, versions and advisories of crates and packages", dependencies),
     ("licenses", "docs/third-party-licenses.txt and the list of components are what is built in", licenses),
     ("image", "the file system of the image has all that the program needs", image),
@@ -163,6 +165,13 @@ fn tour(scratch: &Scratch) -> Outcome {
         }
         return gone;
     }
+    demo.end()
+}
+
+fn alerts(scratch: &Scratch) -> Outcome {
+    let Some(promtool) = find_promtool(scratch) else { return missing("promtool") };
+    let demo = Demo::start(scratch)?;
+    run(Command::new("python3").arg(".ci/alerts.py").arg(promtool).arg(&demo.url))?;
     demo.end()
 }
 

@@ -78,6 +78,23 @@ pub(crate) fn find_chromium() -> Option<PathBuf> {
     find(&["chromium", "chromium-browser", "google-chrome"])
 }
 
+/// promtool, from PATH or out of Debian's package of Prometheus. The package isn't installed, because a server of its own
+/// would start with it.
+pub(crate) fn find_promtool(scratch: &Scratch) -> Option<PathBuf> {
+    if let Some(found) = find(&["promtool"]) {
+        return Some(found);
+    }
+    find(&["apt-get"]).zip(find(&["dpkg-deb"]))?;
+    let folder = scratch.join("prometheus");
+    fs::create_dir_all(&folder).ok()?;
+    // Fails where there is no such package, or no network.
+    output(Command::new("apt-get").args(["download", "-qq", "prometheus"]).current_dir(&folder)).ok()?;
+    let files = fs::read_dir(&folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let package = files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "deb"))?;
+    output(Command::new("dpkg-deb").arg("-x").arg(package).arg(&folder)).ok()?;
+    Some(folder.join("usr/bin/promtool")).filter(|path| path.is_file())
+}
+
 /// Whether this process runs as root.
 pub(crate) fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")

@@ -31,6 +31,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::http::reply::UntilSent;
+use crate::http::shed::Shed;
+use crate::metrics::{Active, ConnectionLimit, Metrics};
 
 use io::{Tracked, Tracker};
 use peers::{ConnectionSlot, Peers, forwarded_for, is_trusted};
@@ -57,6 +59,10 @@ pub struct ConnectionOptions {
     pub max_per_peer: usize,
     /// The proxies whose header `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where connections are counted.
+    pub metrics: Arc<Metrics>,
+    /// When connections were refused for lack of room.
+    pub shed: Shed,
 }
 
 impl Default for ConnectionOptions {
@@ -68,6 +74,8 @@ impl Default for ConnectionOptions {
             max: 10_000,
             max_per_peer: 1_000,
             trusted_proxies: Vec::new(),
+            metrics: Arc::default(),
+            shed: Shed::default(),
         }
     }
 }
@@ -145,6 +153,8 @@ impl Acceptor {
         let _ = socket.set_nodelay(true);
         let Ok(permit) = slots.clone().try_acquire_owned() else {
             let message = format!("The server has {} connections, the most that it serves.", self.options.max);
+            self.options.metrics.connections_refused.add(ConnectionLimit::Server, 1);
+            self.options.shed.refused();
             return self.refuse(socket, peer, StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message);
         };
         let behind_proxy = is_trusted(&self.options.trusted_proxies, peer);
@@ -153,10 +163,11 @@ impl Acceptor {
             Some(slot) => Some(slot),
             None => {
                 let message = too_many_connections(self.options.max_per_peer);
+                self.options.metrics.connections_refused.add(ConnectionLimit::Peer, 1);
                 return self.refuse(socket, peer, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
             }
         };
-        let permits: Permits = (permit, slot);
+        let permits: Permits = (permit, slot, self.options.metrics.connections.enter(()));
         let (acceptor, ending) = (self.clone(), ending.clone());
         tokio::spawn(async move { acceptor.serve_connection(socket, permits, peer, behind_proxy, ending).await });
     }
@@ -266,7 +277,7 @@ pub(super) fn too_many_connections(most: usize) -> String {
 }
 
 /// Held as long as a connection's socket is open.
-type Permits = (OwnedSemaphorePermit, Option<ConnectionSlot>);
+type Permits = (OwnedSemaphorePermit, Option<ConnectionSlot>, Active);
 
 /// A complete HTTP response, for a connection without a parsed request.
 fn raw_answer(status: &str, code: &str, message: &str) -> String {

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::gate::OperationKind;
+use crate::metrics::{Active, CloseCode};
 use crate::service::access::Caller;
 use crate::service::accounts::check_token_valid;
 use crate::service::error::Failure;
@@ -27,6 +28,7 @@ use super::answer::Answer;
 use super::auth::{Credentials, failure_response};
 use super::connections::Client;
 use super::login::Denied;
+use super::measured::count_errors;
 use super::reply::{Refused, refusal};
 use super::request::GraphqlRequest;
 use super::router::HttpState;
@@ -80,6 +82,7 @@ pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: 
         peer: super::intake::peer(&parts),
         caller: OnceLock::new(),
         _client: parts.extensions.get::<Client>().cloned(),
+        _active: state.engine.metrics.websockets.enter(()),
         state,
         request_id,
     });
@@ -104,6 +107,7 @@ struct Connection {
     caller: OnceLock<Caller>,
     /// Counts the connection for the client's address as long as it lives.
     _client: Option<Client>,
+    _active: Active,
 }
 
 impl Connection {
@@ -152,7 +156,10 @@ impl Connection {
         let refused = |refused: Box<Answer>| Started { answers: stream::iter([*refused]).boxed(), once: true };
         let reserved = match engine.reserve(owner(&caller, self.peer), bytes(&request)) {
             Ok(reserved) => reserved,
-            Err(busy) => return Ok(refused(busy)),
+            Err(busy) => {
+                count_errors(&engine.metrics, &busy);
+                return Ok(refused(busy));
+            }
         };
         let admitted = match engine.admit(&caller, self.peer, request) {
             Ok(admitted) => admitted,
@@ -192,5 +199,10 @@ impl Operations for Connection {
 
     fn is_anonymous(&self) -> bool {
         !matches!(self.caller.get(), Some(Caller::Viewer(_)))
+    }
+
+    fn has_closed(&self, code: Option<u16>) {
+        let code = code.map_or(CloseCode::Client, CloseCode::of);
+        self.state.engine.metrics.websockets_closed.add(code, 1);
     }
 }

@@ -48,6 +48,9 @@ pub trait Operations: Send + Sync + 'static {
     fn is_anonymous(&self) -> bool {
         false
     }
+
+    /// Notes with which code the server closed the connection; `None` if the client did.
+    fn has_closed(&self, _code: Option<u16>) {}
 }
 
 /// An operation that has been started.
@@ -121,7 +124,8 @@ where
 
     /// Serves the connection to its end.
     pub async fn serve(mut self, shutdown: Option<watch::Receiver<bool>>) {
-        let Err(Close { code, reason }) = self.run(shutdown).await else { return };
+        let Err(Close { code, reason }) = self.run(shutdown).await else { return self.operations.has_closed(None) };
+        self.operations.has_closed(Some(code));
         tracing::debug!(code, reason, "a WebSocket is closed");
         self.stop_all();
         let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));

@@ -3,6 +3,7 @@
 use chrono::Duration;
 use uuid::Uuid;
 
+use crate::metrics::{OfKind, WorkOutcome};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
@@ -101,11 +102,17 @@ async fn try_first_batch(cx: &Services, task: Uuid) -> Result<(), Failure> {
 
 /// Runs one batch of a claimed task. When it fails, the task is postponed, so that other tasks get their turn.
 pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) -> Result<(), BatchFailure> {
+    let (began, kind) = (std::time::Instant::now(), OfKind(task.work.kind()));
+    let count = |outcome| cx.metrics.batches.took((kind, outcome), began.elapsed());
     match work(cx, tx, &task, alone).await {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            count(WorkOutcome::Done);
+            Ok(())
+        }
         // A release window has opened meanwhile, or an account was suspended. The batch begins again.
         Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, postponed: false }),
         Err(failure) => {
+            count(WorkOutcome::Failed);
             cx.follow_ups.count_failure(task.work.kind(), &cx.settings);
             let failures = task.failures.saturating_add(1);
             let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
@@ -143,6 +150,7 @@ async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Fai
     tx.commit().await?;
     let took = began.elapsed();
     cx.follow_ups.count(kind, &cx.settings, size, processed, took);
+    cx.metrics.task_objects.add(OfKind(kind), processed);
     tracing::debug!(kind, task = %task.id, size, objects = processed, ?took, "a batch is done");
     log.write();
     Ok(())

@@ -67,6 +67,8 @@ pub async fn open_if_due(
     }
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
     commit(tx, journal).await?;
+    cx.metrics.windows_opened.add((), 1);
+    cx.metrics.window_lags.took((), (now - due.due_at).to_std().unwrap_or_default());
     Ok(Some(due.release_id))
 }
 

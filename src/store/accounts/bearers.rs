@@ -16,6 +16,7 @@ use crate::domain::id::{AccountId, TokenId};
 use crate::store::column::col;
 use crate::store::combined_reads::CombinedReads;
 use crate::store::convert::Stored as _;
+use crate::store::numbers::Lookups;
 use crate::store::{StoreError, StoreResult, WholeServer, convert, tolerant};
 
 /// An API token and its account.
@@ -79,6 +80,11 @@ impl Bearers {
 
     fn last_request_at(&self) -> MutexGuard<'_, Instant> {
         self.last_request_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The look-ups in the cache.
+    pub(in crate::store) fn lookups(&self) -> Lookups {
+        Lookups { hits: self.cached.hits(), misses: self.cached.misses() }
     }
 
     /// Clears the cache, so that the next requests read the database.

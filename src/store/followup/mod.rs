@@ -1,5 +1,6 @@
 //! Rows of follow-up tasks (R49).
 
+pub mod numbers;
 pub mod paused;
 pub mod read;
 pub mod task_sets;

@@ -61,6 +61,11 @@ const KINDS: [(&str, Names); 12] = [
     ("DELETE", Names::Pack),
 ];
 
+/// The stored names of the kinds.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(kind, _)| *kind)
+}
+
 /// The condition that this program can do a task: it knows the kind, and the row refers to the object that it needs.
 pub(in crate::store) fn can_be_done() -> Condition {
     let kinds = |names: Names| KINDS.iter().filter(move |(_, of)| *of == names).map(|(kind, _)| *kind);

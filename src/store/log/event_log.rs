@@ -2,15 +2,19 @@
 
 use entity::{event, event_log, log_batch, server_secret};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Order as Way, Query, SelectStatement, SubQueryStatement};
-use sea_orm::{EntityTrait as _, QuerySelect as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, QuerySelect as _, Statement};
 use uuid::Uuid;
 
+use crate::domain::Instant;
 use crate::domain::id::EventId;
 use crate::domain::log::{IdRange, Position};
 use crate::store::column::col;
 use crate::store::log::records;
 use crate::store::reader::Reads;
 use crate::store::{StoreError, StoreResult, WholeServer};
+
+/// No batch has more events.
+const BATCH_MAX: u32 = 10_000;
 
 /// The stored part of the log: the events after `begin`, up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +82,20 @@ pub(crate) async fn extent(from: &impl Reads) -> StoreResult<Extent> {
     let end = newest.map_or(begin, |(sequence, _)| std::cmp::max(sequence, begin));
     let recorded_to = recorded.map_or(0, |(sequence, _)| sequence);
     Ok(Extent { begin, end, newest: newest.map(|(_, id)| id.into()), recorded_to })
+}
+
+/// When the oldest event that is kept occurred; `None` if the log is empty.
+pub async fn oldest(server: &WholeServer) -> StoreResult<Option<Instant>> {
+    // A batch that is pruned is kept for the audit log, so the search begins near the first one that isn't.
+    let select = format!(
+        "SELECT (SELECT occurred_at FROM event WHERE sequence > pruned_to ORDER BY sequence LIMIT 1) AS of_event, \
+         (SELECT occurred_at FROM log_batch WHERE kind IS NOT NULL AND first_sequence > pruned_to - {BATCH_MAX} \
+         AND last_sequence > pruned_to ORDER BY first_sequence LIMIT 1) AS of_batch FROM event_log WHERE id = 1"
+    );
+    let select = Statement::from_string(server.conn().get_database_backend(), select);
+    let Some(row) = server.conn().query_one_raw(select).await? else { return Ok(None) };
+    let of: [Option<Instant>; 2] = [row.try_get("", "of_event")?, row.try_get("", "of_batch")?];
+    Ok(of.into_iter().flatten().min())
 }
 
 /// The event at a position of the log, if one is stored there.

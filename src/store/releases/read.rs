@@ -22,7 +22,7 @@ use crate::store::installations::progress;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::{entitled, of_living_pack};
-use crate::store::{Snapshot, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreError, StoreResult, WholeServer, convert, page};
 
 /// A release, and whether its pack still exists.
 #[derive(Clone, Debug)]
@@ -132,6 +132,22 @@ pub async fn progress(
         so_far.insert(release.into(), progress);
     }
     Ok(so_far)
+}
+
+/// The number of releases in progress, and the sum of their progress. Written out, so that the index of the releases
+/// that run is used.
+pub async fn in_progress(server: &WholeServer) -> StoreResult<(i64, Progress)> {
+    const RUNS: &str = r#""pack_release"."state" = 'IN_PROGRESS'"#;
+    let mut count = Query::select();
+    count.expr(Expr::cust("COUNT(*)")).from(release::Entity).and_where(Expr::cust(RUNS));
+    let mut select = progress::current();
+    select.and_where(Expr::cust(RUNS)).expr_as(Expr::SubQuery(None, Box::new(count.into())), "releases");
+    let row = server.conn().query_one(progress::sums(&mut select)).await?;
+    let row = row.ok_or_else(|| StoreError::Fault("a sum has no row".into()))?;
+    let kept = progress::read(&row)?;
+    let mut progress = kept.updates;
+    progress.offered += kept.remaining;
+    Ok((row.try_get("", "releases")?, progress))
 }
 
 /// The states in which a release still has to reach installations.

@@ -1,13 +1,14 @@
 //! Windows of releases and of their early stages that have opened, or will open, and for which nothing was done yet.
 
 use entity::{integration_pack, pack_release};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::domain::releases::{DataVersion, ReleaseState, Window};
+use crate::store::column::col;
 use crate::store::convert::{self, Stored as _};
 use crate::store::packs::has_due;
 use crate::store::reader::Reads;
@@ -33,6 +34,19 @@ pub async fn due(server: &WholeServer, of: Publishers, now: Instant, limit: u64)
         .all(server.conn())
         .await?;
     Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// The number of packs that [`due`] finds, and the start of the oldest of their windows.
+pub async fn overdue(server: &WholeServer, now: Instant) -> StoreResult<(i64, Option<Instant>)> {
+    let found: Option<(i64, Option<Instant>)> = integration_pack::Entity::find()
+        .select_only()
+        .expr_as(Expr::cust("COUNT(*)"), "due")
+        .expr_as(col(integration_pack::Column::PendingDueAt).min(), "oldest")
+        .filter(has_due(now))
+        .into_tuple()
+        .one(server.conn())
+        .await?;
+    Ok(found.unwrap_or_default())
 }
 
 /// The start of the next window of a release or stage, without the packs in `but`; `None` when no other release is

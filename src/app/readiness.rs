@@ -1,0 +1,49 @@
+//! The checks behind `/readyz`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::events::hub::Hub;
+use crate::http::NotReady;
+use crate::metrics::NotReadyReason;
+use crate::service::Shared;
+
+/// For how long new events may not be readable before a server isn't ready.
+pub(super) const EVENTS_BEHIND: Duration = Duration::from_secs(10);
+
+/// What a server needs.
+pub(super) struct Readiness {
+    pub(super) services: Shared,
+    pub(super) hub: Arc<Hub>,
+    pub(super) events_behind: Duration,
+}
+
+impl Readiness {
+    /// Why the server isn't ready: the database takes no writes or lacks this program's last migration, the clock is far
+    /// from the database's, or new events can't be read for the subscribers.
+    pub(super) async fn reasons(&self) -> Vec<NotReady> {
+        let mut reasons = Vec::new();
+        let mut add = |reason, message: String| reasons.push(NotReady { reason, message });
+        if let Err(error) = self.services.db.takes_writes().await {
+            tracing::warn!(%error, "not ready");
+            add(NotReadyReason::Writes, "the database takes no writes".into());
+        }
+        match self.services.db.pending_migrations().await {
+            Ok(0) => {}
+            Ok(_) => add(NotReadyReason::Migrations, "migrations are pending".into()),
+            Err(error) => {
+                tracing::warn!(%error, "not ready");
+                add(NotReadyReason::Database, "the database can't be reached".into());
+            }
+        }
+        if let Some(fault) = self.services.clock_fault() {
+            add(NotReadyReason::Clock, fault.to_string());
+        }
+        let behind = self.hub.behind();
+        if behind > self.events_behind {
+            let seconds = behind.as_secs();
+            add(NotReadyReason::EventLog, format!("new events can't be read for {seconds} s: subscribers wait"));
+        }
+        reasons
+    }
+}
