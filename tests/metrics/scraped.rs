@@ -1,10 +1,12 @@
 //! What a scrape shows, who may ask for it, and what it costs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use packwright::domain::installations::FailureCode;
-use packwright::http::HttpOptions;
+use packwright::gate::{Stored, TrustedDocuments};
 use packwright::http::connections::{self, ConnectionOptions};
+use packwright::http::{EngineOptions, HttpOptions};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -173,6 +175,38 @@ async fn a_subscription_is_counted_until_it_ends_with_the_reason() {
     let hear = "subscription { releaseAnnounced(after: \"no cursor\") { kind } }";
     drop(app.subscribe(&app.publisher, hear, json!(null)).await);
     assert_eq!(scrape(&app).await.get(&ended("refused")) + scrape(&app).await.get(&ended("error")), 1.0);
+}
+
+#[tokio::test]
+async fn the_time_from_an_event_to_its_subscribers_is_counted() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let installed = app.installed_pack("Orders", &[&acme]).await;
+    let mut hear = app.subscribe(&app.publisher, "subscription { releaseAnnounced { kind } }", json!(null)).await;
+    app.update_on(&installed.pack, "2026-12-01").await;
+    hear.next().await;
+    let after = scrape(&app).await;
+    assert!(after.get("packwright_event_log_lag_seconds_count") >= 1.0, "{}", after.text);
+    assert_eq!(
+        (after.get("packwright_event_log_unread_events"), after.get("packwright_not_ready{reason=\"event_log\"}")),
+        (0.0, 0.0)
+    );
+}
+
+#[tokio::test]
+async fn a_trusted_document_is_counted_by_its_name() {
+    let (who, unnamed) = ("query Who { viewer { role } }", "{ viewer { role } }");
+    let list = TrustedDocuments::parse(&json!({ "who": who, "unnamed": unnamed }).to_string()).expect("a list");
+    let engine = EngineOptions { stored: Stored::Trusted(Arc::new(list)), ..EngineOptions::default() };
+    let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
+    for document in [who, who, unnamed] {
+        app.gql(&app.publisher, document, json!(null)).await;
+    }
+    let after = scrape(&app).await;
+    let of = |name: &str| {
+        after.get(&format!("packwright_trusted_document_duration_seconds_count{{graphql_operation_name=\"{name}\"}}"))
+    };
+    assert_eq!((of("Who"), of("_OTHER")), (2.0, 1.0), "{}", after.text);
 }
 
 #[tokio::test]
