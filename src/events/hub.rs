@@ -65,7 +65,7 @@ pub struct Hub {
     readers: Semaphore,
     pub(super) on_news: OnNews,
     pub(super) metrics: Arc<Metrics>,
-    /// The last look at the log that succeeded, and whether the looks since have failed.
+    /// Whether the looks at the log fail, and since when.
     looked: Mutex<Looked>,
 }
 
@@ -147,10 +147,10 @@ impl Hub {
     /// Records whether a look at the log succeeded.
     pub(super) fn has_looked(&self, succeeded: bool) {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.has_failed_since = !succeeded;
-        if succeeded {
+        if succeeded || !looked.has_failed_since {
             looked.at = tokio::time::Instant::now();
         }
+        looked.has_failed_since = !succeeded;
     }
 
     /// How long the log couldn't be read for the subscribers; zero when it can be, and while there are none.
@@ -258,6 +258,7 @@ impl Hub {
         let mut recent = self.recent();
         let listener = recent.add(scope, interest, after);
         if !std::mem::replace(&mut recent.is_followed, true) {
+            self.has_looked(true);
             // Subscribes to changes now, so that no later commit goes unnoticed.
             tokio::spawn(read_new::follow_log(self.clone(), self.db.changes()));
         }
