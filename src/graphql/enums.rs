@@ -303,6 +303,16 @@ pub enum EventKind {
     ReleaseStageOpened,
     /// An early stage has processed all of its installations; to the publisher.
     ReleaseStageCompleted,
+    /// A pack was made; to the publisher.
+    PackCreated,
+    /// A pack's name, description, support data, key or draft changed; to the publisher.
+    PackUpdated,
+    /// A pack was installed; to the publisher and to that account.
+    InstallationCreated,
+    /// An installation has another name; to the publisher and to that account.
+    InstallationRenamed,
+    /// An installation was removed; to the publisher and to that account. Whoever had a deleted pack installed gets PACK_DELETED in its place.
+    InstallationRemoved,
 }
 
 /// The kind of the actor.

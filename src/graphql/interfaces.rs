@@ -18,7 +18,7 @@ use crate::graphql::components::{Component, PackagedComponent, PackagingError};
 use crate::graphql::installations::{Installation, InstallationError, InstallationUpdate, UpdateOutcomeReport};
 use crate::graphql::library::{AvailableProcess, LibraryError, Publication, PublishedProcess};
 use crate::graphql::log::{
-    AuditEntry, InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
+    AuditEntry, InstallationEvent, NewerShareableEvent, PackChangedEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
 };
 use crate::graphql::packs::{IntegrationPack, PackContentItem, PackError, PackVersion, SupportInfo};
 use crate::graphql::releases::{AnnouncedRelease, Release, ReleaseError, ReleaseWindow, TestingPeriod};
@@ -52,6 +52,7 @@ pub enum Node {
     SharingEvent(SharingEvent),
     NewerShareableEvent(NewerShareableEvent),
     PackDeletedEvent(PackDeletedEvent),
+    PackChangedEvent(PackChangedEvent),
     AuditEntry(AuditEntry),
 }
 
@@ -196,6 +197,7 @@ pub enum Event {
     SharingEvent(SharingEvent),
     NewerShareableEvent(NewerShareableEvent),
     PackDeletedEvent(PackDeletedEvent),
+    PackChangedEvent(PackChangedEvent),
 }
 
 /// Why a mutation refused. Each area has its own type with its own enum of codes in a field `code`.

@@ -3,6 +3,7 @@
 use crate::domain::accounts::Privilege;
 use crate::domain::id::InstallationId;
 use crate::domain::installations::InstallationRefusal;
+use crate::domain::log::EventKind;
 use crate::domain::own_key::checked_key;
 use crate::domain::text::{self, NAME_MAX, TextFault};
 use crate::store::Tx;
@@ -13,7 +14,7 @@ use crate::store::packs::write as packs;
 use super::Services;
 use super::access::Managed;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome, is_conflict};
-use super::journal::{Entry, Journal, Subject};
+use super::journal::{Entry, Journal, JournalEvent, Subject};
 
 /// Changes of an installation.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +67,12 @@ pub(crate) async fn rename_installation(
     }
     if after.key != before.key && is_conflict(installations::save_key(&tx, after.id, after.key.as_deref()).await)? {
         return Err(InstallationRefusal::KeyTaken { existing: None }.into());
+    }
+    if after.override_name != before.override_name {
+        let number = packs::version_number(&tx, after.version_id).await?;
+        let mut renamed = JournalEvent::installation(EventKind::InstallationRenamed, &pack, &after, number);
+        renamed.data.previous_name.clone_from(&before.override_name);
+        journal.append_event(renamed);
     }
     let shown = after.override_name.clone().unwrap_or(pack.name);
     journal.append_entry(

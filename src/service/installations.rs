@@ -9,6 +9,7 @@ use crate::domain::id::{InstallationId, PackId, UpdateId};
 use crate::domain::installations::{
     EarlyApplyDecision, Installation, InstallationRefusal, UpdateMethod, UpdateState, decide_early_apply,
 };
+use crate::domain::log::EventKind;
 use crate::domain::packs::{InstallationType, Pack};
 use crate::service::followup::offer_to;
 use crate::store::accounts::write as accounts;
@@ -29,7 +30,7 @@ use super::error::{Failure, Outcome};
 pub(crate) use super::installation_names::{InstallationEdit, rename_installation};
 use super::installation_names::{check_free, free_key, valid_name};
 use super::instant::Touched;
-use super::journal::{Entry, Journal, Subject};
+use super::journal::{Entry, Journal, JournalEvent, Subject};
 use super::releases::{hold_to_judge, judge_step};
 use super::requests::{CallState, Repeatable};
 use crate::service::followup::{VersionChange, hide, offered, record_update, withdraw_row};
@@ -116,6 +117,8 @@ async fn try_install(
     }
     let number = packs::version_number(&tx, version_id).await?;
     let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
+    let created = JournalEvent::installation(EventKind::InstallationCreated, &pack, &installation, number);
+    journal.append_event(created);
     journal.append_entry(
         Entry::of("installPack", Subject::Installation(installation.id), shown)
             .concerning(caller.id())
@@ -209,6 +212,8 @@ async fn try_uninstall(
     updates::save(&tx, &rows).await?;
     installations::uninstall(&tx, &[installation.id], journal.now, log::head(&tx).await?).await?;
     let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
+    let removed = JournalEvent::installation(EventKind::InstallationRemoved, &pack, &installation, number);
+    journal.append_event(removed);
     journal.append_entry(
         Entry::of("uninstallPack", Subject::Installation(installation.id), shown).concerning(caller.id()).change(
             "version",

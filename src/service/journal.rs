@@ -8,6 +8,7 @@ use crate::domain::accounts::{Account, Actor, ActorKind};
 use crate::domain::id::{
     AccountId, AuditEntryId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId,
 };
+use crate::domain::installations::Installation;
 use crate::domain::log::{
     Audience, Class, EventData, EventKind, NewEvent, Record, Recorded, VersionAfter, WindowFacts,
 };
@@ -58,6 +59,18 @@ impl JournalEvent {
             component_version_id: None,
             group_id: None,
             data: EventData::default(),
+        }
+    }
+
+    /// An event of an installation, for the publisher and its account. `number` is that of the installation's version.
+    #[must_use]
+    pub fn installation(kind: EventKind, pack: &Pack, installation: &Installation, number: i32) -> Self {
+        Self {
+            audience: Audience::PublisherAndAccount,
+            account_id: Some(installation.account_id),
+            installation_id: Some(installation.id),
+            data: EventData { version_number: Some(number), ..EventData::default() },
+            ..Self::of(kind, pack)
         }
     }
 

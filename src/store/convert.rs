@@ -91,6 +91,8 @@ stored! {
         ReleaseCompleted = "RELEASE_COMPLETED", ReleasePaused = "RELEASE_PAUSED", ReleaseResumed = "RELEASE_RESUMED", ReleaseHalted = "RELEASE_HALTED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED", UpdateOutcomeReported = "UPDATE_OUTCOME_REPORTED",
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
+        PackCreated = "PACK_CREATED", PackUpdated = "PACK_UPDATED", InstallationCreated = "INSTALLATION_CREATED",
+        InstallationRenamed = "INSTALLATION_RENAMED", InstallationRemoved = "INSTALLATION_REMOVED",
         ReleaseRollingBack = "RELEASE_ROLLING_BACK", ReleaseRolledBack = "RELEASE_ROLLED_BACK",
         ReleaseStageOpened = "RELEASE_STAGE_OPENED", ReleaseStageCompleted = "RELEASE_STAGE_COMPLETED",
     }

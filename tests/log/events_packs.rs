@@ -85,7 +85,7 @@ async fn r50_the_event_of_a_deleted_pack_has_the_readers_own_count() {
     let mark = LogMark::now(&app).await;
     let pack = insert_event_of_a_deleted_pack(&app, &acme).await;
     let selection = "... on PackDeletedEvent { kind packId packName uninstalledCount }";
-    let [to_publisher, to_acme] = mark.events(&app).await.try_into().expect("two events");
+    let [_created, to_publisher, to_acme] = mark.events(&app).await.try_into().expect("three events");
     let received = app.read_event(&app.publisher, &to_publisher, selection).await;
     assert_eq!((received.text("/packId"), received.int("/uninstalledCount")), (pack, 3));
     let received = app.read_event(&acme.token, &to_acme, selection).await;

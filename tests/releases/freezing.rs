@@ -199,7 +199,7 @@ async fn r45_uninstalling_without_an_offer_withdraws_nothing() {
     app.tick().await;
     let mark = LogMark::now(&app).await;
     app.uninstall(&acme, &installed.installations[0]).await;
-    assert_eq!(mark.kinds(&app).await, Vec::<String>::new());
+    assert_eq!(mark.kinds(&app).await, ["INSTALLATION_REMOVED"]);
     assert_eq!(app.progress(&release).await.int("/total"), 0);
 }
 
@@ -280,7 +280,11 @@ async fn r45_a_frozen_account_gets_no_event_of_a_withdrawn_offer() {
         app.tick().await;
         let kinds_of = |events: Vec<Value>| events.iter().map(|event| event.text("/kind")).collect::<Vec<_>>();
         let to_acme = kinds_of(app.events_since(&acme.token, &a, Value::Null).await);
-        let expected: &[&str] = if way == "deleted" { &["PACK_DELETED"] } else { &[] };
+        let expected: &[&str] = match way {
+            "deleted" => &["PACK_DELETED"],
+            "uninstalled" => &["INSTALLATION_REMOVED"],
+            _ => &[],
+        };
         assert_eq!(to_acme, expected, "{way}");
         if way != "uninstalled" {
             let to_globex = kinds_of(app.events_since(&globex.token, &g, Value::Null).await);

@@ -286,7 +286,8 @@ async fn r31_the_offer_to_an_installation_made_in_the_testing_period_is_announce
     let mark = LogMark::now(&app).await;
     let installation = app.install(&globex, "Orders").await;
     app.tick().await;
-    let events_since = mark.events(&app).await;
+    let mut events_since = mark.events(&app).await;
+    assert_eq!(events_since.remove(0).kind, "INSTALLATION_CREATED");
     assert_eq!(events_since.len(), 1, "once");
     assert_eq!(
         (events_since[0].kind.as_str(), events_since[0].audience.as_str()),

@@ -8,7 +8,7 @@ use packwright::http::EngineOptions;
 use serde_json::{Value, json};
 
 use crate::gate::introspection::{Schema, named};
-use crate::support::rows::{all_rows, assert_same_rows, code_of, with_large_stack};
+use crate::support::rows::{LogMark, all_rows, assert_same_rows, code_of, with_large_stack};
 use crate::support::{At, Setup, TestApp, immediately, on_date};
 use crate::whole::walk::payload_selection;
 
@@ -22,6 +22,8 @@ struct Caller {
     called: BTreeSet<String>,
     /// Whether each call is repeated.
     again: bool,
+    /// What each call left in both logs.
+    heard: Vec<String>,
 }
 
 impl Caller {
@@ -30,7 +32,7 @@ impl Caller {
         let engine = EngineOptions { documents: large, ..EngineOptions::default() };
         let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
         let schema = Schema::of(&app).await;
-        Self { app, schema, called: BTreeSet::new(), again }
+        Self { app, schema, called: BTreeSet::new(), again, heard: Vec::new() }
     }
 
     /// The payload of an accepted call, with all fields that can be reached from it.
@@ -45,7 +47,9 @@ impl Caller {
         }
         let selection = payload_selection(&self.schema, &named(field.at("/type")));
         let document = format!("mutation($input: {of}!) {{ {mutation}(input: $input) {selection} }}");
+        let mark = LogMark::now(&self.app).await;
         let answer = self.app.gql_raw(Some(token), &document, json!({ "input": input })).await;
+        self.hear(mutation, &mark).await;
         assert_eq!(code_of(&answer), None, "{mutation} with {input}: {:#}", answer.at("/errors"));
         let payload = answer.at(&format!("/data/{mutation}")).clone();
         assert_eq!(payload.at("/errors"), &json!([]), "{mutation} with {input}");
@@ -61,6 +65,27 @@ impl Caller {
         }
         self.called.insert(mutation.to_owned());
         payload
+    }
+
+    /// Notes what a call left in both logs: its events with their audience, and its audit entries.
+    async fn hear(&mut self, mutation: &str, mark: &LogMark) {
+        let counted = |names: Vec<String>| {
+            let mut counts: Vec<(String, usize)> = Vec::new();
+            for name in names {
+                match counts.iter_mut().find(|(counted, _)| *counted == name) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((name, 1)),
+                }
+            }
+            let all = counts.into_iter().map(|(name, n)| if n == 1 { name } else { format!("{n} {name}") });
+            let all = all.collect::<Vec<_>>().join(", ");
+            if all.is_empty() { "none".to_owned() } else { all }
+        };
+        let events = mark.events(&self.app).await;
+        let events = events.into_iter().map(|event| format!("{} to {}", event.kind, event.audience)).collect();
+        let entries = mark.actions(&self.app).await;
+        assert!(!entries.is_empty(), "{mutation} leaves no audit entry");
+        self.heard.push(format!("{mutation}\n  events: {}\n  entries: {}", counted(events), counted(entries)));
     }
 
     /// Like [`Self::call`], as the first publisher.
@@ -222,7 +247,7 @@ async fn end(caller: &mut Caller, begun: &Begun) {
     assert!(release.at("/pack/currentVersion/release/id").is_string(), "{release:#}");
 }
 
-async fn every_mutation(again: bool) {
+async fn every_mutation(again: bool) -> Vec<String> {
     let mut caller = Caller::new(again).await;
     let begun = begin(&mut caller).await;
     draft_and_packages(&mut caller, &begun).await;
@@ -234,14 +259,25 @@ async fn every_mutation(again: bool) {
     let all = caller.schema.mutations().iter().map(|field| field.text("/name"));
     let left: Vec<_> = all.filter(|name| !caller.called.contains(name)).collect();
     assert!(left.is_empty(), "no call of {left:?}: teach this story");
+    caller.heard
 }
 
 #[test]
 fn the_payload_of_every_mutation_can_be_read() {
-    with_large_stack(|| every_mutation(false));
+    with_large_stack(async || {
+        every_mutation(false).await;
+    });
+}
+
+/// The snapshot is the table of what each mutation announces and writes down: read it when it changes.
+#[test]
+fn r50_each_mutation_leaves_the_events_and_entries_of_its_row() {
+    with_large_stack(async || insta::assert_snapshot!("events_and_entries", every_mutation(false).await.join("\n")));
 }
 
 #[test]
 fn r50_every_mutation_called_again_changes_and_announces_nothing() {
-    with_large_stack(|| every_mutation(true));
+    with_large_stack(async || {
+        every_mutation(true).await;
+    });
 }

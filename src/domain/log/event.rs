@@ -8,6 +8,7 @@ use crate::domain::id::{
     AccountId, ComponentVersionId, EventId, GroupId, InstallationId, OutcomeReportId, PackId, ReleaseId,
 };
 use crate::domain::installations::{UpdateMethod, UpdateState, effective_state};
+use crate::domain::log::Change;
 use crate::domain::releases::{HaltFigures, ReleaseState};
 
 /// What an event announces.
@@ -39,10 +40,16 @@ pub enum EventKind {
     ReleaseStageOpened,
     /// An early stage has come to all of its installations (R55).
     ReleaseStageCompleted,
+    PackCreated,
+    /// A pack's name, description, support data, key or draft changed.
+    PackUpdated,
+    InstallationCreated,
+    InstallationRenamed,
+    InstallationRemoved,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 28] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
         Self::WindowMoved,
@@ -66,6 +73,11 @@ impl EventKind {
         Self::PackDeleted,
         Self::ReleaseStageOpened,
         Self::ReleaseStageCompleted,
+        Self::PackCreated,
+        Self::PackUpdated,
+        Self::InstallationCreated,
+        Self::InstallationRenamed,
+        Self::InstallationRemoved,
     ];
 
     /// Whether the event is about a release. Each managed account that has the pack installed gets those events.
@@ -94,7 +106,12 @@ impl EventKind {
             | Self::PackShared
             | Self::PackUnshared
             | Self::NewerShareablePackaged
-            | Self::PackDeleted => false,
+            | Self::PackDeleted
+            | Self::PackCreated
+            | Self::PackUpdated
+            | Self::InstallationCreated
+            | Self::InstallationRenamed
+            | Self::InstallationRemoved => false,
         }
     }
 }
@@ -288,6 +305,12 @@ pub struct EventData {
     /// The position of the early stage that the event is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<usize>,
+    /// What changed of a pack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// The name that an installation had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_name: Option<String>,
 }
 
 /// An event before it is stored. The database assigns its sequence number.

@@ -19,6 +19,7 @@ use crate::store::scope::Scope;
 
 use crate::graphql::accounts::Actor;
 use crate::graphql::installations::{Installation, InstallationUpdate, UpdateOutcomeReport};
+use crate::graphql::log::audit_entry::AuditChange;
 use crate::graphql::releases::{HaltFigures, Release, ReleaseProgress, ReleaseStage, ReleaseWindow};
 use crate::graphql::sharing::AccountGroup;
 
@@ -193,7 +194,7 @@ event_type! {
 }
 
 event_type! {
-    /// UPDATE_OFFERED, INSTALLATION_UPDATED (whatever the new state), UPDATE_OUTCOME_REPORTED or INSTALLATION_FROZEN.
+    /// UPDATE_OFFERED, INSTALLATION_UPDATED (whatever the new state), UPDATE_OUTCOME_REPORTED, INSTALLATION_FROZEN, INSTALLATION_CREATED, INSTALLATION_RENAMED or INSTALLATION_REMOVED.
     InstallationEvent {
         /// The installation as it is now; null when it is gone.
         async fn installation(&self, ctx: &Context<'_>) -> Result<Option<Installation>> {
@@ -203,7 +204,7 @@ event_type! {
             }
         }
 
-        /// The update as it is now; null for INSTALLATION_FROZEN.
+        /// The update as it is now; null for an event that concerns no update.
         async fn update(&self, ctx: &Context<'_>) -> Result<Option<InstallationUpdate>> {
             match self.0.update_id() {
                 Some(id) => InstallationUpdate::by_id(ctx, id).await,
@@ -211,7 +212,7 @@ event_type! {
             }
         }
 
-        /// The update's state when it happened; null for INSTALLATION_FROZEN.
+        /// The update's state when it happened; null for an event that concerns no update.
         async fn state(&self) -> Option<InstallationUpdateState> {
             self.0.event().update_state.map(Into::into)
         }
@@ -224,7 +225,12 @@ event_type! {
             }
         }
 
-        /// The number of the version that the installation had after it.
+        /// For INSTALLATION_RENAMED: the name that it had before.
+        async fn previous_name(&self) -> Option<String> {
+            self.0.event().data.previous_name.clone()
+        }
+
+        /// The number of the version that the installation had after it; for INSTALLATION_REMOVED, until then.
         async fn version_number(&self) -> Result<i32> {
             self.0.event().data.version_number.ok_or_else(|| bug("an event of an installation without a version number"))
         }
@@ -252,6 +258,16 @@ event_type! {
             let missing = || bug("an event of a newer version without the version");
             let id = self.0.event().component_version_id.ok_or_else(missing)?;
             ComponentVersion::by_id(ctx, id).await?.ok_or_else(missing)
+        }
+    }
+}
+
+event_type! {
+    /// PACK_CREATED or PACK_UPDATED, to the publisher alone.
+    PackChangedEvent {
+        /// The changes, field by field, as in the audit log; at most 100. Empty for PACK_CREATED.
+        async fn changes(&self) -> Vec<AuditChange> {
+            self.0.event().data.changes.iter().cloned().map(Into::into).collect()
         }
     }
 }
@@ -296,7 +312,11 @@ impl Event {
             Kind::UpdateOffered
             | Kind::InstallationUpdated
             | Kind::UpdateOutcomeReported
-            | Kind::InstallationFrozen => Self::InstallationEvent(view.into()),
+            | Kind::InstallationFrozen
+            | Kind::InstallationCreated
+            | Kind::InstallationRenamed
+            | Kind::InstallationRemoved => Self::InstallationEvent(view.into()),
+            Kind::PackCreated | Kind::PackUpdated => Self::PackChangedEvent(view.into()),
             Kind::PackShared | Kind::PackUnshared => Self::SharingEvent(view.into()),
             Kind::NewerShareablePackaged => Self::NewerShareableEvent(view.into()),
             Kind::PackDeleted => Self::PackDeletedEvent(view.into()),
@@ -313,6 +333,7 @@ pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
         Event::SharingEvent(event) => event.into(),
         Event::NewerShareableEvent(event) => event.into(),
         Event::PackDeletedEvent(event) => event.into(),
+        Event::PackChangedEvent(event) => event.into(),
     }))
 }
 

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 
 use async_graphql::{Context, Error, ID, InputObject, Result};
 
-use crate::domain::id::{InstallationId, PackId};
+use crate::domain::id::{AccountId, InstallationId, PackId, ReleaseId};
 use crate::domain::log::Position;
 use crate::events::hub::{Announced, Hub, Interest, StreamEnd};
 use crate::store::log::events;
 use crate::store::page::Key;
 use crate::store::scope::Scope;
 
+use crate::graphql::accounts::ManagedAccount;
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::EventKind;
@@ -18,7 +19,7 @@ use crate::graphql::error::{ResultExt as _, cursor_expired, failure, not_found};
 use crate::graphql::filters::all;
 use crate::graphql::ids;
 use crate::graphql::installations::Installation;
-use crate::graphql::interfaces::{Event, Pack};
+use crate::graphql::interfaces::{Event, Pack, PackRelease};
 use crate::graphql::log::event::{EventConnection, EventView};
 
 /// A filter of events.
@@ -30,6 +31,10 @@ pub(crate) struct EventFilter {
     pack_id: Option<ID>,
     /// Concerns this installation: the ID of an Installation.
     installation_id: Option<ID>,
+    /// Concerns this release: the ID of a Release or an AnnouncedRelease, as the caller sees it.
+    release_id: Option<ID>,
+    /// Concerns this account: the ID of a ManagedAccount. Only for a publisher.
+    account_id: Option<ID>,
 }
 
 impl EventFilter {
@@ -39,8 +44,9 @@ impl EventFilter {
         Ok(Interest {
             kinds: self.kinds.map(all),
             pack_id: visible_pack(ctx, self.pack_id).await?,
-            release_id: None,
+            release_id: visible_release(ctx, self.release_id).await?,
             installation_id: visible_installation(ctx, self.installation_id).await?,
+            account_id: visible_account(ctx, self.account_id).await?,
         })
     }
 }
@@ -70,6 +76,28 @@ async fn visible_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Optio
         check_has_event(ctx, interest, &id).await?;
     }
     Ok(Some(installation))
+}
+
+/// The same for a release.
+async fn visible_release(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<ReleaseId>> {
+    let scope = ctx.scope()?;
+    let Some(id) = id else { return Ok(None) };
+    let release = match scope {
+        Scope::Publisher(_) => ids::release_id(&id)?,
+        Scope::Managed(_) => ids::announced_release_id(&id)?,
+    };
+    if PackRelease::by_id(ctx, release).await?.is_none() {
+        check_has_event(ctx, Interest { release_id: Some(release), ..Interest::default() }, &id).await?;
+    }
+    Ok(Some(release))
+}
+
+/// An account that the caller manages. A managed account knows none.
+async fn visible_account(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<AccountId>> {
+    ctx.viewer()?;
+    let Some(id) = id else { return Ok(None) };
+    let account = ids::managed_account_id(&id)?;
+    ManagedAccount::by_id(ctx, account).await?.map(|_| Some(account)).ok_or_else(|| not_found(&id))
 }
 
 async fn check_has_event(ctx: &Context<'_>, of: Interest, id: &ID) -> Result<()> {

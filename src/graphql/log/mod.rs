@@ -11,8 +11,8 @@ mod subscription;
 
 pub use audit_entry::{AuditEntry, AuditEntryConnection};
 pub use event::{
-    EventConnection, EventView, InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
-    by_id as event_by_id,
+    EventConnection, EventView, InstallationEvent, NewerShareableEvent, PackChangedEvent, PackDeletedEvent,
+    ReleaseEvent, SharingEvent, by_id as event_by_id,
 };
 pub(in crate::graphql) use loaders::LogLoaders;
 pub use query::LogQuery;

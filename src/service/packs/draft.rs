@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::domain::accounts::Privilege;
 use crate::domain::components::NamedVersion;
 use crate::domain::id::{ComponentId, PackId};
+use crate::domain::log::{EventData, EventKind};
 use crate::domain::packs::{
     AddFault, COMPONENTS_MAX, Candidate, Content, DraftRow, Pack, PackRefusal, Removal, assess, check_add, removal,
 };
@@ -12,7 +13,7 @@ use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Error, Failure, Outcome};
 use crate::service::instant::Touched;
-use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::store::components::write as components;
 use crate::store::packs::{write as packs, write_drafts as drafts};
 use crate::store::{StoreResult, Tx};
@@ -36,7 +37,7 @@ pub(crate) async fn add_components(
     ids: Vec<ComponentId>,
     expected_revision: Option<i32>,
 ) -> Outcome<(), PackRefusal> {
-    let mut editing = edit_rows(cx, caller, pack, &ids, None, expected_revision).await?;
+    let editing = edit_rows(cx, caller, pack, &ids, None, expected_revision).await?;
     let Editing { tx, pack, .. } = &editing;
     if ids.len() > COMPONENTS_MAX {
         return Err(PackRefusal::PackFull.into());
@@ -70,8 +71,7 @@ pub(crate) async fn add_components(
     for component in ids.iter().take(COMPONENTS_MAX) {
         entry = entry.refer("components", None, Some(Subject::Component(*component)));
     }
-    editing.journal.append_entry(entry);
-    finish_edit(cx, editing).await
+    finish_edit(cx, editing, entry).await
 }
 
 /// Marks a component for removal by the next release. A component that was never released is removed at once (R15).
@@ -85,7 +85,7 @@ pub(crate) async fn remove_component(
     component: ComponentId,
     expected_revision: Option<i32>,
 ) -> Outcome<Removal, PackRefusal> {
-    let mut editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
+    let editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
     let Editing { tx, pack, .. } = &editing;
     let row = row(tx, caller, pack, component).await?;
     if row.marked_for_removal {
@@ -100,8 +100,7 @@ pub(crate) async fn remove_component(
         Removal::Drop => drafts::drop_draft_row(tx, pack.id, component).await?,
     }
     let entry = row_entry("removePackComponent", pack, component).set("markedForRemoval", removal == Removal::Mark);
-    editing.journal.append_entry(entry);
-    finish_edit(cx, editing).await?;
+    finish_edit(cx, editing, entry).await?;
     Ok(removal)
 }
 
@@ -116,7 +115,7 @@ pub(crate) async fn restore_component(
     component: ComponentId,
     expected_revision: Option<i32>,
 ) -> Outcome<(), PackRefusal> {
-    let mut editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
+    let editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
     let Editing { tx, pack, .. } = &editing;
     let row = row(tx, caller, pack, component).await?;
     if !row.marked_for_removal {
@@ -128,8 +127,7 @@ pub(crate) async fn restore_component(
         Some("true".into()),
         Some("false".into()),
     );
-    editing.journal.append_entry(entry);
-    finish_edit(cx, editing).await
+    finish_edit(cx, editing, entry).await
 }
 
 /// Pins a component to one version, older ones included (R16, R32).
@@ -145,7 +143,7 @@ pub(crate) async fn pin_component(
     version: NamedVersion,
     expected_revision: Option<i32>,
 ) -> Outcome<(), PackRefusal> {
-    let mut editing = edit_rows(cx, caller, pack, &[component], Some(version), expected_revision).await?;
+    let editing = edit_rows(cx, caller, pack, &[component], Some(version), expected_revision).await?;
     let Editing { tx, pack, .. } = &editing;
     if let Some(unknown) = unknown(tx, caller, &[component], Some(version)).await? {
         return Err(unknown.into());
@@ -171,8 +169,7 @@ pub(crate) async fn pin_component(
     let named = |id| Subject::version(chosen.kind, id);
     let (before, after) = (row.pinned.map(named), Some(named(version.id)));
     let entry = row_entry("pinPackComponent", pack, component).refer("pinned", before, after);
-    editing.journal.append_entry(entry);
-    finish_edit(cx, editing).await
+    finish_edit(cx, editing, entry).await
 }
 
 /// Lets a component follow its newest shareable version again (R16).
@@ -186,15 +183,14 @@ pub(crate) async fn unpin_component(
     component: ComponentId,
     expected_revision: Option<i32>,
 ) -> Outcome<(), PackRefusal> {
-    let mut editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
+    let editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
     let Editing { tx, pack, .. } = &editing;
     let row = row(tx, caller, pack, component).await?;
     let Some(pinned) = row.pinned else { return Err(PackRefusal::NotPinned { component }.into()) };
     drafts::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
     let before = Subject::version(pack.deployment_model.holds(), pinned);
     let entry = row_entry("unpinPackComponent", pack, component).refer("pinned", Some(before), None);
-    editing.journal.append_entry(entry);
-    finish_edit(cx, editing).await
+    finish_edit(cx, editing, entry).await
 }
 
 /// Begins an edit: checks the privilege, carries out a due release window, locks the pack, and checks the revision.
@@ -249,9 +245,20 @@ async fn edit_rows<'a>(
     }
 }
 
-/// Ends an edit: increments the revision, updates the assessment stored on the pack, and commits.
-pub(in crate::service) async fn finish_edit(cx: &Services, editing: Editing<'_>) -> Outcome<(), PackRefusal> {
-    let Editing { tx, pack, journal } = editing;
+/// Ends an edit: increments the revision, updates the assessment stored on the pack, announces what `entry` says, and
+/// commits.
+pub(in crate::service) async fn finish_edit(
+    cx: &Services,
+    editing: Editing<'_>,
+    entry: Entry,
+) -> Outcome<(), PackRefusal> {
+    let Editing { tx, pack, mut journal } = editing;
+    journal.append_event(JournalEvent {
+        pack_name: entry.subject_name.clone().unwrap_or_else(|| pack.name.clone()),
+        data: EventData { changes: entry.changes.clone(), ..EventData::default() },
+        ..JournalEvent::of(EventKind::PackUpdated, &pack)
+    });
+    journal.append_entry(entry);
     packs::save_revision(&tx, pack.id, pack.revision.saturating_add(1), journal.now).await?;
     reassess(cx, &tx, &pack).await?;
     journal.write(&tx).await?;

@@ -11,6 +11,7 @@ pub(in crate::service) use draft::{reassess, reassess_all};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
+use crate::domain::log::EventKind;
 use crate::domain::own_key::checked_key;
 use crate::domain::packs::{
     Assessment, DeploymentModel, Guide, InstallationType, Pack, PackRefusal, PackStanding, SupportInfo,
@@ -27,7 +28,7 @@ use crate::store::{StoreResult, Tx};
 use super::Services;
 use super::access::Publisher;
 use super::error::{Error, Failure, Outcome, is_conflict, text_fault};
-use super::journal::{Entry, Journal, Subject};
+use super::journal::{Entry, Journal, JournalEvent, Subject};
 use super::requests::{Repeatable, single};
 
 /// A pack to be created.
@@ -99,6 +100,7 @@ pub async fn create_pack(
     if is_conflict(packs::insert(&tx, &pack).await)? {
         return Err(was_taken(cx, tx, caller, &pack).await?.into());
     }
+    journal.append_event(JournalEvent::of(EventKind::PackCreated, &pack));
     journal.append_entry(
         Entry::of("createIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
             .set("name", &pack.name)
@@ -122,7 +124,7 @@ pub async fn update_pack(
     edit: PackEdit,
     expected_revision: Option<i32>,
 ) -> Outcome<(), PackRefusal> {
-    let mut editing = crate::service::packs::draft::edit(cx, caller, pack, expected_revision).await?;
+    let editing = crate::service::packs::draft::edit(cx, caller, pack, expected_revision).await?;
     let Editing { tx, pack: before, .. } = &editing;
     if edit.name.is_some() && before.installation_type == InstallationType::Multi {
         return Err(PackRefusal::NameNotEditable.into());
@@ -160,8 +162,7 @@ pub async fn update_pack(
         let (id, work, now) = (cx.ids.next(), Work::Rename(before.id), editing.journal.now);
         task = Some(tasks::add(tx, id, caller.id(), work, false, now).await?);
     }
-    editing.journal.append_entry(entry);
-    finish_edit(cx, editing).await?;
+    finish_edit(cx, editing, entry).await?;
     if let Some(task) = task {
         run_first_batch(cx, task).await;
     }

@@ -29,11 +29,15 @@ pub(in crate::store) fn query(scope: Scope, interest: &Interest) -> RecordQuery 
         }
     }
     let by_kind = |column: Expr| kinds.iter().map(|kind| column.clone().and(col(B::Kind).eq(kind.stored()))).collect();
-    let found = match (scope, interest.installation_id) {
+    if let Some(id) = interest.account_id {
+        check = check.and(col(R::AccountId).eq(id.0));
+    }
+    let found = match (scope, interest.installation_id, interest.account_id) {
         _ if kinds.is_empty() => Found::Nothing,
-        (_, Some(id)) => Found::Records(col(R::InstallationId).eq(id.0)),
-        (Scope::Managed(by), None) => Found::Records(col(R::AccountId).eq(by.account_id().0)),
-        (Scope::Publisher(by), None) => {
+        (_, Some(id), _) => Found::Records(col(R::InstallationId).eq(id.0)),
+        (_, None, Some(id)) => Found::Records(col(R::AccountId).eq(id.0)),
+        (Scope::Managed(by), None, None) => Found::Records(col(R::AccountId).eq(by.account_id().0)),
+        (Scope::Publisher(by), None, None) => {
             let of_publisher = col(B::PublisherId).eq(by.publisher_id().0);
             Found::Batches(match (interest.release_id, interest.pack_id) {
                 (Some(id), _) => vec![col(B::ReleaseId).eq(id.0)],

@@ -10,70 +10,18 @@ use sea_orm::{
 };
 
 use crate::domain::accounts::ActorKind;
-use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
+use crate::domain::id::EventId;
 use crate::domain::installations::UpdateState;
-use crate::domain::log::{Audience, Event, EventKind, NewEvent, Position};
+use crate::domain::log::{Audience, Event, EventKind, Position};
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
+pub use crate::store::log::interest::Interest;
 use crate::store::log::records::{Located, PositionRange};
 use crate::store::log::{event_floor, event_log, event_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::tolerant::EventLine;
 use crate::store::{Snapshot, StoreResult, convert, page, tolerant};
-
-/// A filter on events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// `None` for all kinds; empty for no events.
-    pub kinds: Option<Vec<EventKind>>,
-    pub pack_id: Option<PackId>,
-    pub release_id: Option<ReleaseId>,
-    pub installation_id: Option<InstallationId>,
-}
-
-impl Interest {
-    /// Whether an event may concern the reader. True also if only a query can decide.
-    #[must_use]
-    pub fn may_concern(&self, scope: Scope, event: &NewEvent) -> bool {
-        let query = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
-            && self.pack_id.is_none_or(|pack| pack == event.pack_id)
-            && self.release_id.is_none_or(|release| event.release_id == Some(release))
-            && self.installation_id.is_none_or(|installation| event.installation_id == Some(installation));
-        query
-            && match scope {
-                Scope::Publisher(scope) => {
-                    event.audience != Audience::Account && event.publisher_id == scope.publisher_id()
-                }
-                Scope::Managed(scope) => match event.audience {
-                    Audience::Publisher => false,
-                    Audience::Account | Audience::PublisherAndAccount => event.account_id == Some(scope.account_id()),
-                    Audience::PublisherAndInstalled => event.publisher_id == scope.publisher_id(),
-                },
-            }
-    }
-
-    /// Whether the filter matches events of releases, or other events.
-    #[must_use]
-    pub fn wants(&self, of_releases: bool) -> bool {
-        self.kinds().iter().any(|kind| kind.is_of_release() == of_releases)
-    }
-
-    pub(in crate::store) fn kinds(&self) -> &[EventKind] {
-        self.kinds.as_deref().unwrap_or(&EventKind::ALL)
-    }
-
-    /// Adds the filter's conditions, which are checked row by row.
-    fn check(&self, select: &mut SelectStatement) {
-        let kinds = self.kinds().iter().map(|kind| kind.stored());
-        select
-            .and_where(checked(col(event::Column::Kind).is_in(kinds)))
-            .and_where(checked(readable()))
-            .and_where_option(self.pack_id.map(|id| checked(col(event::Column::PackId).eq(id.0))))
-            .and_where_option(self.release_id.map(|id| checked(col(event::Column::ReleaseId).eq(id.0))))
-            .and_where_option(self.installation_id.map(|id| checked(col(event::Column::InstallationId).eq(id.0))));
-    }
-}
 
 /// The condition that this program can read an event. A newer version may have written events with unknown values.
 pub(in crate::store) fn readable() -> Expr {
@@ -158,6 +106,9 @@ fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
     }
     if let Some(id) = interest.release_id {
         return vec![part(col(E::ReleaseId).eq(id.0), visible(scope))];
+    }
+    if let Some(id) = interest.account_id {
+        return vec![part(col(E::AccountId).eq(id.0), visible(scope))];
     }
     let mut kinds = interest.kinds().iter().copied();
     match (scope, interest.pack_id) {
