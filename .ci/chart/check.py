@@ -75,12 +75,25 @@ def check_deployment(found: dict) -> None:
 
 
 def check_config(found: dict, program: str) -> str:
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write(found["ConfigMap"]["data"]["packwright.toml"])
-        file.flush()
-        done = subprocess.run([program, "config", "check", "--config", file.name], capture_output=True, text=True)
+    """Lets the program check its file and its variables. A mounted secret is a file of the same text here."""
+    (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+    with tempfile.TemporaryDirectory() as folder:
+        file, secret = pathlib.Path(folder, "packwright.toml"), pathlib.Path(folder, "secret")
+        file.write_text(found["ConfigMap"]["data"]["packwright.toml"])
+        secret.write_text("a secret of many letters".replace(" ", "-"))
+        variables = {"PATH": "/usr/bin:/bin"}
+        for variable in container["env"]:
+            name, value = variable["name"], variable["value"]
+            if name.endswith("_FILE"):
+                assert str(pathlib.Path(value).parent) in mounts, value
+                value = str(secret)
+            variables[name] = value
+        command = [program, "config", "check", "--config", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, env=variables)
         assert done.returncode == 0, done.stderr
-        return done.stdout.replace(file.name, "FILE")
+        assert "sets nothing" not in done.stderr, done.stderr
+        return done.stdout
 
 
 def main() -> None:

@@ -202,7 +202,9 @@ fn image(scratch: &Scratch) -> Outcome {
         command.arg("--userspec=10001:10001").arg(&root).arg("/usr/bin/packwright").args(words);
         command
     };
+    run(Command::new("install").args(["-d", "-o", "10001", "-g", "10001", "-m", "700"]).arg(root.join("data")))?;
     run(&mut inside(&["--version"]))?;
+    run(&mut inside(&["migrate", "up", "--log", "error", "--database-url", "sqlite:///data/packwright.db"]))?;
     let health = inside(&["health", "--listen", "127.0.0.1:1"]).output().map_err(|error| error.to_string())?;
     match String::from_utf8_lossy(&health.stderr) {
         told if told.contains("No server answers") => Ok(()),
