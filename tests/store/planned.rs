@@ -48,22 +48,35 @@ fn has_plan(sql: &str) -> bool {
         .any(|verb| sql.starts_with(verb))
 }
 
+/// With these settings PostgreSQL avoids every scan for which there is an index.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off;
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashagg = off";
+
 /// The plans of the distinct statements. PostgreSQL plans with the current statistics; with `by_index` it avoids every
 /// scan for which there is an index, so that it plans small tables like large ones.
 pub(crate) async fn plans(app: &TestApp, statements: &[Statement], by_index: bool) -> Vec<Plan> {
+    plans_with(app, statements, by_index.then_some(BY_INDEX)).await
+}
+
+/// The plans that PostgreSQL makes when it expects so many rows that it joins no table row by row with another one.
+pub(crate) async fn plans_for_many(app: &TestApp, statements: &[Statement]) -> Vec<Plan> {
+    plans_with(app, statements, Some("SET LOCAL enable_nestloop = off")).await
+}
+
+async fn plans_with(app: &TestApp, statements: &[Statement], settings: Option<&str>) -> Vec<Plan> {
     let mut plans = Vec::new();
     let mut planned = std::collections::BTreeSet::new();
     for statement in statements.iter().filter(|statement| has_plan(&statement.sql)) {
         if planned.insert(statement.sql.clone()) {
-            plans.push(plan(app, statement, by_index).await);
+            plans.push(plan(app, statement, settings).await);
         }
     }
     plans
 }
 
-async fn plan(app: &TestApp, statement: &Statement, by_index: bool) -> Plan {
+async fn plan(app: &TestApp, statement: &Statement, settings: Option<&str>) -> Plan {
     match tables(app).get_database_backend() {
-        DatabaseBackend::Postgres => on_postgresql(app, statement, by_index).await,
+        DatabaseBackend::Postgres => on_postgresql(app, statement, settings).await,
         _ => on_sqlite(app, statement).await,
     }
 }
@@ -80,13 +93,11 @@ async fn on_sqlite(app: &TestApp, statement: &Statement) -> Plan {
     Plan { sql, scanned, sorts, steps, cost: 0.0 }
 }
 
-async fn on_postgresql(app: &TestApp, statement: &Statement, by_index: bool) -> Plan {
+async fn on_postgresql(app: &TestApp, statement: &Statement, settings: Option<&str>) -> Plan {
     let sql = spelt_out(statement);
     let tx = tables(app).begin().await.expect("a transaction");
-    if by_index {
-        let only = "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off;
-            SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashagg = off";
-        tx.execute_unprepared(only).await.expect("settings");
+    if let Some(settings) = settings {
+        tx.execute_unprepared(settings).await.expect("settings");
     }
     let explain = Statement::from_string(DatabaseBackend::Postgres, format!("EXPLAIN (FORMAT JSON) {sql}"));
     let row = tx.query_one_raw(explain).await.unwrap_or_else(|error| panic!("{sql}: {error}")).expect("a plan");
