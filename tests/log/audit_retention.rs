@@ -96,3 +96,42 @@ async fn r51_the_records_of_a_batch_are_cut_together_and_not_before_their_events
     }
     assert!(seen.len() > 1 && seen.contains(&0), "batches went one after the other: {seen:?}");
 }
+
+/// How many positions of the log the statements with these words go through.
+fn positions(statements: &[sea_orm::Statement], words: &str) -> i64 {
+    let of_log =
+        statements.iter().filter(|statement| statement.sql.contains(words) && statement.sql.contains("BETWEEN"));
+    let numbers: Vec<_> = of_log
+        .flat_map(|statement| statement.values.iter().flat_map(|values| &values.0))
+        .filter_map(|value| if let sea_orm::Value::BigInt(Some(number)) = value { Some(*number) } else { None })
+        .collect();
+    assert!(!numbers.is_empty() && numbers.len() % 2 == 0, "{words}: {statements:#?}");
+    numbers.chunks(2).map(|span| span[1] - span[0] + 1).sum()
+}
+
+#[tokio::test]
+async fn r51_a_quiet_publisher_s_entries_are_read_and_cut_without_those_of_a_busy_one() {
+    let settings = Settings { keep_events_days: 2, keep_audit_days: Some(5), ..Settings::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let quiet = app.another_publisher("Southwind").await;
+    seal_all(&app.app.services).await;
+    for round in 0..3 {
+        for n in 0..100 {
+            app.component(&format!("Component {round} {n}")).await;
+        }
+        let input = json!({ "name": format!("Component {round}"), "type": "PROCESS" });
+        app.ok(&quiet.token, "createComponent", input, "component { id }").await;
+        seal_all(&app.app.services).await;
+    }
+    let (seen, statements) = app.statements_with_values_of(app.gql(&quiet.token, LOG, json!({}))).await;
+    let own = seen.list("/auditLog/edges").len();
+    assert!(own >= 4 && seen.list("/auditLog/edges").iter().all(|edge| edge.at("/node/hash").is_string()), "{seen:#}");
+    let read = positions(&statements, r#"FROM "audit_entry""#);
+    assert!(read <= 20, "{read} positions for {own} entries");
+    let entries = count(&app, "SELECT count(*) FROM audit_entry").await;
+    let (_, statements) = app.statements_with_values_of(app.half_days_to("2026-11-29T09:00:00Z")).await;
+    assert_eq!(count(&app, "SELECT count(*) FROM audit_entry").await, 0);
+    let cut = positions(&statements, r#"DELETE FROM "audit_entry""#);
+    assert!(cut <= entries + 20, "{cut} positions for {entries} entries");
+    assert_eq!(broken(&app).await, None);
+}

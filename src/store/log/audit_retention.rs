@@ -21,6 +21,8 @@ use log_batch::Column as B;
 /// How many seals one transaction looks at. The entries of a batch are cut together, and it has up to 10,000: as many
 /// as 157 seals have.
 const SEALS: u64 = 250;
+/// How many seals' rows one statement removes.
+const SPANS: usize = 50;
 /// How many records one statement removes.
 const CHUNK: usize = 4_000;
 
@@ -37,6 +39,9 @@ pub async fn cut(tx: &Tx, publisher: AccountId, before: Instant) -> StoreResult<
         last = last.get(..goes).unwrap_or_default();
     }
     let Some(end) = last.last() else { return Ok(0) };
+    for seals in last.chunks(SPANS) {
+        remove_rows(tx, publisher, seals).await?;
+    }
     remove(tx, publisher, chain.cut, end).await?;
     Ok(last.len())
 }
@@ -60,13 +65,20 @@ async fn standing(tx: &Tx, publisher: AccountId, cut: ChainPlace, end: &Seal) ->
     Ok(first.flatten())
 }
 
-async fn remove(tx: &Tx, publisher: AccountId, cut: ChainPlace, end: &Seal) -> StoreResult<()> {
-    let (from, to) = (cut.position + 1, end.last_position);
+/// Removes the rows of seals. Each seal is asked for by itself, because between two of them lie the entries of other
+/// publishers.
+async fn remove_rows(tx: &Tx, publisher: AccountId, seals: &[Seal]) -> StoreResult<()> {
+    let add = |any: Condition, seal: &Seal| any.add(E::Sequence.between(seal.first_position, seal.last_position));
     audit_entry::Entity::delete_many()
-        .filter(E::Sequence.between(from, to))
+        .filter(seals.iter().fold(Condition::any(), add))
         .filter(checked(col(E::PublisherId).eq(publisher.0)))
         .exec(tx.conn())
         .await?;
+    Ok(())
+}
+
+async fn remove(tx: &Tx, publisher: AccountId, cut: ChainPlace, end: &Seal) -> StoreResult<()> {
+    let (from, to) = (cut.position + 1, end.last_position);
     let of_publisher = Condition::all().add(B::PublisherId.eq(publisher.0)).add(B::FirstEntry.between(from, to));
     remove_batches(tx, of_publisher).await?;
     audit_seal::Entity::delete_many()

@@ -22,6 +22,8 @@ use audit_seal::Column as S;
 
 /// How many entries one statement looks up seals for. SQLite accepts 500 parts.
 const PARTS: usize = 100;
+/// The most positions between two seals that are read together.
+const GAP_MAX: i64 = 64;
 
 /// The hashes of those of the reader's entries that are sealed.
 pub async fn by_ids(snapshot: &Snapshot, ids: &[AuditEntryId]) -> StoreResult<HashMap<AuditEntryId, Hash>> {
@@ -59,10 +61,8 @@ async fn some_hashes(
     let mut spans: Vec<Span> = Vec::new();
     for seal in seals.values() {
         match spans.last_mut() {
-            // Between two consecutive seals there are only entries of other publishers.
-            Some(span) if seals.get(&span.last).is_some_and(|last| last.number + 1 == seal.number) => {
-                span.last = seal.last_position;
-            }
+            // Entries of other publishers lie between two seals, as many as they have written meanwhile.
+            Some(span) if seal.first_position - span.last <= GAP_MAX => span.last = seal.last_position,
             _ => spans.push(Span { first: seal.first_position, last: seal.last_position }),
         }
     }
