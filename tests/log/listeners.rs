@@ -126,8 +126,11 @@ async fn a_canceled_release_costs_the_same_statements_however_many_accounts_hear
         let mut listeners = listen(&app, &accounts[..count], SHOWN).await;
         // The first announcement after a while is read from the log.
         announce(&app, &release, "2026-12-04", &mut listeners).await;
-        app.cancel(&release).await;
-        let (items, cost) = Cost::of(&app, join_all(listeners.iter_mut().map(Subscription::next))).await;
+        let canceled_and_heard = async {
+            app.cancel(&release).await;
+            join_all(listeners.iter_mut().map(Subscription::next)).await
+        };
+        let (items, cost) = Cost::of(&app, canceled_and_heard).await;
         let mut hidden = 0;
         for item in &items {
             assert_eq!(item.at("/releaseAnnounced/kind"), "RELEASE_CANCELED", "{item:#}");
@@ -138,7 +141,11 @@ async fn a_canceled_release_costs_the_same_statements_however_many_accounts_hear
         drop(listeners);
         costs.push(cost);
     }
-    costs[1].assert_no_more_than(&costs[0]);
+    // A server looks once or twice while the release is canceled. Each listener that read for itself would cost one more.
+    for (sql, count) in &costs[1].statements {
+        let few = costs[0].statements.get(sql).copied().unwrap_or_default();
+        assert!(*count <= few + 5, "{count} times for 30 listeners, {few} times for 8: {sql}");
+    }
 }
 
 #[tokio::test]
