@@ -21,8 +21,15 @@ pub(super) struct BackupArgs {
     common: Common,
 }
 
-/// A file that isn't whole yet. It is removed when the backup fails.
+/// A file that isn't whole yet. It is removed at the end, unless it is kept.
 struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// The file is whole, and stays.
+    fn keep(mut self) {
+        self.0 = PathBuf::new();
+    }
+}
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
@@ -66,17 +73,24 @@ pub(super) async fn run(args: BackupArgs) -> Result<(), CliError> {
     Ok(db.close().await?)
 }
 
-/// Gives the copy its name, unless there is such a file by now. The name is on the disk when this returns.
+/// Gives the copy its name, unless there is such a file by now. The name is on the disk when this returns, where the
+/// file system can promise that.
 fn put_in_place(copy: &Path, file: &Path) -> std::io::Result<()> {
     match fs::hard_link(copy, file) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
         // Some file systems have no links.
         Err(_) => {
             drop(File::create_new(file)?);
+            let placed = Unfinished(file.to_owned());
             fs::rename(copy, file)?;
+            placed.keep();
         }
         Ok(()) => {}
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    // The copy is whole. Some file systems can't write a folder to the disk at a given moment.
+    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+        tracing::debug!(%error, "the folder of the backup was not synced");
+    }
+    Ok(())
 }

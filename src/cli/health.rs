@@ -58,10 +58,12 @@ fn reachable(mut listener: SocketAddr) -> SocketAddr {
     listener
 }
 
-/// The reason in the answer; an answer of another server may have none.
+/// The reasons in the answer; an answer of another server may have none.
 fn reason(status: StatusCode, body: &[u8]) -> String {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    json["reason"].as_str().map_or_else(|| format!("it answers {status}."), |reason| format!("{reason}."))
+    let messages: Vec<_> =
+        json["reasons"].as_array().into_iter().flatten().filter_map(|reason| reason["message"].as_str()).collect();
+    if messages.is_empty() { format!("it answers {status}.") } else { format!("{}.", messages.join("; ")) }
 }
 
 async fn ask(address: SocketAddr) -> Result<(StatusCode, Vec<u8>), String> {

@@ -18,11 +18,13 @@ pub(super) const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "PACKWRIGHT_CONFIG";
 const PREFIX: &str = "PACKWRIGHT_";
 
-/// Variables that builds, tests and examples read.
+/// Variables that builds, tests and examples read. One that ends with `_` stands for all that begin with it.
 const VARIABLES_OF_OTHERS: &[&str] = &[
     "PACKWRIGHT_ADVISORIES",
     "PACKWRIGHT_FAULTS",
+    "PACKWRIGHT_FAULTS_",
     "PACKWRIGHT_PAIR",
+    "PACKWRIGHT_PAIRS_",
     "PACKWRIGHT_PROGRAM",
     "PACKWRIGHT_RECORD_",
     "PACKWRIGHT_SKIP_",
@@ -200,7 +202,7 @@ fn unknown_variables(command: &Command) -> Vec<String> {
     let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut unknown: Vec<_> = set
         .filter(|name| name.starts_with(PREFIX) && !known.contains(name))
-        .filter(|name| !VARIABLES_OF_OTHERS.iter().any(|other| name.starts_with(other)))
+        .filter(|name| !VARIABLES_OF_OTHERS.iter().any(|other| is_named(other, name)))
         .map(|name| match nearest(&name, &names) {
             Some(near) => format!("The variable {name} sets nothing; the nearest setting is {near}."),
             None => format!("The variable {name} sets nothing: there is no such setting."),
@@ -208,6 +210,10 @@ fn unknown_variables(command: &Command) -> Vec<String> {
         .collect();
     unknown.sort();
     unknown
+}
+
+fn is_named(other: &str, name: &str) -> bool {
+    name == other || other.ends_with('_') && name.starts_with(other)
 }
 
 fn collect_variables(command: &Command, into: &mut BTreeSet<String>) {

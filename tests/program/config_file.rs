@@ -84,6 +84,19 @@ async fn the_file_is_named_by_an_option_of_each_command_or_by_a_variable() {
     let server = Program::start_with(&[], &[("PACKWRIGHT_CONFIG", path), ("PACKWRIGHT_MAX_CSOT", "1")]).await;
     assert_eq!(server.send(Ask::new("GET", "/readyz")).await.status, 200);
     server.logs(&["WARN", "PACKWRIGHT_MAX_CSOT sets nothing", "PACKWRIGHT_MAX_COST"]).await;
+    // The variables of tests and examples are nobody's mistake, but those that only begin alike are.
+    let others = [
+        ("PACKWRIGHT_URL", "a"),
+        ("PACKWRIGHT_TEST_SEED", "1"),
+        ("PACKWRIGHT_URL_FILE", "b"),
+        ("PACKWRIGHT_TOKENS", "c"),
+    ];
+    let (well, printed) = self::checked("", &[], &others).await;
+    assert!(
+        well && printed.contains("PACKWRIGHT_URL_FILE sets nothing") && printed.contains("PACKWRIGHT_TOKENS sets"),
+        "{printed}"
+    );
+    assert!(!printed.contains("PACKWRIGHT_URL sets") && !printed.contains("PACKWRIGHT_TEST_SEED"), "{printed}");
 }
 
 #[tokio::test]
