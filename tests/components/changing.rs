@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::rows::{all_rows, assert_same_rows};
-use crate::support::{At as _, TestApp, refusal};
+use crate::support::{At as _, TestApp, immediately, mutate_on, refusal};
 
 const COMPONENT: &str = "query($id: ID) { component(id: $id) { name viewerCanRename viewerCanDelete } }";
 
@@ -154,5 +154,26 @@ async fn r69_a_rename_and_a_release_race() {
         assert_eq!(read(&app, component).await.at("/viewerCanRename"), &json!(false));
         let again = app.refused(&app.publisher, "updateComponent", renamed(component, "Later")).await;
         assert_eq!(again.code, "COMPONENT_IN_USE");
+    }
+}
+
+/// Both releases fix the component's name, each on a server of its own.
+#[tokio::test]
+async fn r69_two_first_releases_of_packs_that_share_a_component_both_succeed() {
+    let app = TestApp::new().await;
+    let other = app.another_server().await;
+    for n in 0..12 {
+        let (component, _) = app.packaged(&format!("Import {n}")).await;
+        let (one, two) = (app.pack(&format!("One {n}")).await, app.pack(&format!("Two {n}")).await);
+        for pack in [&one, &two] {
+            app.add(pack, &[&component]).await;
+        }
+        let (first, second) = futures_util::join!(
+            app.mutate(&app.publisher, "releaseIntegrationPack", immediately(&one), "release { id }"),
+            mutate_on(&other, &app.publisher, "releaseIntegrationPack", immediately(&two), "release { id }"),
+        );
+        for payload in [first, second] {
+            assert!(payload.at("/release/id").is_string(), "{payload:#}");
+        }
     }
 }

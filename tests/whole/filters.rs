@@ -79,6 +79,13 @@ async fn r46_an_installation_whose_failed_update_can_be_tried_again_is_found() {
     app.live_until("2026-11-22T10:00:00Z").await;
     assert_eq!(accounts(&failed).await, ["Acme"]);
     assert_eq!(accounts(&none).await, ["Globex"]);
+    // Each account finds its own alone.
+    for (account, of_failed, of_none) in [(&acme, 1, 0), (&globex, 0, 1)] {
+        let document = "{ failed: installations(filter: { hasFailedUpdate: true }) { totalCount }
+            none: installations(filter: { hasFailedUpdate: false }) { totalCount } }";
+        let read = app.gql(&account.token, document, json!(null)).await;
+        assert_eq!((read.int("/failed/totalCount"), read.int("/none/totalCount")), (of_failed, of_none));
+    }
     // While another release is pending, nothing is tried again.
     app.package_newer(&installed.pack).await;
     let pending = app.release_on(&installed.pack.id, "2026-12-10").await;

@@ -47,6 +47,7 @@ use crate::service::releases::opening::{Start, start};
 use crate::service::releases::stages::buckets_of;
 use crate::service::requests::{CallState, Repeatable};
 use crate::store::accounts::write as accounts;
+use crate::store::components::changes as component_changes;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::{write as packs, write_drafts as drafts};
@@ -107,6 +108,7 @@ async fn try_release(
         CallState::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
     }
     let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
+    component_changes::lock_not_in_pack_version(&tx, pack.id).await?;
     let rows = drafts::of_pack(&tx, &pack).await?;
     let told = Told { notes: check_request(request, &pack, &rows)?, source: checked_source(request)? };
     let stages = checked_stages(&request.stages)?;

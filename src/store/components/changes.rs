@@ -1,11 +1,11 @@
 //! Changes of components: names, own keys, deletions (R67, R69).
 
-use entity::{component, component_version, library_process, manifest_entry};
+use entity::{component, component_version, draft_row, library_process, manifest_entry};
 use sea_orm::sea_query::{ExprTrait as _, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
-use crate::domain::id::ComponentId;
+use crate::domain::id::{ComponentId, PackId};
 use crate::domain::text;
 use crate::store::column::col;
 use crate::store::locks::locked;
@@ -87,6 +87,28 @@ pub async fn is_in_manifest(tx: &Tx, id: ComponentId) -> StoreResult<bool> {
 /// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if a package that was made meanwhile holds it.
 pub async fn delete(tx: &Tx, id: ComponentId) -> StoreResult<()> {
     component::Entity::delete_by_id(Uuid::from(id)).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Locks the components of a pack's draft that no pack's version has yet, in the order of ids. A release does it before
+/// it holds the draft's components, because it saves of these that they are in a version: two releases that first held
+/// and then changed the same component would wait for each other. SQLite has one writer and needs none of this.
+pub async fn lock_not_in_pack_version(tx: &Tx, pack: PackId) -> StoreResult<()> {
+    if !tx.is_postgresql() {
+        return Ok(());
+    }
+    let in_draft = Query::select()
+        .column(draft_row::Column::ComponentId)
+        .from(draft_row::Entity)
+        .and_where(col(draft_row::Column::PackId).eq(pack.0))
+        .take();
+    let select = component::Entity::find()
+        .select_only()
+        .column(component::Column::Id)
+        .filter(col(component::Column::Id).in_subquery(in_draft))
+        .filter(component::Column::InPackVersion.eq(false))
+        .order_by_asc(component::Column::Id);
+    let _: Vec<Uuid> = locked(select).into_tuple().all(tx.conn()).await?;
     Ok(())
 }
 

@@ -87,8 +87,9 @@ fn by_name() -> Order<installation::Model> {
 fn filtered(scope: Scope, now: Instant, filter: &InstallationFilter) -> SelectStatement {
     use installation::Column as I;
     let visible = installation_is_visible(scope);
-    // Few have failed updates: they are found by those.
-    let visible = if filter.failed == Some(true) { checked(visible) } else { visible };
+    // Few of a publisher's installations have failed updates: they are found by those.
+    let by_failure = filter.failed == Some(true) && matches!(scope, Scope::Publisher(_));
+    let visible = if by_failure { checked(visible) } else { visible };
     let mut select = installation::Entity::find().filter(visible).into_query();
     if let Some(search) = &filter.search {
         select.and_where(contains(col(I::NameKey), search).or(contains(col(I::AccountNameKey), search)));
@@ -100,9 +101,11 @@ fn filtered(scope: Scope, now: Instant, filter: &InstallationFilter) -> SelectSt
         .and_where_option(filter.version_number.map(has_version))
         .and_where_option(filter.pending.map(|pending| if pending { has_pending(now) } else { has_pending(now).not() }))
         .and_where_option(filter.group.map(|group| col(I::AccountId).in_subquery(members(group))))
-        .and_where_option(filter.failed.map(|failed| {
-            let has_failed = col(I::Id).in_subquery(with_failed_update(scope.publisher_id()));
-            if failed { has_failed } else { has_failed.not() }
+        .and_where_option(filter.failed.map(|failed| match (failed, scope) {
+            (true, Scope::Publisher(by)) => col(I::Id).in_subquery(with_failed_update(by.publisher_id())),
+            (true, Scope::Managed(_)) => Expr::exists(own_failed_update()),
+            // Refers to the outer row, because PostgreSQL scans a large `NOT IN` result for each row.
+            (false, _) => Expr::exists(own_failed_update()).not(),
         }));
     select
 }
@@ -115,22 +118,37 @@ fn members(group: GroupId) -> SelectStatement {
         .take()
 }
 
-/// The installations with an update that `retryFailedUpdates` would try again: an update of the release whose version is
-/// the current one, while no release of the pack is pending. Found from the few releases with failed updates.
-fn with_failed_update(publisher: AccountId) -> SelectStatement {
+/// The updates that `retryFailedUpdates` would try again: failed ones of the release whose version is the current one,
+/// while no release of the pack is pending.
+fn failed_updates() -> SelectStatement {
     let retried = [ReleaseState::PartiallySucceeded, ReleaseState::Failed].map(|state| state.stored());
     Query::select()
-        .column((update::Entity, update::Column::InstallationId))
         .from(pack::Entity)
-        .inner_join(release::Entity, col(release::Column::PackId).eq(col(pack::Column::Id)))
+        .inner_join(version::Entity, col(version::Column::Id).eq(col(pack::Column::CurrentVersionId)))
+        .inner_join(release::Entity, col(release::Column::Id).eq(col(version::Column::ReleaseId)))
         .inner_join(update::Entity, col(update::Column::ReleaseId).eq(col(release::Column::Id)))
-        .and_where(col(pack::Column::PublisherId).eq(publisher.0))
         .and_where(col(pack::Column::DeletedAt).is_null())
         .and_where(col(pack::Column::PendingReleaseId).is_null())
-        .and_where(col(release::Column::VersionId).eq(col(pack::Column::CurrentVersionId)))
         .and_where(col(release::Column::State).is_in(retried))
         .and_where(col(update::Column::FailureCode).is_not_null())
         .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))
+        .take()
+}
+
+/// The installations of a publisher's packs with a failed update, found from the few releases with such updates.
+fn with_failed_update(publisher: AccountId) -> SelectStatement {
+    failed_updates()
+        .column((update::Entity, update::Column::InstallationId))
+        .and_where(col(pack::Column::PublisherId).eq(publisher.0))
+        .take()
+}
+
+/// A failed update of the installation of the outer row.
+fn own_failed_update() -> SelectStatement {
+    failed_updates()
+        .expr(Expr::cust("1"))
+        .and_where(col(pack::Column::Id).eq(col(installation::Column::PackId)))
+        .and_where(col(update::Column::InstallationId).eq(col(installation::Column::Id)))
         .take()
 }
 
