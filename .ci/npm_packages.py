@@ -12,8 +12,9 @@ import sys
 
 # Licenses that allow distribution with a program under Apache-2.0 with no more than a notice.
 ALLOWED = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0", "ISC", "MIT", "PSF-2.0", "Python-2.0"}
-# A table of browser features that the clients' tools read. It isn't a part of the program.
-EXCEPTIONS = {"node_modules/caniuse-lite": "CC-BY-4.0"}
+# A table of browser features that the clients' tools read, and what an example needs to check signatures. Neither is a
+# part of the program.
+EXCEPTIONS = {"node_modules/caniuse-lite": "CC-BY-4.0", "node_modules/fast-sha256": "Unlicense"}
 
 
 def is_allowed(name: str, license_expression: str) -> bool:

@@ -233,6 +233,19 @@ def main():
     run("FollowNewerVersions", PUBLISHER, after=cursor)
     assert nodes(run("CatchUp", ACME, after=followed))
 
+    # Nobody listens at this port, which the demo lets in.
+    made = run("NewEndpoint", PUBLISHER, name="By design", url="http://127.0.0.1:9/hook", document="subscription { events { id kind } }", requestId="design 6")
+    if made:
+        endpoint = made["endpoint"]["id"]
+        assert made["secret"].startswith("whsec_") and made["endpoint"]["state"] == "ACTIVE"
+        run("ChangeEndpoint", PUBLISHER, id=endpoint, url="http://127.0.0.1:9/other")
+        assert run("TryEndpoint", PUBLISHER, id=endpoint)["delivery"]["failure"] == "CONNECTION"
+        run("StopEndpoint", PUBLISHER, id=endpoint)
+        run("GoOn", PUBLISHER, id=endpoint, after=cursor)
+        assert run("NewSecret", PUBLISHER, id=endpoint)["secret"]
+        assert nodes(nodes(run("Endpoints", PUBLISHER))[0]["deliveries"])
+        run("RemoveEndpoint", PUBLISHER, id=endpoint)
+
     run("NewCustomer", PUBLISHER, name="Umbrella", timeZone="Europe/London")
     count = run("DeletePack", PUBLISHER, packId=pack)["uninstalledCount"]
     run("DeletePack", PUBLISHER, packId=pack, dryRun=False, count=count)

@@ -250,7 +250,7 @@ export const TOUR = [
         id
         kind
         occurredAt
-        packName
+        ... on PackEvent { packName }
         ... on InstallationEvent { state versionNumber installation { name } }
         ... on ReleaseEvent { release { version { number } } }
       }

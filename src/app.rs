@@ -1,5 +1,6 @@
 //! The composition root: builds the parts of a server in the right order, and connects them.
 
+mod endpoints;
 mod readiness;
 mod scrape;
 
@@ -17,16 +18,20 @@ use crate::http::{self, AdminOptions, Answer, Engine, EngineOptions, GraphqlRequ
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings};
 use crate::metrics::{Metrics, Sample};
+use crate::outbound::OutboundOptions;
 use crate::scheduler::Scheduler;
 use crate::service::accounts::authenticate;
 use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::service::followup::{Mover, NoFaults};
 use crate::service::log::SealsTo;
+use crate::service::webhooks::Webhooks;
 use crate::service::{Services, Settings, Shared};
 use crate::store::{Db, DbOptions, MigrationError, ServedFile, StoreError, Unusable};
+use crate::webhooks::{DispatchOptions, Dispatcher};
 use crate::zones::TimeZones;
 
+use endpoints::LateEngine;
 use readiness::Readiness;
 use scrape::Scrape;
 
@@ -57,6 +62,10 @@ pub struct AppOptions {
     pub seals_to: SealsTo,
     /// Moves an installation to a version. Tests inject one that fails.
     pub mover: Arc<dyn Mover>,
+    /// How webhooks are sent.
+    pub outbound: OutboundOptions,
+    /// How webhook endpoints are served.
+    pub dispatch: DispatchOptions,
     pub metrics: Arc<Metrics>,
     /// How long the numbers that a scrape reads from the database are good for.
     pub metrics_read_every: Duration,
@@ -82,6 +91,8 @@ impl AppOptions {
             jwt: None,
             seals_to: SealsTo::default(),
             mover: Arc::new(NoFaults),
+            outbound: OutboundOptions::default(),
+            dispatch: DispatchOptions::default(),
             metrics: Arc::new(Metrics::on()),
             metrics_read_every: scrape::EVERY,
             events_behind: readiness::EVENTS_BEHIND,
@@ -100,6 +111,8 @@ pub enum AppError {
     Migration(#[from] MigrationError),
     #[error("{0}")]
     Gate(String),
+    #[error("webhooks can't be sent: {0}")]
+    Outbound(String),
     #[error("the keys of JWTs can't be read: {0}")]
     Jwks(String),
     #[error(
@@ -113,6 +126,8 @@ pub struct App {
     pub services: Shared,
     pub scheduler: Arc<Scheduler>,
     pub hub: Arc<Hub>,
+    /// Delivers events to webhook endpoints.
+    pub webhooks: Arc<Dispatcher>,
     engine: Arc<Engine>,
     /// The lock of a server on its SQLite file.
     _served: Option<ServedFile>,
@@ -139,6 +154,8 @@ impl App {
             Some(settings) => Some(Arc::new(Jwt::open(settings, options.clock.now()).await.map_err(AppError::Jwks)?)),
             None => None,
         };
+        // A test of an endpoint must have ended before the request that asks for it.
+        let test_limit = options.engine.execution.mul_f64(0.9);
         let services: Shared = Arc::new(Services {
             db: db.clone(),
             ids: if options.counted_ids { Ids::counted() } else { Ids::new(options.clock.clone()) },
@@ -152,6 +169,7 @@ impl App {
             token_uses: crate::service::accounts::TokenUses::default(),
             token_watch: crate::service::accounts::TokenWatch::default(),
             seals_to: options.seals_to,
+            webhooks: Webhooks::new(options.outbound, test_limit).map_err(AppError::Outbound)?,
             jwt,
         });
         if services.has_reference() {
@@ -166,10 +184,11 @@ impl App {
             move |subscribers| services.token_watch.news_for(subscribers)
         };
         let hub = Arc::new(Hub::open(db.clone(), services.clock.clone(), options.metrics, Box::new(on_news)).await?);
+        let late_engine = LateEngine::default();
         let prepare = {
             let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
             let rendered = Arc::<graphql::Rendered>::default();
-            let demo = options.demo.clone();
+            let (demo, check) = (options.demo.clone(), late_engine.check());
             move |request, caller| {
                 let (request, connection) = graphql::prepare(
                     request,
@@ -179,6 +198,7 @@ impl App {
                     rendered.clone(),
                     caller,
                 );
+                let request = request.data(check.clone());
                 match demo.clone() {
                     Some(demo) => (request.data(demo), connection),
                     None => (request, connection),
@@ -206,7 +226,10 @@ impl App {
         let engine = Engine::new(schema, services.clone(), prepare, readiness, Box::new(samples), options.engine);
         let engine = Arc::new(engine.map_err(AppError::Gate)?);
         scrape.is_of(&engine);
-        Ok(Self { services, scheduler, hub, engine, _served: served })
+        late_engine.is(&engine);
+        let source = endpoints::source(engine.clone(), hub.clone());
+        let webhooks = Arc::new(Dispatcher::new(services.clone(), source, options.dispatch));
+        Ok(Self { services, scheduler, hub, webhooks, engine, _served: served })
     }
 
     /// The routes of the server.

@@ -12,6 +12,7 @@ mod reloading;
 pub mod seed;
 mod serve;
 mod sources;
+mod supervising;
 mod tasks;
 pub mod terminal;
 mod texts;

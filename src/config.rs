@@ -11,6 +11,7 @@ mod log;
 mod numbers;
 mod seals;
 mod transport;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub use log::{LogArgs, LogFormat, filter as log_filter};
 pub use numbers::number;
 pub use seals::SealsDestination;
 pub use transport::TransportArgs;
+pub use webhooks::WebhookArgs;
 
 /// The settings of the time zone data.
 #[derive(Args, Clone, Debug, Default)]
@@ -133,6 +135,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub limits: LimitArgs,
+
+    #[command(flatten)]
+    pub webhooks: WebhookArgs,
 }
 
 impl ServeArgs {
@@ -249,7 +254,8 @@ impl ServeArgs {
             .chain(self.admin.describe())
             .chain(self.jwt.describe())
             .chain(self.transport.describe())
-            .chain(self.limits.describe());
+            .chain(self.limits.describe())
+            .chain(self.webhooks.describe());
         settings.map(|(name, value)| format!("{name} = {value}\n")).collect()
     }
 }

@@ -19,9 +19,11 @@ use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
 use crate::domain::Instant;
 use crate::domain::refusal::Refusal;
+use crate::domain::webhooks::AllowedNetworks;
 use crate::graphql::ResetDemo;
 use crate::http::{self, AdminOptions, DemoToken, EngineOptions, HttpOptions, Router};
 use crate::metrics::Metrics;
+use crate::outbound::OutboundOptions;
 use crate::service::Settings;
 use crate::service::error::{Error, Failure};
 use crate::store::StoreError;
@@ -78,6 +80,8 @@ pub struct DemoOptions {
     pub http: HttpOptions,
     /// The worlds count in the same metrics, one after the other.
     pub metrics: Arc<Metrics>,
+    /// How webhooks are sent.
+    pub outbound: OutboundOptions,
 }
 
 impl Default for DemoOptions {
@@ -88,6 +92,10 @@ impl Default for DemoOptions {
             engine: EngineOptions::default(),
             http: HttpOptions::default(),
             metrics: Arc::new(Metrics::on()),
+            outbound: OutboundOptions {
+                allowed: AllowedNetworks::default().with_loopback(),
+                ..OutboundOptions::default()
+            },
         }
     }
 }
@@ -215,6 +223,7 @@ impl Demo {
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         while !*ending.borrow() {
             let world = self.world();
+            let webhooks = tokio::spawn(world.app.webhooks.clone().run(world.ending.subscribe()));
             let scheduler = world.app.scheduler.clone().run_and_seal(world.ending.subscribe());
             tokio::pin!(scheduler);
             let ends = tokio::select! {
@@ -225,6 +234,8 @@ impl Demo {
                 self.world().ending.send_replace(true);
                 world.ending.send_replace(true);
                 scheduler.await;
+                // An attempt that is cut off leaves nothing behind: the world ends.
+                let _ = tokio::time::timeout(CLOSE_DELAY, webhooks).await;
             }
         }
     }
@@ -250,6 +261,7 @@ impl World {
         present.demo = Some(reset.clone());
         present.engine = options.engine.clone();
         present.metrics = options.metrics.clone();
+        present.outbound = options.outbound.clone();
         let app = App::build(present).await?;
         let (ending, ended) = watch::channel(false);
         let router = app.router(HttpOptions {

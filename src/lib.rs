@@ -17,6 +17,7 @@ pub mod outbound;
 pub mod scheduler;
 pub mod seed;
 pub mod service;
+pub mod signing;
 pub mod store;
 pub mod telemetry;
 pub mod webhooks;

@@ -10,17 +10,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("ids", &["clock"]),
     ("jwt", &["domain", "outbound"]),
+    ("signing", &[]),
     // A client for requests to others.
     ("outbound", &["domain"]),
     ("zones", &["domain"]),
     // Knows nobody, and all that count something know it.
     ("metrics", &[]),
     ("store", &["domain", "metrics"]),
-    ("service", &["domain", "store", "clock", "ids", "jwt", "metrics", "outbound", "zones"]),
+    ("service", &["domain", "store", "clock", "ids", "jwt", "metrics", "outbound", "signing", "zones"]),
     ("events", &["domain", "store", "service::error", "clock", "metrics"]),
     ("scheduler", &["domain", "service", "clock", "metrics"]),
     // Delivers events to endpoints. What it sends is made by the engine, which `app` connects.
-    ("webhooks", &["domain", "service", "store", "clock", "ids", "outbound"]),
+    ("webhooks", &["domain", "service", "store", "ids"]),
     ("graphql", &["domain", "service", "events", "store", "ids", "zones"]),
     // A pure function of its input.
     ("gate", &[]),
@@ -31,7 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("lib", &[]),
     // The parsers of options need hosts and the locations of time zone data.
-    ("config", &["domain::host", "zones"]),
+    ("config", &["domain::host", "domain::webhooks", "zones"]),
     ("app", EVERYTHING),
     ("cli", EVERYTHING),
     ("demo", EVERYTHING),
@@ -55,6 +56,7 @@ const EVERYTHING: &[&str] = &[
     "scheduler",
     "seed",
     "service",
+    "signing",
     "store",
     "telemetry",
     "webhooks",

@@ -30,7 +30,7 @@ for which in ("first", "last"):
             f"{{ auditLog({which}: 20) {{ edges {{ node {{ occurredAt action actor {{ name }} subjectName changes {{ field before after }} }} }} pageInfo {{ endCursor }} }} }}",
         ),
     }
-EVENTS = "query($after: String) { events(first: 20, after: $after) { edges { node { kind occurredAt pack { id } } } pageInfo { endCursor } } }"
+EVENTS = "query($after: String) { events(first: 20, after: $after) { edges { node { kind occurredAt ... on PackEvent { pack { id } } } } pageInfo { endCursor } } }"
 
 
 def run(bench):

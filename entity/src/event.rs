@@ -13,7 +13,7 @@ pub struct Model {
     pub audience: String,
     pub publisher_id: Uuid,
     pub account_id: Option<Uuid>,
-    pub pack_id: Uuid,
+    pub pack_id: Option<Uuid>,
     pub pack_name: String,
     pub occurred_at: DateTimeUtc,
     pub actor_kind: String,

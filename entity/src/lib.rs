@@ -40,3 +40,6 @@ pub mod release_tally;
 pub mod server_secret;
 pub mod task;
 pub mod update_outcome;
+pub mod webhook_attempts;
+pub mod webhook_endpoint;
+pub mod webhook_server;

@@ -8,7 +8,7 @@ token=${PACKWRIGHT_TOKEN:-demo-acme-admin}
 events=${EVENTS_FILE:-events.jsonl}
 
 begin='query Begin { viewer { eventCursor } }'
-follow='subscription Follow { events { id kind occurredAt packName } }'
+follow='subscription Follow { events { id kind occurredAt ... on PackEvent { packName } } }'
 
 # ask PATH QUERY [OPTION …]. The token goes through a pipe, because others can read command lines.
 ask() {

@@ -592,7 +592,8 @@ CREATE TABLE event (
     audience text NOT NULL,
     publisher_id $uuid NOT NULL REFERENCES account (id),
     account_id $uuid REFERENCES account (id),
-    pack_id $uuid NOT NULL,
+    -- Null, and the name empty, for an event that concerns no pack.
+    pack_id $uuid,
     pack_name text NOT NULL,
     occurred_at $instant NOT NULL,
     actor_kind text NOT NULL,
@@ -789,4 +790,66 @@ CREATE TABLE library_copy (
     process_id $uuid NOT NULL REFERENCES library_process (id),
     name text NOT NULL,
     version text NOT NULL
+);
+
+-- Subscribers of the event log whose place the server keeps. Secrets are sealed with the server's secret.
+CREATE TABLE webhook_endpoint (
+    id $uuid PRIMARY KEY,
+    account_id $uuid NOT NULL REFERENCES account (id),
+    name text NOT NULL,
+    name_key $key NOT NULL,
+    url text NOT NULL,
+    -- JSON with the names of the kinds; null for all.
+    kinds text,
+    pack_id $uuid,
+    installation_id $uuid,
+    release_id $uuid,
+    about_account_id $uuid,
+    document text,
+    state text NOT NULL,
+    disabled_reason text,
+    secret $bytes NOT NULL,
+    former_secret $bytes,
+    former_secret_until $instant,
+    -- All of its events up to this position were taken.
+    place bigint NOT NULL,
+    place_event $uuid NOT NULL,
+    -- The last event that was taken.
+    delivered bigint,
+    delivered_event $uuid,
+    -- Of the event after the place.
+    failed_attempts integer NOT NULL,
+    next_attempt_at $instant,
+    -- How many attempts there were at all.
+    attempts bigint NOT NULL,
+    -- Increases with each change that the server which serves it must notice, and which one that server knows.
+    revision integer NOT NULL,
+    served_revision integer NOT NULL,
+    server_id $uuid,
+    created_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid
+);
+CREATE UNIQUE INDEX webhook_endpoint_name ON webhook_endpoint (account_id, name_key);
+CREATE INDEX webhook_endpoint_by_name ON webhook_endpoint (account_id, name_key, id);
+CREATE INDEX webhook_endpoint_of_server ON webhook_endpoint (server_id) WHERE state IN ('ACTIVE', 'FAILING');
+CREATE INDEX webhook_endpoint_changed ON webhook_endpoint (server_id) WHERE served_revision <> revision;
+
+-- Attempts of an endpoint, about fifty a row.
+CREATE TABLE webhook_attempts (
+    endpoint_id $uuid NOT NULL REFERENCES webhook_endpoint (id),
+    first_number bigint NOT NULL,
+    newest_at $instant NOT NULL,
+    -- JSON.
+    attempts text NOT NULL,
+    PRIMARY KEY (endpoint_id, first_number)
+);
+CREATE INDEX webhook_attempts_age ON webhook_attempts (newest_at);
+
+-- The servers that serve endpoints, and until when each is taken for alive: seconds since 1970 by the database's clock.
+CREATE TABLE webhook_server (
+    id $uuid PRIMARY KEY,
+    alive_until double precision NOT NULL
 );

@@ -20,6 +20,7 @@ use crate::http::workload::WorkOptions;
 use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX, Shed};
 use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::metrics::Metrics;
+use crate::outbound::OutboundOptions;
 use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
 use crate::store::DbOptions;
@@ -31,14 +32,13 @@ use super::audit::{check_seals, seals_to};
 use super::ending::Signals;
 use super::notify::Supervisor;
 use super::reloading::{ReloadSignal, reload_when_signaled, toggle_detail_when_signaled};
+use super::supervising::{ended, supervise};
 use super::{CliError, failed, files, print, welcome};
 
 /// The grace period for requests in progress when the server ends.
 const GRACE: Duration = Duration::from_secs(10);
 /// The time limit for closing the database's connections.
 const CLOSING: Duration = Duration::from_secs(2);
-/// The pause before a loop that panicked is restarted.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 /// Serves. `remarks` are sentences about the environment for the log.
 pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliError> {
@@ -73,6 +73,7 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         let shed = engine.shed.clone();
         options.engine = engine;
         options.metrics = metrics;
+        options.outbound = outbound(&args);
         let Some(app) = unless_signaled(&signaled, App::build(options)).await else { return Ok(()) };
         let app = app?;
         let result = serve(&args, (listener, admin), &app, shed, reload_signal, signaled).await;
@@ -142,7 +143,8 @@ async fn serve_demo(
     let (end, ending) = watch::channel(false);
     let http = http_options(args, address, ending.clone());
     let connections = connection_options(args, &metrics, engine.shed.clone());
-    let options = DemoOptions { settings: args.rules(), zones: time_zones(args)?, engine, http, metrics };
+    let (settings, zones, outbound) = (args.rules(), time_zones(args)?, outbound(args));
+    let options = DemoOptions { settings, zones, engine, http, metrics, outbound };
     let Some(demo) = unless_signaled(&signaled, Demo::build(options)).await else { return Ok(()) };
     let demo = demo?;
     let scheduler = tokio::spawn(supervise("scheduler", ending, {
@@ -180,6 +182,10 @@ async fn serve(
         let scheduler = app.scheduler.clone();
         move |ending| scheduler.clone().run_and_seal(ending)
     }));
+    let webhooks = tokio::spawn(supervise("webhooks", ending.clone(), {
+        let webhooks = app.webhooks.clone();
+        move |ending| webhooks.clone().run(ending)
+    }));
     let jwt = app.services.jwt.clone().map(|jwt| {
         let clock = app.services.clock.clone();
         tokio::spawn(supervise("the keys of JWTs", ending.clone(), move |ending| {
@@ -203,6 +209,8 @@ async fn serve(
     let served = (listener, router, connection_options(args, &app.services.metrics, shed));
     let result = answer(args, served, empty, end, scheduler, signaled).await;
     end_of_admin(admin).await;
+    // An attempt that is cut off is made again by the next server.
+    let _ = tokio::time::timeout(CLOSING, webhooks).await;
     zones.abort();
     clock.abort();
     if let Some(jwt) = jwt {
@@ -265,6 +273,11 @@ async fn last_batch(scheduler: &mut JoinHandle<()>) {
         tracing::warn!("the scheduler did not end in time; the next start continues its work");
         scheduler.abort();
     }
+}
+
+/// How webhooks are sent.
+fn outbound(args: &ServeArgs) -> OutboundOptions {
+    OutboundOptions { allowed: args.webhooks.allowed(args.demo), ..OutboundOptions::default() }
 }
 
 /// The settings for JWTs; `None` if the options don't configure them.
@@ -363,30 +376,4 @@ fn connection_options(args: &ServeArgs, metrics: &Arc<Metrics>, shed: Shed) -> C
         metrics: metrics.clone(),
         shed,
     }
-}
-
-/// Runs a loop until the server ends. If the loop panics, this is logged and the loop restarted, because its state is
-/// in the database.
-async fn supervise<F>(name: &'static str, ending: watch::Receiver<bool>, start: impl Fn(watch::Receiver<bool>) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    while !*ending.borrow() {
-        match tokio::spawn(start(ending.clone())).await {
-            Ok(()) if *ending.borrow() => return,
-            Ok(()) => tracing::error!(name, "the loop ended before the server"),
-            // The runtime shuts down.
-            Err(error) if error.is_cancelled() => return,
-            Err(error) => tracing::error!(name, %error, "the loop panicked"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(RESTART_AFTER) => {}
-            () = ended(ending.clone()) => {}
-        }
-    }
-}
-
-async fn ended(mut ending: watch::Receiver<bool>) {
-    // An error means that the sender, and with it the server, is gone.
-    let _ = ending.wait_for(|ending| *ending).await;
 }

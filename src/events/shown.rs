@@ -47,10 +47,11 @@ impl Hub {
 
     async fn read_for_readers(&self, announced: &Announced) -> Weak<VisibleToMany> {
         let event = &announced.event.event;
+        let Some(pack) = event.pack_id else { return Weak::new() };
         let releases: Vec<_> = event.release_id.into_iter().chain(event.data.superseded_by).collect();
         let accounts: Vec<_> = announced.readers.iter().copied().collect();
         let server = self.db.whole_server().one_state();
-        match seen_by(&server, self.clock.now(), event.pack_id, &releases, &accounts).await {
+        match seen_by(&server, self.clock.now(), pack, &releases, &accounts).await {
             Ok(seen) => {
                 let seen = Arc::new(seen);
                 let shared = Arc::downgrade(&seen);

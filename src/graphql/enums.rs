@@ -303,6 +303,10 @@ pub enum EventKind {
     ReleaseStageOpened,
     /// An early stage has processed all of its installations; to the publisher.
     ReleaseStageCompleted,
+    /// A webhook endpoint no longer gets events.
+    WebhookDisabled,
+    /// A test, requested by `sendTestEvent`. The event log never has one.
+    WebhookTest,
     /// A pack was made; to the publisher.
     PackCreated,
     /// A pack's name, description, support data, key or draft changed; to the publisher.

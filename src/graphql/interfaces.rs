@@ -19,10 +19,12 @@ use crate::graphql::installations::{Installation, InstallationError, Installatio
 use crate::graphql::library::{AvailableProcess, LibraryError, Publication, PublishedProcess};
 use crate::graphql::log::{
     AuditEntry, InstallationEvent, NewerShareableEvent, PackChangedEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
+    WebhookEvent,
 };
 use crate::graphql::packs::{IntegrationPack, PackContentItem, PackError, PackVersion, SupportInfo};
 use crate::graphql::releases::{AnnouncedRelease, Release, ReleaseError, ReleaseWindow, TestingPeriod};
 use crate::graphql::sharing::{AccountGroup, AvailablePack, AvailablePackVersion, SharingError};
+use crate::graphql::webhooks::{WebhookEndpoint, WebhookError};
 
 /// An object that can be read again by its ID.
 #[derive(Interface)]
@@ -52,6 +54,8 @@ pub enum Node {
     SharingEvent(SharingEvent),
     NewerShareableEvent(NewerShareableEvent),
     PackDeletedEvent(PackDeletedEvent),
+    WebhookEvent(WebhookEvent),
+    WebhookEndpoint(WebhookEndpoint),
     PackChangedEvent(PackChangedEvent),
     AuditEntry(AuditEntry),
 }
@@ -182,6 +186,37 @@ pub enum Account {
         name = "actor",
         ty = "Option<Actor>",
         desc = "The actor; null for a managed account when it wasn't one of its own tokens."
+    )
+)]
+pub enum Event {
+    ReleaseEvent(ReleaseEvent),
+    InstallationEvent(InstallationEvent),
+    SharingEvent(SharingEvent),
+    NewerShareableEvent(NewerShareableEvent),
+    PackDeletedEvent(PackDeletedEvent),
+    WebhookEvent(WebhookEvent),
+    PackChangedEvent(PackChangedEvent),
+}
+
+/// An event of one pack, or of something of it.
+#[derive(Interface)]
+#[graphql(
+    field(
+        name = "id",
+        ty = "ID",
+        desc = "Opaque. The same event has the same ID for each delivery: use it to drop what comes twice."
+    ),
+    field(
+        name = "cursor",
+        ty = "String",
+        desc = "The cursor of the event, for `after`. Opaque, and valid for the caller's account alone."
+    ),
+    field(name = "kind", ty = "EventKind", desc = "The kind of the event."),
+    field(name = "occurred_at", ty = "DateTime", desc = "When it was committed."),
+    field(
+        name = "actor",
+        ty = "Option<Actor>",
+        desc = "The actor; null for a managed account when it wasn't one of its own tokens."
     ),
     field(name = "pack_id", ty = "ID", desc = "The pack's ID for this reader, also when the pack is gone."),
     field(name = "pack_name", ty = "String", desc = "The pack's name when it happened."),
@@ -191,7 +226,7 @@ pub enum Account {
         desc = "The pack as it is now; null when it is gone or no longer to be seen."
     )
 )]
-pub enum Event {
+pub enum PackEvent {
     ReleaseEvent(ReleaseEvent),
     InstallationEvent(InstallationEvent),
     SharingEvent(SharingEvent),
@@ -222,6 +257,7 @@ pub enum UserError {
     AccountError(AccountError),
     InstallationError(InstallationError),
     LibraryError(LibraryError),
+    WebhookError(WebhookError),
 }
 
 impl Pack {

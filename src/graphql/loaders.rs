@@ -14,6 +14,7 @@ use super::log::LogLoaders;
 use super::packs::PackLoaders;
 use super::releases::ReleaseLoaders;
 use super::sharing::SharingLoaders;
+use super::webhooks::WebhookLoaders;
 use crate::domain::Instant;
 use crate::service::Shared;
 use crate::service::access::Caller;
@@ -32,6 +33,7 @@ pub struct Loaders {
     pub packs: LazyLoaders<PackLoaders>,
     pub releases: LazyLoaders<ReleaseLoaders>,
     pub sharing: LazyLoaders<SharingLoaders>,
+    pub webhooks: LazyLoaders<WebhookLoaders>,
 }
 
 /// The loaders of one subject, built at the first use.
@@ -83,6 +85,7 @@ impl Loaders {
             packs: LazyLoaders::new(&base, PackLoaders::new),
             releases: LazyLoaders::new(&base, ReleaseLoaders::new),
             sharing: LazyLoaders::new(&base, SharingLoaders::new),
+            webhooks: LazyLoaders::new(&base, WebhookLoaders::new),
             base,
             now,
         }

@@ -29,10 +29,13 @@ pub mod scalars;
 pub mod schema;
 pub mod sharing;
 mod source;
+pub mod webhooks;
 mod written;
 
+pub use crate::events::hub::Interest as EventInterest;
 pub use crate::graphql::demo::ResetDemo;
-pub use crate::graphql::log::StreamCursor;
+pub use crate::graphql::log::{Advanced, StreamCursor};
+pub use crate::graphql::webhooks::CheckDocument;
 pub use panics::Panics;
 pub use schema::{ConnectionHandle, FACTS, PackwrightSchema, prepare, schema, sdl};
 pub use written::{Part, Rendered, Written, part_of};

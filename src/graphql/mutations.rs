@@ -32,6 +32,7 @@ macro_rules! mutation {
             crate::graphql::accounts::Accounts,
             crate::graphql::accounts::Tokens,
             crate::graphql::installations::Installations,
+            crate::graphql::webhooks::Webhooks,
             $($more)?
         );
     };

@@ -15,6 +15,7 @@ use crate::graphql::log::{AuditEntry, event_by_id};
 use crate::graphql::packs::{IntegrationPack, PackVersion};
 use crate::graphql::releases::{AnnouncedRelease, Release};
 use crate::graphql::sharing::{AccountGroup, AvailablePack, AvailablePackVersion};
+use crate::graphql::webhooks::WebhookEndpoint;
 
 /// The most ids in one `nodes`.
 const NODES_MAX: usize = 100;
@@ -77,5 +78,6 @@ pub async fn visible_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Gid::ApiToken(id) => ApiToken::by_id(ctx, id).await?.map(Into::into),
         Gid::Event(id) => event_by_id(ctx, id).await?,
         Gid::AuditEntry(id) => AuditEntry::by_id(ctx, id).await?.map(Into::into),
+        Gid::WebhookEndpoint(id) => WebhookEndpoint::by_id(ctx, id).await?.map(Into::into),
     })
 }

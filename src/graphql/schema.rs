@@ -16,7 +16,7 @@ use crate::store::Snapshot;
 use super::context::RequestData;
 use super::extension::SameExtension;
 use super::interfaces::{
-    Account, ComponentVersion, Event, LibraryProcess, Node, Pack, PackRelease, PackSnapshot, UserError,
+    Account, ComponentVersion, Event, LibraryProcess, Node, Pack, PackEvent, PackRelease, PackSnapshot, UserError,
 };
 use super::introspection::OwnDescription;
 use super::mutations::{DemoMutation, Mutation};
@@ -157,6 +157,8 @@ pub const FACTS: Facts = Facts {
     field_reads: |of, field, ty| match (of, field, ty) {
         // These fields count installations.
         (_, _, "Adoption" | "ReleaseProgress") => 100,
+        // Up to 500 events are read, to count them.
+        ("WebhookEndpoint", "waitingCount", _) => 500,
         ("Query", "releasePreview", _) | ("ReleaseStage", "installationCount", _) => 1_000,
         // Texts of up to 20,000 characters, and of up to 4,000.
         (_, _, "Markdown") => 20,
@@ -178,7 +180,16 @@ pub const FACTS: Facts = Facts {
             Err(Location { line: at.line, column: at.column })
         }
     },
-    tells_a_secret: |mutation| matches!(mutation, "createApiToken" | "createManagedAccount" | "reissueEnrolmentToken"),
+    tells_a_secret: |mutation| {
+        matches!(
+            mutation,
+            "createApiToken"
+                | "createManagedAccount"
+                | "createWebhookEndpoint"
+                | "reissueEnrolmentToken"
+                | "rotateWebhookSecret"
+        )
+    },
 };
 
 /// The SDL of the public schema.
@@ -200,6 +211,7 @@ fn common<M: ObjectType + 'static>(
         .register_output_type::<LibraryProcess>()
         .register_output_type::<Account>()
         .register_output_type::<Event>()
+        .register_output_type::<PackEvent>()
         // The gate has validated the document already.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(RECURSION_MAX)

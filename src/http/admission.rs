@@ -53,6 +53,20 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// An operation of the process itself, which nobody is charged for.
+    pub(super) fn of_process(checked: Arc<Checked>, prepared: Prepared) -> Self {
+        Self {
+            checked,
+            prepared,
+            allowance: None,
+            stream_cursor: None,
+            peer: None,
+            charged: 0,
+            owner: None,
+            kept: None,
+        }
+    }
+
     /// The kind of the operation that the request selects.
     #[must_use]
     pub fn kind(&self) -> OperationKind {

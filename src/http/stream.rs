@@ -90,7 +90,7 @@ fn events(
             tokio::select! {
                 () = state.options.ended(), if is_subscription => return,
                 answer = answers.next() => match answer {
-                    Some(answer) => yield next(&answer, stream_cursor.take_advanced()),
+                    Some(answer) => yield next(&answer, stream_cursor.take_advanced().map(|advanced| advanced.cursor)),
                     None => break,
                 },
                 _ = silence.tick() => yield COMMENT,

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use url::{Position, Url};
 
 use super::Request;
-use crate::domain::webhooks::{Attempted, Failure, RetryAfter};
+use crate::domain::webhooks::{Attempted, RetryAfter, WebhookFailure};
 
 /// The most bytes of an answer's body that are read, and of its head.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -38,7 +38,7 @@ pub(super) async fn post(
     let retry_after = answer.headers().get(header::RETRY_AFTER);
     let retry_after = retry_after.and_then(|value| value.to_str().ok()).and_then(RetryAfter::parse);
     read_body(answer.into_body()).await;
-    let failure = (!status.is_success()).then_some(Failure::Status);
+    let failure = (!status.is_success()).then_some(WebhookFailure::Status);
     Some(Attempted { status: Some(status.as_u16()), failure, retry_after })
 }
 

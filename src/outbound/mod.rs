@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use crate::domain::webhooks::{AllowedNetworks, Attempted, Destination, Failure};
+use crate::domain::webhooks::{AllowedNetworks, Attempted, Destination, WebhookFailure};
 
 pub use resolve::{Resolve, SystemResolver};
 pub(crate) use tls::{connector, server_name};
@@ -37,7 +37,7 @@ impl Default for OutboundOptions {
     fn default() -> Self {
         Self {
             allowed: AllowedNetworks::default(),
-            resolver: Arc::new(SystemResolver),
+            resolver: Arc::new(SystemResolver::default()),
             limit: Duration::from_secs(15),
             refusal_after: Duration::from_secs(3),
             at_once: 64,
@@ -108,13 +108,13 @@ impl Outbound {
         let began = Instant::now();
         let failed = |failure| Attempted { status: None, failure: Some(failure), retry_after: None };
         let Ok(addresses) = self.check(destination).await else {
-            return Sent { attempted: failed(Failure::Connection), took: self.options.refusal_after };
+            return Sent { attempted: failed(WebhookFailure::Connection), took: self.options.refusal_after };
         };
         let exchanged = timeout_at(began + self.options.limit, self.send(destination, &addresses, request)).await;
         let attempted = match exchanged {
             Ok(Some(attempted)) => attempted,
-            Ok(None) => failed(Failure::Connection),
-            Err(_) => failed(Failure::Timeout),
+            Ok(None) => failed(WebhookFailure::Connection),
+            Err(_) => failed(WebhookFailure::Timeout),
         };
         Sent { attempted, took: began.elapsed() }
     }

@@ -1,8 +1,8 @@
 //! Callers and their rights (R1–R4). Only this module creates scopes.
 
 use crate::domain::Instant;
-use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege};
-use crate::domain::id::AccountId;
+use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege, Role};
+use crate::domain::id::{AccountId, WebhookId};
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
 
 use super::error::Failure;
@@ -73,6 +73,25 @@ impl Caller {
 }
 
 impl Viewer {
+    /// The viewer for whom the document of a webhook endpoint is executed: it reads what the account may see, and has no
+    /// other right. It ends when the account is suspended (R61).
+    #[must_use]
+    pub fn of_endpoint(account: Account, endpoint: WebhookId, made_by: &Actor, made_at: Instant) -> Self {
+        let token = ApiToken {
+            id: endpoint.0.into(),
+            account_id: account.id,
+            name: "webhook endpoint".into(),
+            role: Role::Support,
+            created_at: made_at,
+            created_by: made_by.clone(),
+            last_used_at: None,
+            expires_at: None,
+            revoked_at: None,
+            replaced_by: None,
+        };
+        Self { account, token, bearer: Bearer::Signed { until: Instant::MAX_UTC }, request_id: None }
+    }
+
     /// The data that this viewer may read.
     #[must_use]
     pub fn scope(&self) -> Scope {

@@ -5,15 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, Actor, ActorKind};
-use crate::domain::id::{
-    AccountId, AuditEntryId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId,
-};
-use crate::domain::installations::Installation;
-use crate::domain::log::{
-    Audience, Class, EventData, EventKind, NewEvent, Record, Recorded, VersionAfter, WindowFacts,
-};
+use crate::domain::id::{AccountId, AuditEntryId, EventId};
+use crate::domain::log::{Class, NewEvent, Record, Recorded, VersionAfter};
 use crate::domain::packs::Pack;
-use crate::domain::releases::Window;
 use crate::store::Tx;
 use crate::store::accounts::authority;
 use crate::store::installations::section::Section;
@@ -25,72 +19,8 @@ use super::authority::Authority;
 use super::error::Failure;
 pub(super) use crate::service::acting::ActingActor;
 pub use crate::service::entry::Entry;
+pub use crate::service::journal_event::{JournalEvent, window_facts};
 pub(crate) use crate::service::log::Subject;
-
-/// An event without the actor and the time, which the journal adds.
-#[derive(Clone, Debug)]
-pub struct JournalEvent {
-    pub kind: EventKind,
-    pub audience: Audience,
-    pub account_id: Option<AccountId>,
-    pub pack_id: PackId,
-    pub pack_name: String,
-    pub release_id: Option<ReleaseId>,
-    pub installation_id: Option<InstallationId>,
-    pub update_state: Option<crate::domain::installations::UpdateState>,
-    pub component_version_id: Option<ComponentVersionId>,
-    pub group_id: Option<GroupId>,
-    pub data: EventData,
-}
-
-impl JournalEvent {
-    /// An event of a pack, for its publisher.
-    #[must_use]
-    pub fn of(kind: EventKind, pack: &Pack) -> Self {
-        Self {
-            kind,
-            audience: Audience::Publisher,
-            account_id: None,
-            pack_id: pack.id,
-            pack_name: pack.name.clone(),
-            release_id: None,
-            installation_id: None,
-            update_state: None,
-            component_version_id: None,
-            group_id: None,
-            data: EventData::default(),
-        }
-    }
-
-    /// An event of an installation, for the publisher and its account. `number` is that of the installation's version.
-    #[must_use]
-    pub fn installation(kind: EventKind, pack: &Pack, installation: &Installation, number: i32) -> Self {
-        Self {
-            audience: Audience::PublisherAndAccount,
-            account_id: Some(installation.account_id),
-            installation_id: Some(installation.id),
-            data: EventData { version_number: Some(number), ..EventData::default() },
-            ..Self::of(kind, pack)
-        }
-    }
-
-    /// An event of a release, for the publisher and the accounts that have the pack installed.
-    #[must_use]
-    pub fn release(kind: EventKind, pack: &Pack, release: ReleaseId) -> Self {
-        Self { audience: Audience::PublisherAndInstalled, release_id: Some(release), ..Self::of(kind, pack) }
-    }
-}
-
-/// The data of a window in an event.
-#[must_use]
-pub fn window_facts(window: &Window) -> WindowFacts {
-    WindowFacts {
-        date: window.date,
-        time_zone: window.time_zone.clone(),
-        starts_at: window.starts_at,
-        ends_at: window.ends_at,
-    }
-}
 
 /// Collects the events and audit entries of a use case.
 pub struct Journal<'a> {

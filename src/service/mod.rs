@@ -16,6 +16,7 @@ mod installation_names;
 pub mod installations;
 mod instant;
 pub mod journal;
+mod journal_event;
 pub mod library;
 pub mod log;
 pub(crate) mod outcomes;
@@ -23,6 +24,7 @@ pub mod packs;
 pub mod releases;
 mod requests;
 pub mod sharing;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -81,6 +83,8 @@ pub struct Services {
     pub token_watch: crate::service::accounts::TokenWatch,
     /// Where seals of the audit log are sent.
     pub seals_to: log::SealsTo,
+    /// Sends events to webhook endpoints.
+    pub webhooks: webhooks::Webhooks,
     /// Checks JWTs, if an issuer is trusted.
     pub jwt: Option<Arc<Jwt>>,
 }

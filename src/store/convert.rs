@@ -22,6 +22,7 @@ use crate::domain::packs::{
     Assessment, DeploymentModel, InstallationType, Pack, PackStanding, PackVersion, PendingRelease,
 };
 use crate::domain::releases::{DataVersion, HaltAction, Release, ReleaseSchedule, ReleaseState, RollBack, Window};
+use crate::domain::webhooks::{DisabledReason, WebhookFailure, WebhookState};
 
 /// An enum that is stored by name. An enum of the GraphQL schema has the same names there.
 pub trait Stored: Sized + Copy {
@@ -91,11 +92,13 @@ stored! {
         ReleaseCompleted = "RELEASE_COMPLETED", ReleasePaused = "RELEASE_PAUSED", ReleaseResumed = "RELEASE_RESUMED", ReleaseHalted = "RELEASE_HALTED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED", UpdateOutcomeReported = "UPDATE_OUTCOME_REPORTED",
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
-        PackCreated = "PACK_CREATED", PackUpdated = "PACK_UPDATED", InstallationCreated = "INSTALLATION_CREATED",
-        InstallationRenamed = "INSTALLATION_RENAMED", InstallationRemoved = "INSTALLATION_REMOVED",
+        PackCreated = "PACK_CREATED", PackUpdated = "PACK_UPDATED", InstallationCreated = "INSTALLATION_CREATED", InstallationRenamed = "INSTALLATION_RENAMED", InstallationRemoved = "INSTALLATION_REMOVED",
         ReleaseRollingBack = "RELEASE_ROLLING_BACK", ReleaseRolledBack = "RELEASE_ROLLED_BACK",
-        ReleaseStageOpened = "RELEASE_STAGE_OPENED", ReleaseStageCompleted = "RELEASE_STAGE_COMPLETED",
+        ReleaseStageOpened = "RELEASE_STAGE_OPENED", ReleaseStageCompleted = "RELEASE_STAGE_COMPLETED", WebhookDisabled = "WEBHOOK_DISABLED", WebhookTest = "WEBHOOK_TEST",
     }
+    WebhookState { Active = "ACTIVE", Failing = "FAILING", Paused = "PAUSED", Disabled = "DISABLED" }
+    DisabledReason { AttemptsExhausted = "ATTEMPTS_EXHAUSTED", Gone = "GONE", CursorExpired = "CURSOR_EXPIRED" }
+    WebhookFailure { Status = "STATUS", Timeout = "TIMEOUT", Connection = "CONNECTION" }
 }
 
 fn unknown(what: &str, name: &str) -> StoreError {
@@ -360,7 +363,7 @@ pub fn event(m: row::event::Model) -> StoreResult<Event> {
             audience: read(&m.audience)?,
             publisher_id: m.publisher_id.into(),
             account_id: m.account_id.map(Into::into),
-            pack_id: m.pack_id.into(),
+            pack_id: m.pack_id.map(Into::into),
             pack_name: m.pack_name,
             occurred_at: m.occurred_at,
             actor: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,

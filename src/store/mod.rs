@@ -43,6 +43,7 @@ pub mod sharing;
 mod snapshot;
 mod tolerant;
 mod tx;
+pub mod webhooks;
 
 pub(in crate::store) use db::MIGRATION_LOCK;
 pub use db::{DatabaseKind, Db, DbOptions, StatementObserver};

@@ -1,3 +1,36 @@
 //! Delivers events to webhook endpoints (R61–R66).
+//!
+//! An endpoint is a subscriber of the event log whose place the server keeps. Its events come from the same stream as a
+//! subscription's, one at a time, and the place moves on when the receiver has taken one.
 
-pub mod signing;
+mod dispatcher;
+mod worker;
+
+use futures_util::stream::BoxStream;
+
+use crate::domain::log::Event;
+use crate::domain::webhooks::Endpoint;
+use crate::service::access::Viewer;
+
+pub use dispatcher::{DispatchOptions, Dispatcher};
+
+/// An event of an endpoint, with its `data`.
+pub struct Item {
+    pub event: Event,
+    /// The event's cursor, for the endpoint's account.
+    pub cursor: String,
+    /// JSON.
+    pub data: String,
+}
+
+/// Why the stream of an endpoint's events ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceEnd {
+    /// The events after the endpoint's place are no longer kept.
+    Expired,
+    /// It may go on when it is opened again.
+    Ended,
+}
+
+/// Opens the stream of an endpoint's events after its place.
+pub type Source = Box<dyn Fn(Viewer, &Endpoint) -> BoxStream<'static, Result<Item, SourceEnd>> + Send + Sync>;

@@ -7,7 +7,7 @@ use crate::support::rows::{all_rows, assert_same_rows, code_of, unknown_like};
 use crate::support::{At, TestApp, input_type};
 
 /// Each mutation with the kind of account that may call it and the privilege that it needs.
-const TABLE: [(&str, Kinds, &str); 50] = [
+const TABLE: [(&str, Kinds, &str); 57] = [
     ("createComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("updateComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("deleteComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
@@ -56,6 +56,13 @@ const TABLE: [(&str, Kinds, &str); 50] = [
     ("renameInstallation", Kinds::Managed, "INTEGRATION_PACK"),
     ("uninstallPack", Kinds::Managed, "INTEGRATION_PACK"),
     ("applyPendingUpdate", Kinds::Managed, "APPLY_UPDATES"),
+    ("createWebhookEndpoint", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
+    ("updateWebhookEndpoint", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
+    ("deleteWebhookEndpoint", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
+    ("pauseWebhookEndpoint", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
+    ("resumeWebhookEndpoint", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
+    ("rotateWebhookSecret", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
+    ("sendTestEvent", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
     // Any token may call it. Only the demo's schema has it.
     ("demoAdvanceClock", Kinds::Both, "READ"),
     // Two queries, which are refused differently: with null, and with FORBIDDEN (R1).

@@ -78,6 +78,9 @@ impl StrangerWorld {
         }
         northwind(&app, &acme, &globex).await;
         crate::log::events_packs::insert_event_of_a_deleted_pack(&app, &acme).await;
+        for token in [&app.publisher, &acme.token] {
+            crate::webhooks::receiver::insert_event_of_a_disabled_endpoint(&app, token).await;
+        }
         southwind(&app, &b.token, &b_managed).await;
         app.update_now(&fence.pack).await;
         southern_release(&app, &b.token, &southern, json!({ "immediately": true })).await;
@@ -278,8 +281,11 @@ async fn events_of(app: &TestApp, schema: &Schema, token: &str, is_publisher: bo
             continue;
         }
         let of = crate::gate::introspection::named(field.at("/type"));
-        let document =
-            format!("subscription($after: String) {{ {name}(after: $after) {} }}", selection(schema, &of, 5));
+        let mut fields = selection(schema, &of, 5);
+        if of == "Event" {
+            fields = fields.replacen('{', "{ ... on PackEvent { packName }", 1);
+        }
+        let document = format!("subscription($after: String) {{ {name}(after: $after) {fields} }}");
         let mut subscription = app.subscribe(token, &document, json!({ "after": cursor })).await;
         // A publisher gets the fence's update once for each account.
         let mut left = if name == "installationUpdated" { installed } else { 1 };
@@ -288,7 +294,11 @@ async fn events_of(app: &TestApp, schema: &Schema, token: &str, is_publisher: bo
             items.push(item.clone());
             let event = item.at(&format!("/{name}"));
             let last = ["RELEASE_COMPLETED", "INSTALLATION_UPDATED", "NEWER_SHAREABLE_PACKAGED"];
-            if event.text("/packName").to_lowercase().ends_with("fence") && last.contains(&event.text("/kind").as_str())
+            if event
+                .pointer("/packName")
+                .and_then(Value::as_str)
+                .is_some_and(|name| name.to_lowercase().ends_with("fence"))
+                && last.contains(&event.text("/kind").as_str())
             {
                 left -= 1;
             }

@@ -98,7 +98,8 @@ async fn r49_listeners_that_never_read_keep_nobody_waiting() {
     packwright::cli::files::raise_file_limit(2_000, 10);
     // Each answer is so large that a few of them fill what the operating system keeps for a reader.
     let (app, component, program) = world(&"Orders ".repeat(36)).await;
-    let large: String = (0..40).map(|number| format!("n{number}: packName ")).collect();
+    let names: String = (0..40).map(|number| format!("n{number}: packName ")).collect();
+    let large = format!("... on PackEvent {{ {names} }}");
     let (address, cursor) = (program.address, app.cursor(&app.publisher).await);
     let mut silent = Vec::new();
     for _ in 0..500 {

@@ -10,10 +10,10 @@ use crate::support::{At, Installed, Managed, TestApp, uuid_of};
 
 const EVENTS: &str = "query($filter: EventFilter, $first: Int, $after: String, $last: Int, $before: String) {
     events(filter: $filter, first: $first, after: $after, last: $last, before: $before) { totalCount
-        edges { cursor node { __typename id cursor kind packId packName actor { kind name } } }
+        edges { cursor node { __typename id cursor kind actor { kind name } ... on PackEvent { packId packName } } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 const LIVE: &str = "subscription($after: String, $filter: EventFilter) { events(after: $after, filter: $filter) {
-    __typename id cursor kind packId packName actor { kind name } } }";
+    __typename id cursor kind actor { kind name } ... on PackEvent { packId packName } } }";
 
 impl TestApp {
     /// A page of the log in a reader's view.

@@ -22,7 +22,7 @@ pub(crate) async fn insert_event_of_a_deleted_pack(app: &TestApp, account: &Mana
         audience,
         publisher_id: publisher.into(),
         account_id,
-        pack_id: uuid_of(&pack).into(),
+        pack_id: Some(uuid_of(&pack).into()),
         pack_name: "Gone pack".into(),
         occurred_at: app.now(),
         actor: Actor::scheduler(),

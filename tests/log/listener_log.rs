@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::support::rows::tables;
 use crate::support::{At, Setup, TestApp, uuid_of};
 
-const LIVE: &str = "subscription { events { kind packName } }";
+const LIVE: &str = "subscription { events { kind ... on PackEvent { packName } } }";
 
 fn is_postgresql(app: &TestApp) -> bool {
     tables(app).get_database_backend() == DatabaseBackend::Postgres

@@ -91,7 +91,7 @@ async fn r49_a_later_event_never_shows_an_older_state() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let installed = app.installed_pack("Orders", &[&acme, &globex]).await;
-    let document = "subscription { events { kind pack { name } } }";
+    let document = "subscription { events { kind ... on PackEvent { pack { name } } } }";
     let mut of_acme = app.subscribe(&acme.token, document, json!({})).await;
     let mut of_globex = app.subscribe(&globex.token, document, json!({})).await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;

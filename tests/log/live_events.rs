@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::log::event_log::kinds;
 use crate::support::{At, Managed, Pack, Subscription, TestApp};
 
-const LIVE: &str = "subscription($after: String) { events(after: $after) { id kind packName } }";
+const LIVE: &str = "subscription($after: String) { events(after: $after) { id kind ... on PackEvent { packName } } }";
 
 /// An account that subscribes all the time. Each release of the pack `fence`, which it has installed, marks the end of
 /// the earlier events.

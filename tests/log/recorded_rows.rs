@@ -43,7 +43,7 @@ pub(crate) async fn events(app: &TestApp) -> Vec<event::Model> {
             audience,
             publisher_id: batch.publisher_id,
             account_id: Some(record.account_id),
-            pack_id: batch.pack_id,
+            pack_id: Some(batch.pack_id),
             pack_name: batch.pack_name,
             occurred_at: batch.occurred_at,
             actor_kind: "SCHEDULER".into(),

@@ -13,7 +13,7 @@ use crate::support::{At, Managed, Pack, Setup, TestApp};
 
 pub(crate) const EVENTS: &str = "query($first: Int, $after: String, $last: Int, $before: String, $filter: EventFilter) {
     events(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
-        edges { cursor node { __typename id cursor kind occurredAt actor { kind name token { id } } packId packName pack { id }
+        edges { cursor node { __typename id cursor kind occurredAt actor { kind name token { id } } ... on PackEvent { packId packName pack { id } }
             ... on ReleaseEvent { release { id } supersededBy { id } window { startsAt endsAt } previousWindow { startsAt }
                 progress { total offered applied appliedEarly skipped failed withdrawn } }
             ... on InstallationEvent { installation { id } update { id } state versionNumber }

@@ -153,10 +153,10 @@ fn r50_filters_of_events_find_rows_and_records_alike() {
         }
         let id = uuids_of(&story.orders.id)[0];
         for (filter, rows) in [
-            (json!({ "packId": story.orders.id }), of(&|row| row.pack_id == id)),
+            (json!({ "packId": story.orders.id }), of(&|row| row.pack_id == Some(id))),
             (
                 json!({ "packId": story.orders.id, "kinds": ["UPDATE_OFFERED"] }),
-                of(&|row| row.pack_id == id && row.kind == "UPDATE_OFFERED"),
+                of(&|row| row.pack_id == Some(id) && row.kind == "UPDATE_OFFERED"),
             ),
         ] {
             found += shows(&story, &story.app.publisher, (EVENTS, "/events"), filter, rows).await;

@@ -60,7 +60,7 @@ impl Sharing {
         let of_account = |account: &String| {
             let account = Some(uuid_of(account));
             let events = events.iter().filter(|event| event.account_id == account);
-            events.map(|e| (e.kind.clone(), self.packs.iter().position(|pack| *pack == e.pack_id))).collect()
+            events.map(|e| (e.kind.clone(), self.packs.iter().position(|pack| Some(*pack) == e.pack_id))).collect()
         };
         self.accounts.iter().map(of_account).collect()
     }

@@ -31,7 +31,7 @@ const NEWER: &str = "{ packsWithNewerShareableVersions(first: 50) { edges { node
 const UPDATES: &str = "{ pendingUpdates(first: 20) { edges { node { state fromVersion { number } toVersion { number }
     diff { added { name version } removed { name version } changed { from { version } to { version } } } installation { name pack { name } } } } } }";
 
-const EVENTS: &str = "query($after: String) { events(first: 20, after: $after) { edges { cursor node { kind packName ... on NewerShareableEvent { version { version } } } } } }";
+const EVENTS: &str = "query($after: String) { events(first: 20, after: $after) { edges { cursor node { kind ... on NewerShareableEvent { packName version { version } } } } } }";
 
 const AUDIT: &str = "query($first: Int, $last: Int) { auditLog(first: $first, last: $last) { edges { node { action subject { __typename id } } } } }";
 

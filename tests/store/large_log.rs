@@ -44,7 +44,7 @@ RESET session_replication_role;
 ANALYZE";
 
 const EVENTS: &str = "query($first: Int, $after: String, $last: Int, $filter: EventFilter) {
-    events(first: $first, after: $after, last: $last, filter: $filter) { edges { cursor node { kind packName pack { id } } } } }";
+    events(first: $first, after: $after, last: $last, filter: $filter) { edges { cursor node { kind ... on PackEvent { packName pack { id } } } } } }";
 
 const AUDIT: &str = "query($first: Int, $after: String, $last: Int, $filter: AuditLogFilter) {
     auditLog(first: $first, after: $after, last: $last, filter: $filter) { edges { cursor node { action subjectName } } } }";

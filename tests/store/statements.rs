@@ -58,7 +58,7 @@ const AUDIT_LOG: &str = "{ auditLog(first: 100, filter: { actions: [\"createComp
     edges { node { id occurredAt actor { kind name token { id name } } action subjectId subjectType subjectName
         subject { __typename id } changes { field before after } requestId } } pageInfo { hasNextPage endCursor } } }";
 
-const EVENT_LOG: &str = "{ events(last: 100) { edges { cursor node { id cursor kind occurredAt packId packName actor { kind name } pack { id name }
+const EVENT_LOG: &str = "{ events(last: 100) { edges { cursor node { id cursor kind occurredAt actor { kind name } ... on PackEvent { packId packName pack { id name } }
     ... on ReleaseEvent { release { id version { number } } supersededBy { id } window { startsAt } progress { total } }
     ... on InstallationEvent { state versionNumber installation { id name } update { id state } }
     ... on SharingEvent { group { id name } }

@@ -133,6 +133,8 @@ fn object_of(mutation: &str) -> &'static str {
         "applyPendingUpdate" => "update { id } alreadyApplied",
         "reportUpdateOutcome" => "update { id } report { id }",
         "pauseRelease" | "resumeRelease" | "setHaltRule" => "release { id }",
+        "createWebhookEndpoint" | "rotateWebhookSecret" => "endpoint { id } secret",
+        "updateWebhookEndpoint" | "pauseWebhookEndpoint" | "resumeWebhookEndpoint" => "endpoint { id }",
         _ => "",
     }
 }

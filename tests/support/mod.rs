@@ -42,15 +42,18 @@ use packwright::app::{App, AppOptions};
 use packwright::clock::Clock;
 use packwright::domain::Instant;
 use packwright::domain::accounts::Role;
+use packwright::domain::webhooks::AllowedNetworks;
 use packwright::gate::Limits;
 use packwright::graphql::ResetDemo;
 use packwright::http::EngineOptions;
 use packwright::jwt::JwtSettings;
+use packwright::outbound::OutboundOptions;
 use packwright::service::Settings;
 use packwright::service::accounts::{create_publisher, create_token_with_secret};
 use packwright::service::clock::Reference;
 use packwright::service::error::Failure;
 use packwright::store::DbOptions;
+use packwright::webhooks::DispatchOptions;
 use packwright::zones::TimeZones;
 
 pub(crate) use accounts::Managed;
@@ -233,6 +236,12 @@ impl TestApp {
         App::build(options).await.expect("the second server builds")
     }
 
+    /// A second server with its own times for webhooks.
+    pub(crate) async fn another_server_dispatching(&self, dispatch: DispatchOptions) -> App {
+        let options = options(&Setup::default(), &self.clock, self.database.url(), &self.mover, &Arc::default());
+        App::build(AppOptions { dispatch, ..options }).await.expect("the second server builds")
+    }
+
     /// A second server with its own time zone data.
     pub(crate) async fn another_server_with_zones(&self, zones: TimeZones) -> App {
         let setup = Setup { zones, ..Setup::default() };
@@ -370,6 +379,17 @@ impl Watched {
     }
 }
 
+/// Webhooks go to loopback too, and what is refused is refused soon.
+fn outbound() -> OutboundOptions {
+    let loopback = ["127.0.0.0/8".parse().expect("a network")];
+    OutboundOptions {
+        allowed: AllowedNetworks::new(loopback.to_vec()),
+        limit: Duration::from_secs(1),
+        refusal_after: Duration::from_millis(20),
+        ..OutboundOptions::default()
+    }
+}
+
 fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, spy: &Arc<Mutex<Spy>>) -> AppOptions {
     let spy = spy.clone();
     let observer = move |statement: &sea_orm::Statement| {
@@ -387,6 +407,13 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
         db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)), ..DbOptions::default() },
         mover: mover.clone(),
         engine: setup.engine.clone(),
+        outbound: outbound(),
+        dispatch: DispatchOptions {
+            lease: Duration::from_millis(1_500),
+            look: Duration::from_millis(100),
+            save_after: Duration::from_millis(100),
+            ..DispatchOptions::default()
+        },
         metrics_read_every: setup.metrics_read_every,
         events_behind: setup.events_behind,
         ..AppOptions::new(url, clock.clone())

@@ -152,6 +152,8 @@ pub(crate) async fn all_rows(app: &TestApp) -> Vec<String> {
         pack_version_item,
         task,
         update_outcome,
+        webhook_attempts,
+        webhook_endpoint,
     );
     for mut token in entity::api_token::Entity::find().all(tables(app)).await.expect("the tokens") {
         token.last_used_at = None;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use hyper::body::Bytes;
-use packwright::domain::webhooks::{AllowedNetworks, Destination, Failure, is_global};
+use packwright::domain::webhooks::{AllowedNetworks, Destination, WebhookFailure, is_global};
 use packwright::outbound::{NotAllowed, Outbound, OutboundOptions, Request, Resolve};
 use tokio::net::TcpListener;
 
@@ -248,7 +248,7 @@ async fn r65_nothing_inside_is_reached_and_one_answer_is_for_all() {
     assert!(all.len() >= 80, "only {} could be read as an address", all.len());
     for (text, checked, sent) in join_all(all).await {
         assert!(checked >= Duration::from_millis(300), "{text} was refused after {checked:?}");
-        assert_eq!(sent.attempted.failure, Some(Failure::Connection), "{text}");
+        assert_eq!(sent.attempted.failure, Some(WebhookFailure::Connection), "{text}");
         assert_eq!((sent.attempted.status, sent.took), (None, Duration::from_millis(300)), "{text}");
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -274,7 +274,7 @@ async fn r65_a_name_that_is_bound_anew_leads_nowhere_else() {
     // Saved while it leads outside; each attempt asks once, and connects to what it was told then.
     assert!(outbound.check(&destination).await.is_ok());
     let sent = outbound.post(&destination, request()).await;
-    assert_eq!(sent.attempted.failure, Some(Failure::Connection));
+    assert_eq!(sent.attempted.failure, Some(WebhookFailure::Connection));
     assert_eq!(connections.load(Ordering::SeqCst), 0);
 }
 

@@ -1,5 +1,8 @@
 //! Webhooks (R61–R66).
 
 mod addresses;
+mod endpoints;
 mod outbound;
 mod pure;
+pub(crate) mod receiver;
+mod serving;

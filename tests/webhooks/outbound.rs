@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use packwright::domain::webhooks::{AllowedNetworks, Attempted, Destination, Failure, RetryAfter};
+use packwright::domain::webhooks::{AllowedNetworks, Attempted, Destination, RetryAfter, WebhookFailure};
 use packwright::outbound::{Outbound, OutboundOptions, Request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -71,7 +71,7 @@ async fn r63_any_2xx_is_a_success_and_nothing_else() {
         ("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n", 500, false),
     ] {
         let (attempted, _) = answered(text).await;
-        let failure = (!taken).then_some(Failure::Status);
+        let failure = (!taken).then_some(WebhookFailure::Status);
         assert_eq!((attempted.status, attempted.failure), (Some(status), failure), "{text}");
     }
 }
@@ -86,10 +86,10 @@ async fn r63_retry_after_is_read() {
 async fn r63_no_answer_and_nonsense_are_failures_of_the_connection() {
     for text in ["", "nonsense\r\n\r\n", "HTTP/1.1 200", "HTTP/1.1 abc OK\r\n\r\n"] {
         let (attempted, _) = answered(text).await;
-        assert_eq!((attempted.status, attempted.failure), (None, Some(Failure::Connection)), "{text}");
+        assert_eq!((attempted.status, attempted.failure), (None, Some(WebhookFailure::Connection)), "{text}");
     }
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    assert_eq!(post_to(unused).await.0.failure, Some(Failure::Connection));
+    assert_eq!(post_to(unused).await.0.failure, Some(WebhookFailure::Connection));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn r63_an_answer_that_does_not_come_or_drips_is_given_up_in_time() {
     .await;
     for port in [silent, drips, drips_head] {
         let (attempted, took) = post_to(port).await;
-        assert_eq!(attempted.failure, Some(Failure::Timeout));
+        assert_eq!(attempted.failure, Some(WebhookFailure::Timeout));
         assert!((Duration::from_millis(600)..Duration::from_millis(2_500)).contains(&took), "{took:?}");
     }
 }
@@ -150,5 +150,5 @@ async fn r61_https_needs_a_certificate_that_is_trusted() {
     .await;
     let destination = Destination::parse(&format!("https://127.0.0.1:{port}/")).unwrap();
     let sent = outbound().post(&destination, Request { headers: Vec::new(), body: Bytes::new() }).await;
-    assert_eq!((sent.attempted.status, sent.attempted.failure), (None, Some(Failure::Connection)));
+    assert_eq!((sent.attempted.status, sent.attempted.failure), (None, Some(WebhookFailure::Connection)));
 }

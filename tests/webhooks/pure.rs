@@ -1,8 +1,10 @@
 //! The decisions about retries, and signatures.
 
 use chrono::Duration;
-use packwright::domain::webhooks::{Attempted, DisabledReason, Failure, Next, RetryAfter, after_attempt, payload_type};
-use packwright::webhooks::signing::signatures;
+use packwright::domain::webhooks::{
+    Attempted, DisabledReason, Next, RetryAfter, WebhookFailure, after_attempt, payload_type,
+};
+use packwright::signing::signatures;
 use proptest::prelude::*;
 
 use crate::support::instant;
@@ -10,7 +12,7 @@ use crate::support::instant;
 const NOW: &str = "2026-11-22T09:00:00Z";
 
 fn failed(status: Option<u16>) -> Attempted {
-    let failure = if status.is_some() { Failure::Status } else { Failure::Timeout };
+    let failure = if status.is_some() { WebhookFailure::Status } else { WebhookFailure::Timeout };
     Attempted { status, failure: Some(failure), retry_after: None }
 }
 

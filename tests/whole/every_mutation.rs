@@ -13,7 +13,8 @@ use crate::support::{At, Setup, TestApp, immediately, on_date};
 use crate::whole::walk::payload_selection;
 
 /// Mutations that create another object on each call, if the input has no `clientRequestId`.
-const MAKE_ANOTHER: [&str; 3] = ["createComponent", "createApiToken", "reissueEnrolmentToken"];
+const MAKE_ANOTHER: [&str; 5] =
+    ["createComponent", "createApiToken", "reissueEnrolmentToken", "rotateWebhookSecret", "sendTestEvent"];
 
 /// Calls mutations, and checks each call and its repetition.
 struct Caller {
@@ -84,7 +85,7 @@ impl Caller {
         let events = mark.events(&self.app).await;
         let events = events.into_iter().map(|event| format!("{} to {}", event.kind, event.audience)).collect();
         let entries = mark.actions(&self.app).await;
-        assert!(!entries.is_empty(), "{mutation} leaves no audit entry");
+        assert!(!entries.is_empty() || mutation == "sendTestEvent", "{mutation} leaves no audit entry");
         self.heard.push(format!("{mutation}\n  events: {}\n  entries: {}", counted(events), counted(entries)));
     }
 
@@ -231,6 +232,21 @@ async fn library(caller: &mut Caller, begun: &Begun) {
     caller.publisher("withdrawFromProcessLibrary", json!({ "processId": process })).await;
 }
 
+async fn webhooks(caller: &mut Caller, begun: &Begun) {
+    let input = json!({ "name": "Sales", "url": "https://93.184.215.14/hook" });
+    let made = caller.call(&begun.token, "createWebhookEndpoint", input).await;
+    let endpoint = json!({ "endpointId": made.text("/endpoint/id") });
+    let renamed = json!({ "endpointId": made.text("/endpoint/id"), "name": "Sales of all" });
+    caller.call(&begun.token, "updateWebhookEndpoint", renamed).await;
+    caller.call(&begun.token, "pauseWebhookEndpoint", endpoint.clone()).await;
+    caller.call(&begun.token, "resumeWebhookEndpoint", endpoint.clone()).await;
+    caller.call(&begun.token, "rotateWebhookSecret", endpoint.clone()).await;
+    let here = json!({ "endpointId": made.text("/endpoint/id"), "url": "http://127.0.0.1:9/" });
+    caller.call(&begun.token, "updateWebhookEndpoint", here).await;
+    caller.call(&begun.token, "sendTestEvent", endpoint.clone()).await;
+    caller.call(&begun.token, "deleteWebhookEndpoint", endpoint).await;
+}
+
 /// Undoes everything, while the pack has a pending release.
 async fn end(caller: &mut Caller, begun: &Begun) {
     let Begun { pack, components, group, account, .. } = begun;
@@ -255,6 +271,7 @@ async fn every_mutation(again: bool) -> Vec<String> {
     accounts(&mut caller, &begun).await;
     several_installations(&mut caller, &begun).await;
     library(&mut caller, &begun).await;
+    webhooks(&mut caller, &begun).await;
     end(&mut caller, &begun).await;
     let all = caller.schema.mutations().iter().map(|field| field.text("/name"));
     let left: Vec<_> = all.filter(|name| !caller.called.contains(name)).collect();

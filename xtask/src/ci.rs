@@ -39,6 +39,7 @@ const STEPS: [Step; 21] = [
     ("clients", "Apollo Client, urql, Relay, graphql-ws and graphql-sse on the demo", |_| clients("test")),
     ("browser", "GraphiQL in a browser; pictures are left in target/ci", browser),
     ("subscribers", "the example subscribers, over servers that are killed", subscribers),
+    ("webhooks", "the example receivers, with servers and receivers that are killed", webhooks),
     ("rules", "each rule of docs/lifecycle.md has a test", rules),
 ];
 
@@ -291,6 +292,24 @@ fn subscribers(_: &Scratch) -> Outcome {
         run_in(example, &["npm", "ci", "--ignore-scripts", "--silent"])?;
         output(Command::new("npm").args(["run", "build", "--silent"]).current_dir(example))?;
         run(Command::new("python3").arg(".ci/subscribers.py").arg(program).arg("examples"))
+    })
+}
+
+fn webhooks(scratch: &Scratch) -> Outcome {
+    let program = built()?;
+    with_npm(|| {
+        let javascript = Path::new("examples/webhook-javascript");
+        run_in(javascript, &["npm", "ci", "--ignore-scripts", "--silent"])?;
+        let packages = scratch.join("python");
+        let install = ["-m", "pip", "install", "--quiet", "--require-hashes", "--target"];
+        let mut pip = Command::new("python3");
+        pip.args(install).arg(&packages).args(["--requirement", "examples/webhook-python/requirements.txt"]);
+        if run(&mut pip).is_err() {
+            return missing("pip, or the package standardwebhooks");
+        }
+        let mut script = Command::new("python3");
+        script.arg(".ci/webhooks.py").arg(program).arg("examples").env("PYTHONPATH", packages);
+        run(&mut script)
     })
 }
 

@@ -5,7 +5,7 @@ use std::ops::{AddAssign, Mul, Neg};
 use crate::domain::Instant;
 use crate::domain::accounts::Actor;
 use crate::domain::id::{
-    AccountId, ComponentVersionId, EventId, GroupId, InstallationId, OutcomeReportId, PackId, ReleaseId,
+    AccountId, ComponentVersionId, EventId, GroupId, InstallationId, OutcomeReportId, PackId, ReleaseId, WebhookId,
 };
 use crate::domain::installations::{UpdateMethod, UpdateState, effective_state};
 use crate::domain::log::Change;
@@ -40,6 +40,10 @@ pub enum EventKind {
     ReleaseStageOpened,
     /// An early stage has come to all of its installations (R55).
     ReleaseStageCompleted,
+    /// A webhook endpoint is sent no more events (R63).
+    WebhookDisabled,
+    /// A test of a webhook endpoint, which is in no log (R66).
+    WebhookTest,
     PackCreated,
     /// A pack's name, description, support data, key or draft changed.
     PackUpdated,
@@ -49,7 +53,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
         Self::WindowMoved,
@@ -73,6 +77,8 @@ impl EventKind {
         Self::PackDeleted,
         Self::ReleaseStageOpened,
         Self::ReleaseStageCompleted,
+        Self::WebhookDisabled,
+        Self::WebhookTest,
         Self::PackCreated,
         Self::PackUpdated,
         Self::InstallationCreated,
@@ -107,6 +113,8 @@ impl EventKind {
             | Self::PackUnshared
             | Self::NewerShareablePackaged
             | Self::PackDeleted
+            | Self::WebhookDisabled
+            | Self::WebhookTest
             | Self::PackCreated
             | Self::PackUpdated
             | Self::InstallationCreated
@@ -305,6 +313,9 @@ pub struct EventData {
     /// The position of the early stage that the event is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<usize>,
+    /// The webhook endpoint that the event is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookId>,
     /// What changed of a pack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
@@ -322,7 +333,9 @@ pub struct NewEvent {
     pub publisher_id: AccountId,
     /// The managed account that the event concerns, if any.
     pub account_id: Option<AccountId>,
-    pub pack_id: PackId,
+    /// `None` for an event that concerns no pack.
+    pub pack_id: Option<PackId>,
+    /// Empty for an event that concerns no pack.
     pub pack_name: String,
     pub occurred_at: Instant,
     pub actor: Actor,

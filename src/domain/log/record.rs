@@ -83,7 +83,7 @@ impl Class {
             audience: event.audience,
             publisher_id: self.publisher_id,
             account_id: Some(record.account_id),
-            pack_id: self.pack_id,
+            pack_id: Some(self.pack_id),
             pack_name: self.pack_name.clone(),
             occurred_at: self.occurred_at,
             actor: Actor::scheduler(),

@@ -83,6 +83,14 @@ impl AllowedNetworks {
         Self(networks)
     }
 
+    /// The same, and the computer itself.
+    #[must_use]
+    pub fn with_loopback(mut self) -> Self {
+        self.0.push(IpNet::V4(v4_net(Ipv4Addr::new(127, 0, 0, 0), 8)));
+        self.0.push(IpNet::V6(v6_net(Ipv6Addr::LOCALHOST, 128)));
+        self
+    }
+
     /// Whether a server may connect to this address for this destination. Plain `http` goes to allowed networks alone.
     #[must_use]
     pub fn permit(&self, ip: IpAddr, destination: &Destination) -> bool {

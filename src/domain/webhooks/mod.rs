@@ -8,7 +8,7 @@ use chrono::Duration;
 
 use crate::domain::Instant;
 use crate::domain::accounts::Actor;
-use crate::domain::id::{AccountId, EventId, InstallationId, PackId, WebhookId};
+use crate::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId, WebhookId};
 use crate::domain::log::{EventKind, Position};
 
 pub use address::{AllowedNetworks, Destination, is_global};
@@ -56,7 +56,7 @@ pub enum DisabledReason {
 
 /// Why an event wasn't taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Failure {
+pub enum WebhookFailure {
     /// Another status than 2xx.
     Status,
     /// Nothing came in time.
@@ -72,6 +72,9 @@ pub struct EndpointFilter {
     pub kinds: Option<Vec<EventKind>>,
     pub pack_id: Option<PackId>,
     pub installation_id: Option<InstallationId>,
+    pub release_id: Option<ReleaseId>,
+    /// An account that the publisher manages.
+    pub about_account_id: Option<AccountId>,
 }
 
 /// A webhook endpoint, without its secrets.
@@ -110,7 +113,7 @@ pub struct Delivery {
     pub at: Instant,
     pub milliseconds: u32,
     pub status: Option<u16>,
-    pub failure: Option<Failure>,
+    pub failure: Option<WebhookFailure>,
 }
 
 /// The type of an event in a payload: its kind's name in lower case, with dots.

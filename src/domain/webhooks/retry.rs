@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use crate::domain::Instant;
-use crate::domain::webhooks::{DisabledReason, Failure};
+use crate::domain::webhooks::{DisabledReason, WebhookFailure};
 
 /// The pauses after the failed attempts of an event, in seconds. After one attempt more, the endpoint is disabled.
 const PAUSES: [i64; 12] =
@@ -21,7 +21,7 @@ pub struct Attempted {
     /// The status that was answered, if one was.
     pub status: Option<u16>,
     /// Why the event wasn't taken; `None` when it was.
-    pub failure: Option<Failure>,
+    pub failure: Option<WebhookFailure>,
     /// When the receiver asks to be tried again.
     pub retry_after: Option<RetryAfter>,
 }

@@ -1,12 +1,10 @@
 //! Events, as the publisher or a managed account gets them (R49, R50). An event's own fields show the time of the
 //! event; the objects reached from it show the time of the read.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use crate::domain::id::{EventId, UpdateId};
-use crate::domain::log::{self as domain, EventKind as Kind, WindowFacts};
+use crate::domain::id::EventId;
+use crate::domain::log::{EventKind as Kind, WindowFacts};
 use crate::events::hub::Announced;
 use crate::graphql::connection::{connection, int};
 use crate::graphql::context::ContextExt as _;
@@ -15,68 +13,17 @@ use crate::graphql::error::{ResultExt as _, bug};
 use crate::graphql::ids::Gid;
 use crate::graphql::interfaces::{ComponentVersion, Event, Node, Pack, PackRelease};
 use crate::graphql::scalars::DateTime;
-use crate::store::scope::Scope;
 
 use crate::graphql::accounts::Actor;
 use crate::graphql::installations::{Installation, InstallationUpdate, UpdateOutcomeReport};
 use crate::graphql::log::audit_entry::AuditChange;
 use crate::graphql::releases::{HaltFigures, Release, ReleaseProgress, ReleaseStage, ReleaseWindow};
 use crate::graphql::sharing::AccountGroup;
+use crate::graphql::webhooks::WebhookEndpoint;
+
+pub use crate::graphql::log::event_view::EventView;
 
 connection!("events", EventConnection, EventEdge, Event);
-
-/// An event, prepared for the account that reads it.
-#[derive(Clone, Debug)]
-pub struct EventView {
-    event: Arc<Announced>,
-    /// The event's position, encrypted for the account.
-    cursor: String,
-    scope: Scope,
-}
-
-impl EventView {
-    /// Prepares an event of the log for the caller.
-    pub fn new(ctx: &Context<'_>, event: Arc<Announced>) -> Result<Self> {
-        let scope = ctx.scope()?;
-        let cursor = ctx.data_of_request().hub.sealer().seal(scope.account_id(), event.event.position());
-        Ok(Self { event, cursor, scope })
-    }
-
-    fn event(&self) -> &domain::NewEvent {
-        &self.event.event.event
-    }
-
-    /// The event's position in the log, encrypted for the account.
-    #[must_use]
-    pub fn cursor(&self) -> &str {
-        &self.cursor
-    }
-
-    fn is_for_publisher(&self) -> bool {
-        matches!(self.scope, Scope::Publisher(_))
-    }
-
-    /// The actor as the reader may see it. A managed account sees only its own tokens; a publisher also sees the name
-    /// of a managed account (R51).
-    fn actor(&self) -> Option<Actor> {
-        let reader = self.scope.account_id();
-        let own = self.event().actor.account_id == Some(reader);
-        let seen = || self.event().actor.clone().seen_by(reader, self.event().actor_account_name.clone());
-        (own || self.is_for_publisher()).then(|| seen().into())
-    }
-
-    fn pack_id(&self) -> ID {
-        match self.scope {
-            Scope::Publisher(_) => Gid::IntegrationPack(self.event().pack_id),
-            Scope::Managed(_) => Gid::AvailablePack(self.event().pack_id),
-        }
-        .encode()
-    }
-
-    fn update_id(&self) -> Option<UpdateId> {
-        Some(UpdateId { installation: self.event().installation_id?, release: self.event().release_id? })
-    }
-}
 
 /// Defines an event type: the fields that all event types have, and its own fields.
 macro_rules! event_type {
@@ -101,7 +48,7 @@ macro_rules! event_type {
 
             /// The cursor of the event, for `after`.
             pub async fn cursor(&self) -> String {
-                self.0.cursor.clone()
+                self.0.cursor().to_owned()
             }
 
             /// The kind of the event.
@@ -120,7 +67,7 @@ macro_rules! event_type {
             }
 
             /// The pack's ID for this reader.
-            pub async fn pack_id(&self) -> ID {
+            pub async fn pack_id(&self) -> Result<ID> {
                 self.0.pack_id()
             }
 
@@ -131,7 +78,7 @@ macro_rules! event_type {
 
             /// The pack as it is now; null when it is gone or no longer to be seen.
             pub async fn pack(&self, ctx: &Context<'_>) -> Result<Option<Pack>> {
-                Pack::by_id(ctx, self.0.event().pack_id).await
+                Pack::by_id(ctx, self.0.pack()?).await
             }
 
             $($own)*
@@ -283,6 +230,53 @@ event_type! {
     }
 }
 
+/// WEBHOOK_DISABLED, to the endpoint's own account.
+#[derive(Clone, Debug)]
+pub struct WebhookEvent(EventView);
+
+impl From<EventView> for WebhookEvent {
+    fn from(view: EventView) -> Self {
+        Self(view)
+    }
+}
+
+/// WEBHOOK_DISABLED, to the endpoint's own account.
+#[Object]
+impl WebhookEvent {
+    /// Opaque; the same for each delivery of the event.
+    pub async fn id(&self) -> ID {
+        Gid::Event(self.0.event().id).encode()
+    }
+
+    /// The cursor of the event, for `after`.
+    pub async fn cursor(&self) -> String {
+        self.0.cursor().to_owned()
+    }
+
+    /// The kind of the event.
+    pub async fn kind(&self) -> EventKind {
+        self.0.event().kind.into()
+    }
+
+    /// When it was committed.
+    pub async fn occurred_at(&self) -> DateTime {
+        self.0.event().occurred_at.into()
+    }
+
+    /// The actor; null for a managed account when it wasn't one of its own tokens.
+    pub async fn actor(&self) -> Option<Actor> {
+        self.0.actor()
+    }
+
+    /// The endpoint as it is now; null when it is gone, and without the privilege ACCOUNT_ADMINISTRATION.
+    async fn endpoint(&self, ctx: &Context<'_>) -> Result<Option<WebhookEndpoint>> {
+        match self.0.event().data.webhook {
+            Some(id) => WebhookEndpoint::by_id(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+}
+
 impl From<EventView> for Event {
     fn from(view: EventView) -> Self {
         Self::of(view)
@@ -320,6 +314,7 @@ impl Event {
             Kind::PackShared | Kind::PackUnshared => Self::SharingEvent(view.into()),
             Kind::NewerShareablePackaged => Self::NewerShareableEvent(view.into()),
             Kind::PackDeleted => Self::PackDeletedEvent(view.into()),
+            Kind::WebhookDisabled | Kind::WebhookTest => Self::WebhookEvent(view.into()),
         }
     }
 }
@@ -333,6 +328,7 @@ pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
         Event::SharingEvent(event) => event.into(),
         Event::NewerShareableEvent(event) => event.into(),
         Event::PackDeletedEvent(event) => event.into(),
+        Event::WebhookEvent(event) => event.into(),
         Event::PackChangedEvent(event) => event.into(),
     }))
 }

@@ -40,7 +40,7 @@ pub(crate) struct EventFilter {
 impl EventFilter {
     /// Converts the filter, and looks up its ids. Fails with NOT_FOUND for an id of which the caller may see neither
     /// the object nor an event.
-    pub(super) async fn read(self, ctx: &Context<'_>) -> Result<Interest> {
+    pub(in crate::graphql) async fn read(self, ctx: &Context<'_>) -> Result<Interest> {
         Ok(Interest {
             kinds: self.kinds.map(all),
             pack_id: visible_pack(ctx, self.pack_id).await?,

@@ -4,6 +4,7 @@ mod audit_entry;
 mod audit_log;
 mod event;
 mod event_log;
+mod event_view;
 mod loaders;
 mod query;
 mod stream_cursor;
@@ -12,9 +13,10 @@ mod subscription;
 pub use audit_entry::{AuditEntry, AuditEntryConnection};
 pub use event::{
     EventConnection, EventView, InstallationEvent, NewerShareableEvent, PackChangedEvent, PackDeletedEvent,
-    ReleaseEvent, SharingEvent, by_id as event_by_id,
+    ReleaseEvent, SharingEvent, WebhookEvent, by_id as event_by_id,
 };
+pub(in crate::graphql) use event_log::{EventFilter, position};
 pub(in crate::graphql) use loaders::LogLoaders;
 pub use query::LogQuery;
-pub use stream_cursor::StreamCursor;
+pub use stream_cursor::{Advanced, StreamCursor};
 pub use subscription::Subscription;

@@ -1,25 +1,42 @@
 //! A subscriber's position in the event log, for transports that keep it outside of the document.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::events::hub::{Announced, Interest};
 
 /// A subscriber's position in the event log. A request with a `StreamCursor` among its data resumes after it, whatever the
 /// document says. The subscription reports each event to it before the event is sent, even if the document doesn't
 /// select the cursor.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct StreamCursor {
     after: Option<String>,
-    advanced: Mutex<Option<String>>,
+    interest: Option<Interest>,
+    advanced: Mutex<Option<Advanced>>,
+}
+
+/// The event that is sent next.
+#[derive(Clone)]
+pub struct Advanced {
+    pub cursor: String,
+    /// `None` where the item isn't an event.
+    pub event: Option<Arc<Announced>>,
 }
 
 impl StreamCursor {
     /// A position after the event of this cursor; `None` leaves the beginning to the document.
     #[must_use]
     pub fn after(cursor: Option<String>) -> Self {
-        Self { after: cursor, advanced: Mutex::default() }
+        Self { after: cursor, ..Self::default() }
     }
 
-    /// Takes the cursor of the last reported event.
-    pub fn take_advanced(&self) -> Option<String> {
+    /// The same, for these events alone, whatever the document says.
+    #[must_use]
+    pub fn limited_to(self, interest: Interest) -> Self {
+        Self { interest: Some(interest), ..self }
+    }
+
+    /// Takes the last reported event.
+    pub fn take_advanced(&self) -> Option<Advanced> {
         self.advanced.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -27,7 +44,12 @@ impl StreamCursor {
         self.after.clone()
     }
 
-    pub(in crate::graphql) fn advance_to(&self, cursor: &str) {
-        *self.advanced.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor.to_owned());
+    pub(in crate::graphql) fn interest(&self) -> Option<Interest> {
+        self.interest.clone()
+    }
+
+    pub(in crate::graphql) fn advance_to(&self, cursor: &str, event: Option<&Arc<Announced>>) {
+        let advanced = Advanced { cursor: cursor.to_owned(), event: event.cloned() };
+        *self.advanced.lock().unwrap_or_else(PoisonError::into_inner) = Some(advanced);
     }
 }

@@ -22,6 +22,7 @@ use crate::graphql::log::event::{
     EventView, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem,
 };
 use crate::graphql::log::event_log::{EventFilter, position, stream_end_error, visible_pack};
+use crate::graphql::log::stream_cursor::StreamCursor;
 use crate::graphql::releases::{Release, ReleaseProgress};
 use crate::service::accounts::{TokenWatch, Watched};
 
@@ -113,7 +114,10 @@ impl Subscription {
         #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
         #[graphql(desc = "Only events that match all of it.")] filter: Option<EventFilter>,
     ) -> Result<impl Stream<Item = Result<Event>>> {
-        let interest = Box::pin(filter.unwrap_or_default().read(ctx)).await?;
+        let interest = match ctx.stream_cursor().and_then(StreamCursor::interest) {
+            Some(interest) => interest,
+            None => Box::pin(filter.unwrap_or_default().read(ctx)).await?,
+        };
         let events = Box::pin(follow(ctx, after, interest)).await?;
         Ok(visible_events(ctx, events))
     }
@@ -159,7 +163,7 @@ fn visible_events<T: From<EventView>>(ctx: &Context<'_>, mut events: Events) -> 
             Box::pin(data.show(&event, needs_pack)).await;
             loop {
                 let view = EventView::new(ctx, event.clone())?;
-                advance_to(ctx, view.cursor());
+                advance_to(ctx, view.cursor(), Some(&event));
                 yield T::from(view);
                 if !data.is_shown_again() {
                     break;
@@ -170,9 +174,9 @@ fn visible_events<T: From<EventView>>(ctx: &Context<'_>, mut events: Events) -> 
 }
 
 /// Reports the next event to the transport, if it keeps a position.
-fn advance_to(ctx: &Context<'_>, cursor: &str) {
+fn advance_to(ctx: &Context<'_>, cursor: &str, event: Option<&Arc<Announced>>) {
     if let Some(stream_cursor) = ctx.stream_cursor() {
-        stream_cursor.advance_to(cursor);
+        stream_cursor.advance_to(cursor, event);
     }
 }
 
@@ -204,7 +208,7 @@ fn progress(
                     continue;
                 }
                 let (release, progress, ended) = read?;
-                advance_to(ctx, &cursor);
+                advance_to(ctx, &cursor, None);
                 yield ReleaseProgressItem::new(cursor.clone(), release, progress);
                 if !data.is_shown_again() {
                     break ended;

@@ -4,7 +4,7 @@ use crate::domain::accounts::Account;
 use crate::domain::components::VersionKind;
 use crate::domain::id::{
     AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, LibraryProcessId, PackId, ReleaseId, TokenId,
-    UpdateId,
+    UpdateId, WebhookId,
 };
 use crate::domain::log::{self, SubjectKey};
 
@@ -27,6 +27,7 @@ pub enum Subject {
     ApiToken(TokenId),
     Installation(InstallationId),
     InstallationUpdate(UpdateId),
+    WebhookEndpoint(WebhookId),
 }
 
 impl Subject {
@@ -47,6 +48,7 @@ impl Subject {
             Self::OwnAccount(id) => ("OwnAccount", id.0.to_string()),
             Self::ApiToken(id) => ("ApiToken", id.0.to_string()),
             Self::Installation(id) => ("Installation", id.0.to_string()),
+            Self::WebhookEndpoint(id) => ("WebhookEndpoint", id.0.to_string()),
             Self::InstallationUpdate(id) => ("InstallationUpdate", format!("{}+{}", id.installation.0, id.release.0)),
         }
     }
@@ -63,9 +65,11 @@ impl Subject {
             }
             Self::ManagedAccount(_) | Self::OwnAccount(_) => (Self::ManagedAccount(account), Self::OwnAccount(account)),
             Self::AccountGroup(_) | Self::PublisherAccount(_) => (self, Self::OwnAccount(account)),
-            Self::ApiToken(_) | Self::Component(_) | Self::PackagedComponent(_) | Self::Publication(_) => {
-                (Self::ManagedAccount(account), self)
-            }
+            Self::ApiToken(_)
+            | Self::WebhookEndpoint(_)
+            | Self::Component(_)
+            | Self::PackagedComponent(_)
+            | Self::Publication(_) => (Self::ManagedAccount(account), self),
         }
     }
 

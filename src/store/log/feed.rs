@@ -141,7 +141,9 @@ pub async fn hearers(
     use past_visibility::Column as H;
     let mut of_packs: HashMap<Uuid, Vec<i64>> = HashMap::new();
     for event in events {
-        of_packs.entry(event.event.pack_id.0).or_default().push(event.sequence);
+        if let Some(pack) = event.event.pack_id {
+            of_packs.entry(pack.0).or_default().push(event.sequence);
+        }
     }
     let first = events.iter().map(|event| event.sequence).min().unwrap_or(0);
     let all_packs: Vec<_> = of_packs.keys().copied().collect();

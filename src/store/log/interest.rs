@@ -29,7 +29,7 @@ impl Interest {
     #[must_use]
     pub fn may_concern(&self, scope: Scope, event: &NewEvent) -> bool {
         let query = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
-            && self.pack_id.is_none_or(|pack| pack == event.pack_id)
+            && self.pack_id.is_none_or(|pack| event.pack_id == Some(pack))
             && self.release_id.is_none_or(|release| event.release_id == Some(release))
             && self.installation_id.is_none_or(|installation| event.installation_id == Some(installation))
             && self.account_id.is_none_or(|account| event.account_id == Some(account));

@@ -142,7 +142,7 @@ fn event_row(new: &NewEvent) -> StoreResult<event::ActiveModel> {
         audience: Set(new.audience.stored().into()),
         publisher_id: Set(new.publisher_id.into()),
         account_id: Set(new.account_id.map(Into::into)),
-        pack_id: Set(new.pack_id.into()),
+        pack_id: Set(new.pack_id.map(Into::into)),
         pack_name: Set(new.pack_name.clone()),
         occurred_at: Set(new.occurred_at),
         actor_kind: Set(actor.kind),

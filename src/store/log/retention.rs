@@ -52,14 +52,14 @@ struct Old {
     audience: String,
     publisher_id: Uuid,
     account_id: Option<Uuid>,
-    pack_id: Uuid,
+    pack_id: Option<Uuid>,
 }
 
 impl Old {
     /// The ids of the readers that could see the event: the publisher, an account, and the pack, for all accounts that
     /// have it installed. If this program doesn't know the audience, it could be all three.
     fn readers(&self) -> [Option<Uuid>; 3] {
-        let (publisher, account, pack) = (Some(self.publisher_id), self.account_id, Some(self.pack_id));
+        let (publisher, account, pack) = (Some(self.publisher_id), self.account_id, self.pack_id);
         match Audience::read(&self.audience) {
             Ok(Audience::Publisher) => [publisher, None, None],
             Ok(Audience::Account) => [None, account, None],
@@ -166,7 +166,7 @@ async fn recorded(tx: &Tx, batch: &log_batch::Model) -> StoreResult<Vec<(i64, Ol
             audience: audience.clone(),
             publisher_id: batch.publisher_id,
             account_id: Some(account),
-            pack_id: batch.pack_id,
+            pack_id: Some(batch.pack_id),
         };
         (sequence, old)
     };

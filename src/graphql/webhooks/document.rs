@@ -1,0 +1,24 @@
+//! The check of an endpoint's document, which the gate does before the schema.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+
+/// Checks a document. The error is a sentence that says what is wrong.
+#[derive(Clone)]
+pub struct CheckDocument(Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>);
+
+impl CheckDocument {
+    pub fn new(check: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(check))
+    }
+}
+
+/// What is wrong with a document, if anything is.
+pub(super) fn fault(ctx: &Context<'_>, document: Option<&str>) -> Option<String> {
+    let document = document?;
+    match ctx.data_opt::<CheckDocument>() {
+        Some(check) => (check.0)(document).err(),
+        None => Some("This server can't check documents.".into()),
+    }
+}

@@ -1,0 +1,131 @@
+//! The events of webhook endpoints, as a subscription answers them (R61).
+
+use std::sync::Arc;
+
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
+use async_graphql::{ServerError, Value};
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use serde_json::Map;
+
+use crate::gate::{Checked, DocumentRequest, Objection, OperationKind};
+use crate::graphql::{Advanced, EventInterest, StreamCursor};
+use crate::service::access::{Caller, Viewer};
+
+use super::admission::Admitted;
+use super::answer::Answer;
+use super::engine::Engine;
+
+/// What an endpoint without a document of its own is sent: the fields that all events have, and ids.
+const COMMON: &str = "subscription { events { __typename id cursor kind occurredAt actor { kind name } ... on PackEvent { packId packName } ... on ReleaseEvent { release { id } } ... on InstallationEvent { installation { id } update { id } state versionNumber } ... on SharingEvent { group { id } } ... on NewerShareableEvent { version { id } } ... on PackDeletedEvent { uninstalledCount } ... on WebhookEvent { endpoint { id } } } }";
+
+/// An event for an endpoint.
+pub struct EndpointAnswer {
+    pub advanced: Advanced,
+    /// JSON.
+    pub data: String,
+}
+
+/// Why there are no more events for an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointEnd {
+    Expired,
+    Ended,
+}
+
+/// Says what is wrong with the document of an endpoint.
+const ONE: &str = "It must have one operation, which is a subscription, without variables and directives.";
+const EVENTS: &str = "Its only field must be `events`, without arguments: the endpoint's filter and place decide.";
+
+impl Engine {
+    /// Checks the document of an endpoint: one subscription of `events` alone that the gate lets pass.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn check_endpoint_document(&self, text: &str) -> Result<(), String> {
+        let named = DocumentRequest { text: Some(text), ..DocumentRequest::default() };
+        let checked = self.gate.find(named).map_err(|objection| objection.message)?;
+        let document = checked.verdict.as_ref().map_err(|objections| said(objections))?;
+        let prepared = self.gate.prepare(document, None, Map::new()).map_err(|objections| said(&objections))?;
+        if prepared.kind != OperationKind::Subscription {
+            return Err(ONE.into());
+        }
+        let parsed = self.parsed.get(&checked).ok_or(ONE)?;
+        check_root(&parsed.parsed)
+    }
+
+    /// The events of an endpoint after a cursor, each as a subscription with the endpoint's document answers it.
+    pub fn follow_for_endpoint(
+        self: &Arc<Self>,
+        viewer: Viewer,
+        document: Option<&str>,
+        after: String,
+        interest: EventInterest,
+    ) -> BoxStream<'static, Result<EndpointAnswer, EndpointEnd>> {
+        let checked = self.gate.check(document.unwrap_or(COMMON));
+        let stream_cursor = Arc::new(StreamCursor::after(Some(after)).limited_to(interest));
+        let Some(admitted) = self.admit_endpoint(checked, stream_cursor.clone()) else {
+            // The gate has changed since the document was saved.
+            return futures_util::stream::iter([Err(EndpointEnd::Ended)]).boxed();
+        };
+        let answers = self.execute_stream(Caller::Viewer(Box::new(viewer)), "", admitted);
+        answers.map(move |answer| read(&answer, stream_cursor.take_advanced())).boxed()
+    }
+
+    fn admit_endpoint(&self, checked: Arc<Checked>, stream_cursor: Arc<StreamCursor>) -> Option<Admitted> {
+        let document = checked.verdict.as_ref().ok()?;
+        let prepared = self.gate.prepare(document, None, Map::new()).ok()?;
+        Some(Admitted::of_process(checked, prepared).at(stream_cursor))
+    }
+}
+
+fn said(objections: &[Objection]) -> String {
+    objections.first().map_or_else(String::new, |objection| objection.message.clone())
+}
+
+fn check_root(document: &ExecutableDocument) -> Result<(), String> {
+    let mut operations = document.operations.iter();
+    let (Some((_, operation)), None) = (operations.next(), operations.next()) else { return Err(ONE.into()) };
+    let operation = &operation.node;
+    let is_plain = operation.variable_definitions.is_empty() && operation.directives.is_empty();
+    if operation.ty != OperationType::Subscription || !is_plain {
+        return Err(ONE.into());
+    }
+    match &operation.selection_set.node.items[..] {
+        [item] => match &item.node {
+            Selection::Field(field)
+                if field.node.name.node == "events"
+                    && field.node.arguments.is_empty()
+                    && field.node.directives.is_empty() =>
+            {
+                Ok(())
+            }
+            _ => Err(EVENTS.into()),
+        },
+        _ => Err(EVENTS.into()),
+    }
+}
+
+fn code(error: &ServerError) -> Option<&Value> {
+    error.extensions.as_ref()?.get("code")
+}
+
+/// The event of an answer. What the server can't do at the moment isn't sent as an answer: it is read again.
+fn read(answer: &Answer, advanced: Option<Advanced>) -> Result<EndpointAnswer, EndpointEnd> {
+    let has = |codes: &[&str]| {
+        let is_one = |error| matches!(code(error), Some(Value::String(code)) if codes.contains(&code.as_str()));
+        answer.response.errors.iter().any(is_one)
+    };
+    if has(&["CURSOR_EXPIRED"]) {
+        return Err(EndpointEnd::Expired);
+    }
+    let advanced = advanced.filter(|advanced| advanced.event.is_some()).ok_or(EndpointEnd::Ended)?;
+    if has(&["UNAVAILABLE", "TIMEOUT", "UNAUTHENTICATED"]) {
+        return Err(EndpointEnd::Ended);
+    }
+    let data = serde_json::to_string(&answer.response.data).map_err(|error| {
+        tracing::error!(%error, "the data of a webhook could not be written");
+        EndpointEnd::Ended
+    })?;
+    Ok(EndpointAnswer { advanced, data })
+}

@@ -1,0 +1,104 @@
+//! One attempt to deliver an event (R62, R63).
+
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use tokio::time::timeout;
+
+use crate::domain::Instant;
+use crate::domain::id::{EventId, encode_id};
+use crate::domain::log::EventKind;
+use crate::domain::webhooks::{
+    Attempted, Delivery, Destination, PAYLOAD_MAX, WebhookFailure as NotTaken, payload_type,
+};
+use crate::domain::{instant, webhooks};
+use crate::outbound::Request;
+use crate::service::Services;
+use crate::service::error::Failure;
+use crate::service::webhooks::{key, secrets};
+use crate::signing::signatures;
+use crate::store::convert::Stored as _;
+use crate::store::webhooks::serving::Served;
+
+/// What is sent of an event: the same for each attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    event: EventId,
+    kind: EventKind,
+    id: String,
+    body: Bytes,
+}
+
+impl Payload {
+    /// The payload with `data`, a JSON text. When it would be too large, it has no data: a receiver reads the event by
+    /// its id.
+    pub(crate) fn new(event: EventId, kind: EventKind, occurred_at: Instant, cursor: &str, data: &str) -> Self {
+        let id = encode_id("evt", event.0.as_bytes());
+        let write = |data: &str| {
+            let (kind, at) = (payload_type(kind.stored()), instant::to_text(occurred_at));
+            // None of these texts has a character that JSON escapes.
+            format!(r#"{{"type":"{kind}","timestamp":"{at}","cursor":"{cursor}","data":{data}}}"#)
+        };
+        let whole = write(data);
+        let body = if whole.len() > PAYLOAD_MAX { write("null") } else { whole };
+        Self { event, kind, id, body: body.into() }
+    }
+}
+
+/// An attempt, and what came of it.
+pub(crate) struct Tried {
+    pub(crate) attempted: Attempted,
+    pub(crate) delivery: Delivery,
+}
+
+/// Sends a payload to an endpoint once, at `at`.
+pub(crate) async fn try_once(
+    cx: &Services,
+    served: &Served,
+    payload: &Payload,
+    attempt: u32,
+    at: Instant,
+    limit: Option<Duration>,
+) -> Result<Tried, Failure> {
+    let key = key(cx).await?;
+    let id = served.endpoint.id;
+    let mut signers = vec![secrets::open(&key, id, &served.secret)?];
+    if let Some((sealed, _)) = served.former_secret.as_ref().filter(|(_, until)| at < *until) {
+        signers.push(secrets::open(&key, id, sealed)?);
+    }
+    let timestamp = at.timestamp();
+    let signature = signatures(signers.iter().map(String::as_str), &payload.id, timestamp, &payload.body);
+    let request = Request {
+        headers: vec![
+            ("webhook-id", payload.id.clone()),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-signature", signature),
+        ],
+        body: payload.body.clone(),
+    };
+    let (attempted, took) = match Destination::parse(&served.endpoint.url) {
+        Some(destination) => {
+            let sent = cx.webhooks.outbound.post(&destination, request);
+            let limit = limit.unwrap_or(Duration::MAX);
+            match timeout(limit, sent).await {
+                Ok(sent) => (sent.attempted, sent.took),
+                Err(_) => (not_taken(NotTaken::Timeout), limit),
+            }
+        }
+        None => (not_taken(NotTaken::Connection), cx.webhooks.outbound.options().refusal_after),
+    };
+    let delivery = webhooks::Delivery {
+        event: payload.event,
+        kind: payload.kind,
+        attempt,
+        at,
+        milliseconds: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+        status: attempted.status,
+        failure: attempted.failure,
+    };
+    Ok(Tried { attempted, delivery })
+}
+
+fn not_taken(failure: NotTaken) -> Attempted {
+    Attempted { status: None, failure: Some(failure), retry_after: None }
+}

@@ -1,0 +1,53 @@
+//! Webhook endpoints: subscribers of the event log whose place the server keeps (R61–R66).
+
+mod delivering;
+mod endpoints;
+mod secrets;
+mod serving;
+mod states;
+
+pub(crate) use delivering::{Payload, try_once};
+pub(crate) use endpoints::{Begin, ChangedEndpoint, NewEndpoint, create, delete, made_secret, update};
+pub(crate) use serving::{advance_place, disable, save_progress};
+pub(crate) use states::{pause, resume, rotate, send_test};
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+
+use crate::outbound::{Outbound, OutboundOptions};
+use crate::service::Services;
+use crate::service::error::Failure;
+use crate::store::log::event_log;
+
+/// What webhooks need of a server.
+pub struct Webhooks {
+    pub outbound: Outbound,
+    /// For how long a test waits for an answer. Less than the time limit of the request that asks for it.
+    pub test_limit: Duration,
+    /// Wakes the server's dispatcher after a change.
+    pub changed: Notify,
+    /// The turns of deliveries.
+    pub slots: Semaphore,
+    key: OnceLock<[u8; 32]>,
+}
+
+impl Webhooks {
+    /// # Errors
+    /// When TLS can't be set up.
+    pub fn new(options: OutboundOptions, test_limit: Duration) -> Result<Self, String> {
+        let slots = Semaphore::new(options.at_once);
+        let outbound = Outbound::new(options)?;
+        Ok(Self { outbound, test_limit, changed: Notify::new(), slots, key: OnceLock::new() })
+    }
+}
+
+/// The server's secret, with which secrets are sealed.
+async fn key(cx: &Services) -> Result<[u8; 32], Failure> {
+    if let Some(key) = cx.webhooks.key.get() {
+        return Ok(*key);
+    }
+    let key = event_log::cursor_secret(&cx.db.whole_server()).await?;
+    Ok(*cx.webhooks.key.get_or_init(|| key))
+}

@@ -1,0 +1,148 @@
+//! Pausing, going on, new secrets, and tests (R63, R64, R66).
+
+use chrono::Duration;
+
+use crate::domain::Instant;
+use crate::domain::accounts::Privilege;
+use crate::domain::id::{EventId, WebhookId, encode_id};
+use crate::domain::instant;
+use crate::domain::log::EventKind;
+use crate::domain::webhooks::{Delivery, OVERLAP_MAX, WebhookRefusal, WebhookState};
+use crate::service::Services;
+use crate::service::access::Viewer;
+use crate::service::error::{Failure, Outcome};
+use crate::service::journal::Journal;
+use crate::service::webhooks::delivering::{Payload, try_once};
+use crate::service::webhooks::endpoints::{Begin, entry, is_own};
+use crate::service::webhooks::{key, secrets};
+use crate::store::accounts::write as accounts;
+use crate::store::convert::Stored as _;
+use crate::store::webhooks::{serving, write};
+
+/// Sends no more to an endpoint.
+///
+/// # Errors
+/// ALREADY_PAUSED; not found.
+pub(crate) async fn pause(cx: &Services, caller: &Viewer, id: WebhookId) -> Outcome<(), WebhookRefusal> {
+    change_state(cx, caller, id, WebhookState::Paused, None).await
+}
+
+/// Goes on with an endpoint, where it stopped or after a cursor. Its next attempt is made at once.
+///
+/// # Errors
+/// NOT_PAUSED, CURSOR_EXPIRED; not found.
+pub(crate) async fn resume(
+    cx: &Services,
+    caller: &Viewer,
+    id: WebhookId,
+    begin: Option<Begin>,
+) -> Outcome<(), WebhookRefusal> {
+    change_state(cx, caller, id, WebhookState::Active, begin).await
+}
+
+async fn change_state(
+    cx: &Services,
+    caller: &Viewer,
+    id: WebhookId,
+    to: WebhookState,
+    begin: Option<Begin>,
+) -> Outcome<(), WebhookRefusal> {
+    caller.require(Privilege::AccountAdministration)?;
+    let tx = cx.db.begin().await?;
+    let account = accounts::lock(&tx, caller.account.id).await?.ok_or(Failure::NotFound)?;
+    let before = write::lock(&tx, account.id, id).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_viewer(cx, caller, cx.now(&tx));
+    let action = if to == WebhookState::Paused {
+        if !before.state.is_served() {
+            return Err(WebhookRefusal::AlreadyPaused.into());
+        }
+        "pauseWebhookEndpoint"
+    } else {
+        if before.state == WebhookState::Active {
+            return Err(WebhookRefusal::NotPaused.into());
+        }
+        "resumeWebhookEndpoint"
+    };
+    let mut after = before.clone();
+    match begin {
+        Some(Begin::After(place)) => after.place = place,
+        Some(Begin::Expired) => return Err(WebhookRefusal::CursorExpired.into()),
+        None => {}
+    }
+    (after.state, after.disabled_reason) = (to, None);
+    (after.failed_attempts, after.next_attempt_at) = (0, None);
+    after.revision += 1;
+    write::save(&tx, &after).await?;
+    let state = |state: WebhookState| Some(state.stored().to_owned());
+    journal.append_entry(entry(action, &after, &account).change("state", state(before.state), state(after.state)));
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    cx.webhooks.changed.notify_one();
+    Ok(())
+}
+
+/// Gives an endpoint a new secret, and returns it, this once. The former one signs too, for so many seconds.
+///
+/// # Errors
+/// OVERLAP_OUT_OF_BOUNDS; not found.
+pub(crate) async fn rotate(
+    cx: &Services,
+    caller: &Viewer,
+    id: WebhookId,
+    overlap_seconds: i32,
+) -> Outcome<String, WebhookRefusal> {
+    caller.require(Privilege::AccountAdministration)?;
+    let key = key(cx).await?;
+    let tx = cx.db.begin().await?;
+    let account = accounts::lock(&tx, caller.account.id).await?.ok_or(Failure::NotFound)?;
+    let endpoint = write::lock(&tx, account.id, id).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_viewer(cx, caller, cx.now(&tx));
+    let overlap = Duration::seconds(overlap_seconds.into());
+    if overlap < Duration::zero() || overlap > OVERLAP_MAX {
+        return Err(WebhookRefusal::OverlapOutOfBounds.into());
+    }
+    let secret = secrets::new_secret();
+    let former = write::secret(&tx, id).await?.filter(|_| overlap > Duration::zero());
+    let former = former.map(|former| (former, journal.now + overlap));
+    let until = former.as_ref().map(|(_, until)| instant::to_text(*until));
+    write::save_secrets(&tx, id, secrets::seal(&key, id, &secret)?, former).await?;
+    journal.append_entry(entry("rotateWebhookSecret", &endpoint, &account).change("formerSecretUntil", None, until));
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(secret)
+}
+
+/// Sends an event of the kind WEBHOOK_TEST to an endpoint, and answers what came of it. `cursor` is where the log ended.
+///
+/// # Errors
+/// Not found.
+pub(crate) async fn send_test(
+    cx: &Services,
+    caller: &Viewer,
+    id: WebhookId,
+    cursor: &str,
+    now: Instant,
+) -> Outcome<Delivery, WebhookRefusal> {
+    caller.require(Privilege::AccountAdministration)?;
+    if !is_own(cx, caller, id).await? {
+        return Err(Failure::NotFound.into());
+    }
+    let served = serving::load(&cx.db.whole_server(), id).await?.ok_or(Failure::NotFound)?;
+    let event: EventId = cx.ids.next();
+    let data = format!(
+        r#"{{"events":{{"__typename":"WebhookEvent","id":"{}","cursor":"{cursor}","kind":"WEBHOOK_TEST","occurredAt":"{}","endpoint":{{"id":"{}"}}}}}}"#,
+        encode_id("evt", event.0.as_bytes()),
+        instant::to_text(now),
+        encode_id("hook", id.0.as_bytes()),
+    );
+    let payload = Payload::new(event, EventKind::WebhookTest, now, cursor, &data);
+    let slot = tokio::time::timeout(cx.webhooks.test_limit, cx.webhooks.slots.acquire()).await;
+    let _slot = slot.map_err(|_| Failure::Unavailable("all turns of deliveries are taken".into()))?;
+    let tried = try_once(cx, &served, &payload, 1, now, Some(cx.webhooks.test_limit)).await?;
+    let tx = cx.db.begin().await?;
+    if write::lock(&tx, caller.account.id, id).await?.is_some() {
+        write::add_attempts(&tx, id, std::slice::from_ref(&tried.delivery)).await?;
+        tx.commit().await?;
+    }
+    Ok(tried.delivery)
+}

@@ -1,0 +1,225 @@
+//! Which server serves which endpoints, and how far it has come (R66).
+//!
+//! A server lives as long as it says so, by the database's clock. The endpoints of one that doesn't any more are taken by
+//! others.
+
+use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Statement,
+};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::accounts::{Account, AccountStatus};
+use crate::domain::id::WebhookId;
+use crate::domain::log::Position;
+use crate::domain::webhooks::{Delivery, Endpoint, WebhookState};
+use crate::store::column::col;
+use crate::store::convert::{self, Stored as _};
+use crate::store::locks::locked;
+use crate::store::webhooks::endpoints::endpoint_of;
+use crate::store::webhooks::write_attempts;
+use crate::store::{Db, StoreResult, Tx, WholeServer};
+
+use endpoint::Column as E;
+
+/// The most endpoints that a server takes at once.
+const TAKEN_MAX: u64 = 1_000;
+
+/// What a server does from now on.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Endpoints that it serves, each with its revision: new ones, and those that were changed.
+    pub served: Vec<(WebhookId, i32)>,
+    /// Endpoints that it serves no more.
+    pub left: Vec<WebhookId>,
+}
+
+fn is_served() -> Expr {
+    // Spelt as in the partial index `webhook_endpoint_of_server`, so that the database uses it.
+    Expr::cust("state IN ('ACTIVE', 'FAILING')")
+}
+
+/// Whether any endpoint is sent events.
+pub async fn any(server: &WholeServer) -> StoreResult<bool> {
+    let select = endpoint::Entity::find().select_only().column(E::Id).filter(is_served());
+    Ok(select.into_tuple::<Uuid>().one(server.conn()).await?.is_some())
+}
+
+fn clock(tx: &Tx) -> &'static str {
+    if tx.is_postgresql() {
+        "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+    } else {
+        "unixepoch('now', 'subsec')"
+    }
+}
+
+/// Says that this server lives for so many seconds more, takes endpoints that no living server serves, and notices
+/// changes of its own.
+pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
+    let tx = db.begin().await?;
+    let now = clock(&tx);
+    let sql = format!(
+        "INSERT INTO webhook_server (id, alive_until) VALUES ($1, {now} + $2)
+         ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until"
+    );
+    let backend = tx.conn().get_database_backend();
+    tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, [id.into(), seconds.into()])).await?;
+    let dead = Query::select()
+        .column(server::Column::Id)
+        .from(server::Entity)
+        .and_where(col(server::Column::AliveUntil).lte(Expr::cust(now)))
+        .take();
+    let suspended = Query::select()
+        .expr(Expr::cust("1"))
+        .from(account::Entity)
+        .and_where(col(account::Column::Id).eq(col(E::AccountId)))
+        // Spelt as in the partial index `account_not_active`.
+        .and_where(Expr::cust("status <> 'ACTIVE'"))
+        .take();
+    let free = col(E::ServerId).is_null().or(col(E::ServerId).in_subquery(dead));
+    let free = endpoint::Entity::find()
+        .select_only()
+        .columns([E::Id, E::Revision])
+        .filter(is_served())
+        .filter(free)
+        .filter(Expr::exists(suspended).not())
+        .limit(TAKEN_MAX)
+        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+    let mut turn = Turn::default();
+    let taken: Vec<(Uuid, i32)> = free.into_tuple().all(tx.conn()).await?;
+    for (endpoint, revision) in &taken {
+        save_server(&tx, *endpoint, Some(id), *revision).await?;
+        turn.served.push(((*endpoint).into(), *revision));
+    }
+    let changed = endpoint::Entity::find()
+        .select_only()
+        .columns([E::Id, E::Revision, E::State])
+        .filter(col(E::ServerId).eq(id))
+        // Spelt as in the partial index `webhook_endpoint_changed`.
+        .filter(Expr::cust("served_revision <> revision"))
+        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+    let changed: Vec<(Uuid, i32, String)> = changed.into_tuple().all(tx.conn()).await?;
+    for (endpoint, revision, state) in changed {
+        // The task that serves an endpoint gives it back when it has saved how far it has come.
+        save_server(&tx, endpoint, Some(id), revision).await?;
+        if WebhookState::read(&state)?.is_served() {
+            turn.served.push((endpoint.into(), revision));
+        } else {
+            turn.left.push(endpoint.into());
+        }
+    }
+    tx.commit().await?;
+    Ok(turn)
+}
+
+async fn save_server(tx: &Tx, endpoint: Uuid, server: Option<Uuid>, revision: i32) -> StoreResult<()> {
+    let row = endpoint::ActiveModel {
+        id: Set(endpoint),
+        server_id: Set(server),
+        served_revision: Set(revision),
+        ..Default::default()
+    };
+    endpoint::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Gives an endpoint back to be taken by any server, unless this server has begun to serve another revision of it.
+pub async fn leave(db: &Db, id: Uuid, endpoint: WebhookId, revision: i32) -> StoreResult<()> {
+    let tx = db.begin().await?;
+    let row = endpoint::ActiveModel { server_id: Set(None), ..Default::default() };
+    endpoint::Entity::update_many()
+        .set(row)
+        .filter(col(E::ServerId).eq(id))
+        .filter(col(E::Id).eq(Uuid::from(endpoint)))
+        .filter(col(E::ServedRevision).eq(revision))
+        .exec(tx.conn())
+        .await?;
+    tx.commit().await
+}
+
+/// Gives all endpoints of a server back, which ends.
+pub async fn leave_all(db: &Db, id: Uuid) -> StoreResult<()> {
+    let tx = db.begin().await?;
+    let row = endpoint::ActiveModel { server_id: Set(None), ..Default::default() };
+    endpoint::Entity::update_many().set(row).filter(col(E::ServerId).eq(id)).exec(tx.conn()).await?;
+    server::Entity::delete_by_id(id).exec(tx.conn()).await?;
+    tx.commit().await
+}
+
+/// An endpoint as its server needs it.
+pub struct Served {
+    pub endpoint: Endpoint,
+    pub account: Account,
+    /// Sealed.
+    pub secret: Vec<u8>,
+    /// Sealed, while it signs too.
+    pub former_secret: Option<(Vec<u8>, Instant)>,
+    pub server: Option<Uuid>,
+}
+
+impl Served {
+    /// Whether events may be sent to the endpoint: its account isn't suspended, and it wasn't paused or given up.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.endpoint.state.is_served() && self.account.status == AccountStatus::Active
+    }
+}
+
+/// Reads an endpoint for its server, or for a test.
+pub async fn load(from: &WholeServer, id: WebhookId) -> StoreResult<Option<Served>> {
+    let found = endpoint::Entity::find_by_id(Uuid::from(id)).one(from.conn()).await?;
+    let Some(row) = found else { return Ok(None) };
+    let Some(account) = account::Entity::find_by_id(row.account_id).one(from.conn()).await? else { return Ok(None) };
+    let (secret, server) = (row.secret.clone(), row.server_id);
+    let former_secret = row.former_secret.clone().zip(row.former_secret_until);
+    Ok(Some(Served { account: convert::account(account)?, endpoint: endpoint_of(row)?, secret, former_secret, server }))
+}
+
+/// How far an endpoint has come.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    pub state: WebhookState,
+    pub place: Position,
+    /// The place that was saved before.
+    pub saved: Position,
+    pub delivered: Option<Position>,
+    pub failed_attempts: u32,
+    pub next_attempt_at: Option<Instant>,
+    /// The attempts since the last progress that was saved.
+    pub attempts: Vec<Delivery>,
+}
+
+/// Saves the progress of an endpoint that this server serves in this revision. Returns whether it still does. If the
+/// endpoint was changed meanwhile, its place is saved all the same, so that nothing is sent twice; but not if somebody
+/// moved it.
+pub async fn save_progress(tx: &Tx, server: Uuid, id: WebhookId, revision: i32, of: &Progress) -> StoreResult<bool> {
+    let select = endpoint::Entity::find_by_id(Uuid::from(id))
+        .select_only()
+        .columns([E::Attempts, E::Revision])
+        .filter(col(E::ServerId).eq(server))
+        .filter(col(E::Place).eq(of.saved.sequence));
+    let Some((before, now)) = locked(select).into_tuple::<(i64, i32)>().one(tx.conn()).await? else { return Ok(false) };
+    let count = i64::try_from(of.attempts.len()).unwrap_or(i64::MAX);
+    let (delivered, delivered_event) = of.delivered.map(|at| (at.sequence, Uuid::from(at.event))).unzip();
+    let mut row = endpoint::ActiveModel {
+        id: Set(id.into()),
+        place: Set(of.place.sequence),
+        place_event: Set(of.place.event.into()),
+        delivered: Set(delivered),
+        delivered_event: Set(delivered_event),
+        attempts: Set(before + count),
+        ..Default::default()
+    };
+    if now == revision {
+        row.state = Set(of.state.stored().into());
+        row.failed_attempts = Set(of.failed_attempts.try_into().unwrap_or(i32::MAX));
+        row.next_attempt_at = Set(of.next_attempt_at);
+    }
+    endpoint::Entity::update(row).exec(tx.conn()).await?;
+    if !of.attempts.is_empty() {
+        write_attempts::append(tx, id, before, &of.attempts).await?;
+    }
+    Ok(now == revision)
+}

@@ -1,0 +1,283 @@
+//! Serves one endpoint: takes its events one after the other, and tries each until it is taken (R62, R63).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::dispatcher::Dispatcher;
+use super::{Item, SourceEnd};
+use crate::domain::id::WebhookId;
+use crate::domain::log::Position;
+use crate::domain::webhooks::{DisabledReason, Endpoint, EndpointFilter, Next, WebhookState, after_attempt};
+use crate::ids;
+use crate::service::access::Viewer;
+use crate::service::error::Failure;
+use crate::service::webhooks::{Payload, advance_place, disable, save_progress, try_once};
+use crate::store::convert::Stored as _;
+use crate::store::log::events::Interest;
+use crate::store::webhooks::serving::{self, Progress, Served};
+
+/// The pause after a stream of events or a statement failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The most taken events that are unsaved.
+const UNSAVED_MAX: usize = 20;
+
+/// Serves one endpoint in one revision.
+pub(super) struct Worker {
+    dispatcher: Arc<Dispatcher>,
+    id: WebhookId,
+    revision: i32,
+    stopped: watch::Receiver<bool>,
+}
+
+/// Why a worker goes no further.
+enum End {
+    /// The endpoint isn't this worker's any more.
+    Over,
+    /// Something failed. It is tried again after a pause.
+    Again(Failure),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Again(failure)
+    }
+}
+
+/// How far the endpoint has come since it was loaded.
+struct State {
+    endpoint: Endpoint,
+    progress: Progress,
+    /// Since when taken events are unsaved.
+    unsaved_since: Option<Instant>,
+}
+
+impl State {
+    fn of(endpoint: Endpoint) -> Self {
+        let progress = Progress {
+            state: endpoint.state,
+            place: endpoint.place,
+            saved: endpoint.place,
+            delivered: endpoint.delivered,
+            failed_attempts: endpoint.failed_attempts,
+            next_attempt_at: endpoint.next_attempt_at,
+            attempts: Vec::new(),
+        };
+        Self { endpoint, progress, unsaved_since: None }
+    }
+}
+
+impl Worker {
+    pub(super) fn new(
+        dispatcher: Arc<Dispatcher>,
+        id: WebhookId,
+        revision: i32,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        Self { dispatcher, id, revision, stopped }
+    }
+
+    pub(super) async fn run(self) {
+        loop {
+            match self.serve().await {
+                Ok(()) | Err(End::Over) => break,
+                Err(End::Again(failure)) => {
+                    tracing::debug!(endpoint = %self.id.0, ?failure, "a webhook endpoint is served again after a pause");
+                }
+            }
+            tokio::select! {
+                () = ended(self.stopped.clone()) => break,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+        // Whoever may serve it takes it then: after its account was reactivated, too.
+        let (db, server) = (&self.dispatcher.services.db, self.dispatcher.id);
+        if let Err(error) = serving::leave(db, server, self.id, self.revision).await {
+            tracing::debug!(endpoint = %self.id.0, %error, "a webhook endpoint was not given back");
+        }
+    }
+
+    /// The endpoint, if this server still serves it in this revision.
+    async fn load(&self) -> Result<Served, End> {
+        let found = serving::load(&self.dispatcher.services.db.whole_server(), self.id).await.map_err(Failure::from)?;
+        let is_ours = |served: &Served| {
+            served.server == Some(self.dispatcher.id) && served.endpoint.revision == self.revision && served.is_open()
+        };
+        found.filter(is_ours).ok_or(End::Over)
+    }
+
+    /// Serves the endpoint until it is stopped.
+    async fn serve(&self) -> Result<(), End> {
+        let served = self.load().await?;
+        let endpoint = served.endpoint;
+        let viewer = Viewer::of_endpoint(served.account, endpoint.id, &endpoint.created_by, endpoint.created_at);
+        let mut items = (self.dispatcher.source)(viewer.clone(), &endpoint);
+        let mut state = State::of(endpoint);
+        let options = self.dispatcher.options;
+        let mut tidy_at = Instant::now() + options.tidy;
+        loop {
+            let save_at = state.unsaved_since.map_or(tidy_at, |since| since + options.save_after);
+            tokio::select! {
+                () = ended(self.stopped.clone()) => return self.save(&mut state).await,
+                item = items.next() => match item {
+                    Some(Ok(item)) => {
+                        if !self.deliver(&mut state, item).await? {
+                            return Ok(());
+                        }
+                    }
+                    Some(Err(SourceEnd::Expired)) => return self.disable(&mut state, DisabledReason::CursorExpired).await,
+                    Some(Err(SourceEnd::Ended)) | None => {
+                        self.save(&mut state).await?;
+                        return Err(End::Again(Failure::Unavailable("the events of an endpoint ended".into())));
+                    }
+                },
+                () = tokio::time::sleep_until(save_at) => {
+                    if state.unsaved_since.is_none() {
+                        tidy_at = Instant::now() + options.tidy;
+                        self.tidy(&viewer, &mut state).await?;
+                    }
+                    self.save(&mut state).await?;
+                }
+            }
+        }
+    }
+
+    /// Moves the place of an endpoint on that has nothing to be sent.
+    async fn tidy(&self, viewer: &Viewer, state: &mut State) -> Result<(), End> {
+        let interest = interest_of(&state.endpoint);
+        let services = &self.dispatcher.services;
+        if let Some(place) = advance_place(services, viewer, &interest, state.progress.place.sequence).await? {
+            state.progress.place = place;
+            state.unsaved_since = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Tries an event until it is taken. Returns false when the worker is stopped meanwhile, or the endpoint is given up.
+    async fn deliver(&self, state: &mut State, item: Item) -> Result<bool, End> {
+        let (services, event) = (self.dispatcher.services.clone(), &item.event);
+        let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &item.cursor, &item.data);
+        loop {
+            if let Some(at) = state.progress.next_attempt_at {
+                tokio::select! {
+                    () = ended(self.stopped.clone()) => {
+                        self.save(state).await?;
+                        return Ok(false);
+                    }
+                    () = services.clock.sleep_until(at) => {}
+                }
+            }
+            let tried = {
+                let _after_failure = match state.progress.failed_attempts {
+                    0 => None,
+                    // The semaphores are never closed.
+                    _ => self.dispatcher.turns_after_failure.acquire().await.ok(),
+                };
+                let _slot = services.webhooks.slots.acquire().await;
+                let served = match self.load().await {
+                    Ok(served) => served,
+                    Err(end) => {
+                        self.save(state).await?;
+                        return Err(end);
+                    }
+                };
+                if *self.stopped.borrow() || !self.dispatcher.is_alive() {
+                    self.save(state).await?;
+                    return Err(End::Again(Failure::Unavailable("another server may serve the endpoint".into())));
+                }
+                let attempt = state.progress.failed_attempts + 1;
+                try_once(&services, &served, &payload, attempt, services.clock.now(), None).await?
+            };
+            state.progress.attempts.push(tried.delivery);
+            let attempt = state.progress.failed_attempts + 1;
+            match after_attempt(tried.attempted, attempt, services.clock.now(), dice()) {
+                Next::GoOn => {
+                    self.taken(state, event.position()).await?;
+                    return Ok(true);
+                }
+                Next::TryAgain(at) => {
+                    let progress = &mut state.progress;
+                    (progress.state, progress.failed_attempts) = (WebhookState::Failing, attempt);
+                    progress.next_attempt_at = Some(at);
+                    self.save_now(state).await?;
+                }
+                Next::Disable(reason) => {
+                    state.progress.failed_attempts = attempt;
+                    self.disable(state, reason).await?;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// Moves the place past an event that was taken. It is saved after a moment, or at once after a failure.
+    async fn taken(&self, state: &mut State, position: Position) -> Result<(), End> {
+        let had_failed = state.progress.failed_attempts > 0;
+        let progress = &mut state.progress;
+        (progress.place, progress.delivered) = (position, Some(position));
+        (progress.state, progress.failed_attempts, progress.next_attempt_at) = (WebhookState::Active, 0, None);
+        let since = *state.unsaved_since.get_or_insert_with(Instant::now);
+        let is_late = since.elapsed() >= self.dispatcher.options.save_after;
+        if had_failed || is_late || state.progress.attempts.len() >= UNSAVED_MAX {
+            self.save_now(state).await?;
+        }
+        Ok(())
+    }
+
+    /// Saves what is unsaved.
+    async fn save(&self, state: &mut State) -> Result<(), End> {
+        if state.unsaved_since.is_some() || !state.progress.attempts.is_empty() {
+            self.save_now(state).await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn save_now(&self, state: &mut State) -> Result<(), End> {
+        let (services, id) = (&self.dispatcher.services, self.dispatcher.id);
+        loop {
+            match save_progress(services, id, &state.endpoint, &state.progress).await {
+                Ok(is_ours) => {
+                    state.progress.attempts.clear();
+                    state.progress.saved = state.progress.place;
+                    state.unsaved_since = None;
+                    return if is_ours { Ok(()) } else { Err(End::Over) };
+                }
+                Err(_) if *self.stopped.borrow() => return Err(End::Over),
+                // What was taken must not be sent again because the database was away for a moment.
+                Err(failure) => {
+                    tracing::debug!(endpoint = %self.id.0, ?failure, "the progress of an endpoint is saved again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn disable(&self, state: &mut State, reason: DisabledReason) -> Result<(), End> {
+        let (services, id) = (&self.dispatcher.services, self.dispatcher.id);
+        tracing::debug!(endpoint = %self.id.0, reason = reason.stored(), "a webhook endpoint is given up");
+        disable(services, id, &state.endpoint, &state.progress, reason).await?;
+        Ok(())
+    }
+}
+
+/// Waits until the worker is stopped.
+async fn ended(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender, and with it the dispatcher, is gone.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// The events that an endpoint is sent.
+fn interest_of(endpoint: &Endpoint) -> Interest {
+    let EndpointFilter { kinds, pack_id, installation_id, release_id, about_account_id: account_id } =
+        endpoint.filter.clone();
+    Interest { kinds, pack_id, release_id, installation_id, account_id }
+}
+
+/// A random number from -1 to 1.
+fn dice() -> f64 {
+    f64::from(i32::from_be_bytes(ids::random())) / f64::from(i32::MAX)
+}
