@@ -44,7 +44,7 @@ test("a document for each operation is offered, and opens in a tab", () =>
   within(`${server.url}/graphiql`, {}, async ({ page, picture }) => {
     await mounted(page);
     const pane = page.getByRole("region", { name: "Examples" });
-    await pane.getByText(/^7\d documents, one for each operation/).waitFor();
+    await pane.getByText(/^\d+ documents, one for each operation/).waitFor();
     assert.ok((await pane.getByRole("listitem").count()) >= 70);
     assert.equal(await pane.getByRole("button", { name: /^demo/ }).count(), 0, "what the demo alone has isn't offered");
     await page.getByLabel("Bearer token").fill(token);

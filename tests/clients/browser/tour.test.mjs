@@ -16,7 +16,7 @@ before(async () => {
 after(() => demo?.stop());
 
 /** Errors that are expected while a server is gone: connections, and workers that can't be loaded. */
-const GONE = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_ABORTED|WebSocket connection to|web worker|console: undefined|page: Event/;
+const GONE = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED|ERR_ABORTED|WebSocket connection to|web worker|console: undefined|page: Event/;
 
 async function inView(page, locator) {
   const { width, height } = page.viewportSize();
