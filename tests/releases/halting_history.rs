@@ -2,13 +2,14 @@
 //! asked after each change. Judging itself stays cheap, however many reports there are.
 
 use entity::{pack_release, release_tally as tally};
+use packwright::domain::installations::FailureCode;
 use packwright::domain::releases::{HaltAction, HaltFigures, HaltRule, judge};
 use sea_orm::{ActiveValue::Set, EntityTrait as _, IntoActiveModel as _, QueryOrder as _};
 use serde_json::json;
 
 use crate::installations::outcomes::report;
 use crate::releases::halting::{installed, release};
-use crate::support::rows::tables;
+use crate::support::rows::{LogMark, tables};
 use crate::support::{At, Dice, TestApp, immediately, uuid_of};
 
 const QUERY: &str = "query($pack: ID!, $rule: HaltRuleInput!) {
@@ -136,4 +137,61 @@ async fn r58_a_report_adds_up_what_was_added_since_the_last_sum() {
     assert_eq!(figures().await, json!({ "executed": 2_502, "bad": 1 }));
     report(&app, &acme, &update, "WORKS", "").await;
     assert_eq!(figures().await, json!({ "executed": 2_502, "bad": 0 }));
+}
+
+#[tokio::test]
+async fn r58_a_catch_up_within_the_watch_can_decide() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme, &globex]).await;
+    app.package_newer(&world.pack).await;
+    app.suspend(&globex).await;
+    app.tick().await;
+    let rule = json!({ "percent": 40, "atLeast": 2, "watchHours": 1 });
+    let release = release(&app, immediately(&world.pack.id), rule.clone()).await;
+    app.tick().await;
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+    app.clock_only_by(60);
+    let update = app.update_of(&release, &world.installations[0]).await.text("/id");
+    report(&app, &acme, &update, "BROKEN", "").await;
+    let mark = LogMark::now(&app).await;
+    app.clock_only_by(60);
+    app.reactivate(&globex).await;
+    app.tick().await;
+    assert_eq!(app.installed_number(&globex, &world.installations[1]).await, 2);
+    let kinds = mark.kinds(&app).await;
+    assert_eq!(kinds.iter().filter(|kind| *kind == "RELEASE_HALTED").count(), 1, "{kinds:?}");
+    let told = app.gql(&app.publisher, QUERY, json!({ "pack": world.pack.id, "rule": rule })).await;
+    assert_eq!(told.at("/haltRuleOnHistory/0/haltsAt"), &json!("2026-11-22T09:02:00.000000Z"));
+}
+
+#[tokio::test]
+async fn r60_reports_after_the_watch_decide_when_a_retry_begins() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme, &globex]).await;
+    app.package_newer(&world.pack).await;
+    app.mover.fail(&world.installations[1], u32::MAX, FailureCode::Internal);
+    let rule = json!({ "percent": 60, "atLeast": 2, "watchHours": 1 });
+    let release = release(&app, immediately(&world.pack.id), rule.clone()).await;
+    app.live_until("2026-11-22T10:00:00Z").await;
+    assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
+    let told = async || {
+        let told = app.gql(&app.publisher, QUERY, json!({ "pack": world.pack.id, "rule": rule })).await;
+        told.at("/haltRuleOnHistory/0").clone()
+    };
+    app.clock_only("2026-11-22T15:00:00Z");
+    let mark = LogMark::now(&app).await;
+    let update = app.update_of(&release, &world.installations[0]).await.text("/id");
+    report(&app, &acme, &update, "BROKEN", "").await;
+    assert!(!mark.kinds(&app).await.contains(&"RELEASE_HALTED".to_owned()), "nobody watches any more");
+    assert_eq!(told().await.at("/haltsAt"), &json!(null));
+    app.clock_only("2026-11-22T16:00:00Z");
+    app.ok(&app.publisher, "retryFailedUpdates", json!({ "releaseId": release }), "").await;
+    assert!(mark.kinds(&app).await.contains(&"RELEASE_HALTED".to_owned()));
+    let figures = json!({ "executed": 2, "bad": 2 });
+    let paused = app.read_release(&release, "pause { figures { executed bad } }").await;
+    assert_eq!(paused.at("/pause/figures"), &figures);
+    let told = told().await;
+    assert_eq!((told.at("/haltsAt"), told.at("/figures")), (&json!("2026-11-22T16:00:00.000000Z"), &figures));
 }
