@@ -22,12 +22,14 @@ use super::{health, limits, metrics};
 /// The most bytes of a log filter.
 const FILTER_MAX: usize = 4_096;
 
+type SetFilter = dyn Fn(Option<&str>) -> Result<(), String> + Send + Sync;
+
 /// Reads and changes what is logged.
 pub struct LogFilter {
     /// The present filter.
     pub read: Box<dyn Fn() -> String + Send + Sync>,
     /// Sets another filter, or without one that of the start. The error says what is wrong.
-    pub set: Box<dyn Fn(Option<&str>) -> Result<(), String> + Send + Sync>,
+    pub set: Box<SetFilter>,
 }
 
 /// The options of the listener for operators.

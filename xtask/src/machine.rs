@@ -87,8 +87,13 @@ pub(crate) fn find_promtool(scratch: &Scratch) -> Option<PathBuf> {
     find(&["apt-get"]).zip(find(&["dpkg-deb"]))?;
     let folder = scratch.join("prometheus");
     fs::create_dir_all(&folder).ok()?;
-    // Fails where there is no such package, or no network.
-    output(Command::new("apt-get").args(["download", "-qq", "prometheus"]).current_dir(&folder)).ok()?;
+    let download = || output(Command::new("apt-get").args(["download", "-qq", "prometheus"]).current_dir(&folder));
+    if download().is_err() {
+        // The lists of packages are old. Without a network, or such a package, it fails again.
+        let update: &[&str] = if is_root() { &["apt-get"] } else { &["sudo", "-n", "apt-get"] };
+        output(command(update).args(["update", "-qq"])).ok()?;
+        download().ok()?;
+    }
     let files = fs::read_dir(&folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     let package = files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "deb"))?;
     output(Command::new("dpkg-deb").arg("-x").arg(package).arg(&folder)).ok()?;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 
+type Check = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
 /// Checks a document. The error is a sentence that says what is wrong.
 #[derive(Clone)]
-pub struct CheckDocument(Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>);
+pub struct CheckDocument(Arc<Check>);
 
 impl CheckDocument {
     pub fn new(check: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) -> Self {
