@@ -21,6 +21,7 @@ use crate::graphql::packs::PackError;
 use crate::graphql::releases::ReleaseError;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::sharing::SharingError;
+use crate::graphql::webhooks::WebhookError;
 use crate::scheduler::advance::advance;
 use crate::service::error::Failure;
 use crate::store::log::events;
@@ -134,6 +135,7 @@ pub enum DemoUserError {
     AccountError(AccountError),
     InstallationError(InstallationError),
     LibraryError(LibraryError),
+    WebhookError(WebhookError),
     DemoError(DemoError),
 }
 

@@ -240,7 +240,7 @@ fn r49_records_are_pruned_with_the_event_log_and_stay_in_the_audit_log() {
         let tokens = [&app.publisher, &accounts[0].token, &accounts[1].token].map(String::as_str);
         let entries = pages(&app, tokens[0], (ENTRIES, "/auditLog"), &json!({}), 100, false).await;
         let records = log_record::Entity::find().count(tables(&app)).await.expect("a count");
-        assert!(records > 36, "{records}");
+        assert!(records >= 36, "each of the moves: {records}");
         // The first day's events were pruned, the others are still there.
         app.half_days_to("2026-11-25T10:00:00Z").await;
         for (index, token) in tokens.into_iter().enumerate() {

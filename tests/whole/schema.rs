@@ -1,5 +1,7 @@
 //! The committed schema equals the program's schema, and everything in it has a description.
 
+use std::collections::BTreeMap;
+
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
@@ -138,6 +140,28 @@ fn connections_are_those_of_relay() {
         assert_eq!(fields, [format!("edges: [{edge}!]!"), "pageInfo: PageInfo!".into(), "totalCount: Int".into()]);
     }
     assert!(count >= 10);
+}
+
+/// The demo has an interface `UserError` of its own, for one error more.
+#[test]
+fn the_demo_s_objects_have_the_interfaces_that_they_have_elsewhere() {
+    let interfaces = |is_demo: bool| -> BTreeMap<String, Vec<String>> {
+        let objects = types(&packwright::graphql::schema(is_demo).sdl()).into_iter().filter_map(|definition| {
+            match definition.kind {
+                TypeKind::Object(object) => {
+                    let mut names: Vec<_> = object.implements.iter().map(|name| name.node.to_string()).collect();
+                    names.sort();
+                    Some((definition.name.node.to_string(), names))
+                }
+                _ => None,
+            }
+        });
+        objects.collect()
+    };
+    let demo = interfaces(true);
+    for (object, names) in interfaces(false) {
+        assert_eq!(demo.get(&object), Some(&names), "{object}");
+    }
 }
 
 #[test]

@@ -73,6 +73,9 @@ pub(in crate::store) async fn in_spans(
     publisher: Option<AccountId>,
     spans: &[Span],
 ) -> StoreResult<Vec<Link>> {
+    if spans.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut rows = audit_entry::Entity::find()
         .filter(any(spans.iter().map(|span| col(E::Sequence).between(span.first, span.last))));
     let mut batches = log_batch::Entity::find().filter(any(spans.iter().map(|span| span.batches(publisher))));
