@@ -202,10 +202,11 @@ async fn r49_a_listener_that_reads_the_log_waits_while_the_database_is_away() {
     let waker = Waker::from(woken.clone());
     let (hub, followers) = (&app.app.hub, app.app.hub.followers());
     while hub.followers() == followers {
-        assert!(stream.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
         tokio::task::yield_now().await;
+        // A later reset could lose a waking: whoever is awake isn't woken again before the next poll.
+        woken.0.store(false, Ordering::Release);
+        assert!(stream.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
     }
-    woken.0.store(false, Ordering::Release);
     // The first event after a while makes the listener read the log. It is awake, and hasn't begun yet.
     app.release_now(&pack.id).await;
     while !woken.0.load(Ordering::Acquire) {
