@@ -187,8 +187,11 @@ async fn r60_reports_after_the_watch_decide_when_a_retry_begins() {
     assert!(!mark.kinds(&app).await.contains(&"RELEASE_HALTED".to_owned()), "nobody watches any more");
     assert_eq!(told().await.at("/haltsAt"), &json!(null));
     app.clock_only("2026-11-22T16:00:00Z");
+    // The retry would succeed, and halts before it tries.
+    app.mover.repair();
     app.ok(&app.publisher, "retryFailedUpdates", json!({ "releaseId": release }), "").await;
     assert!(mark.kinds(&app).await.contains(&"RELEASE_HALTED".to_owned()));
+    assert_eq!(app.installed_number(&globex, &world.installations[1]).await, 1);
     let figures = json!({ "executed": 2, "bad": 2 });
     let paused = app.read_release(&release, "pause { figures { executed bad } }").await;
     assert_eq!(paused.at("/pause/figures"), &figures);
