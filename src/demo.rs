@@ -58,7 +58,10 @@ const STORY_DAYS: i64 = 60;
 /// gets through.
 const CLOSE_DELAY: std::time::Duration = std::time::Duration::from_millis(250);
 
-/// A server with the demo's world, which can start over. Dropping it removes its files.
+/// How often a demo that ends tries to remove its files. SQLite may still write to a database of a former world.
+const REMOVAL_TRIES: usize = 8;
+
+/// A server with the demo's world, which can start over. [`Demo::end`] removes its files.
 pub struct Demo {
     options: DemoOptions,
     /// The time on the clock when a world begins.
@@ -240,10 +243,17 @@ impl Demo {
         }
     }
 
-    /// Closes the database. Dropping the demo removes the files.
+    /// Closes the database and removes the files. The demo's tasks may outlive this call, so nothing waits until the
+    /// last of them drops the demo.
     pub async fn end(&self) {
         // A failure leaves only temporary files behind.
         let _ = self.world().app.services.db.clone().close().await;
+        for _ in 0..REMOVAL_TRIES {
+            if self.directory.remove() {
+                break;
+            }
+            tokio::time::sleep(CLOSE_DELAY).await;
+        }
     }
 }
 

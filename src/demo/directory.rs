@@ -1,4 +1,4 @@
-//! The directory with a demo's files. Dropping the demo removes it. When a demo is killed, the next demo removes it.
+//! The directory with a demo's files. A demo that ends removes it. When a demo is killed, the next demo removes it.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::Result;
@@ -75,6 +75,12 @@ impl Directory {
         }
     }
 
+    /// Removes the directory. Returns whether it is gone.
+    pub(super) fn remove(&self) -> bool {
+        let _ = std::fs::remove_dir_all(&self.path);
+        !self.path.exists()
+    }
+
     fn url(&self, file: &str) -> String {
         Address::Sqlite { file: self.path.join(file), create: true }.reveal()
     }
@@ -116,6 +122,6 @@ fn remove_unless_locked(path: &Path) {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
+        self.remove();
     }
 }
