@@ -1,7 +1,5 @@
 //! The signals that change a running server: SIGUSR1 reads the time zone data again, SIGUSR2 changes what is logged.
 
-use tokio::task::JoinHandle;
-
 use crate::service::Shared;
 use crate::service::releases::{Initiator, reload_time_zones};
 use crate::telemetry;
@@ -41,7 +39,7 @@ pub(super) async fn reload_when_signaled(reload: ReloadSignal, services: impl Fn
 }
 
 /// Switches to a detailed log, and back, at each SIGUSR2. By default the signal would end the process.
-pub(super) fn toggle_detail_when_signaled() -> JoinHandle<()> {
+pub(super) fn toggle_detail_when_signaled() {
     #[cfg(unix)]
     let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined2());
     tokio::spawn(async move {
@@ -51,5 +49,5 @@ pub(super) fn toggle_detail_when_signaled() -> JoinHandle<()> {
                 telemetry::toggle_detail();
             }
         }
-    })
+    });
 }

@@ -54,12 +54,10 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
     let admin = AdminListener::bind(&args).await?;
     let metrics = Arc::new(if args.admin.no_metrics { Metrics::off() } else { Metrics::on() });
     let signaled = listen_for_the_end()?;
-    let detail = toggle_detail_when_signaled();
+    toggle_detail_when_signaled();
     if args.demo {
         let listeners = (listener, admin);
-        let result = serve_demo(&args, listeners, engine, metrics, reload_signal, signaled).await;
-        detail.abort();
-        result
+        serve_demo(&args, listeners, engine, metrics, reload_signal, signaled).await
     } else {
         let mut options = AppOptions::new(args.database.address()?.reveal(), Clock::system());
         options.reference = Reference::Database;
@@ -77,7 +75,6 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         let Some(app) = unless_signaled(&signaled, App::build(options)).await else { return Ok(()) };
         let app = app?;
         let result = serve(&args, (listener, admin), &app, shed, reload_signal, signaled).await;
-        detail.abort();
         // A failure or a statement that doesn't end doesn't matter: the server's work is done.
         let _ = tokio::time::timeout(CLOSING, app.services.db.clone().close()).await;
         result
