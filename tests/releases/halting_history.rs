@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::installations::outcomes::report;
 use crate::releases::halting::{installed, release};
+use crate::releases::pausing::pause;
 use crate::support::rows::{LogMark, tables};
 use crate::support::{At, Dice, TestApp, immediately, uuid_of};
 
@@ -197,4 +198,36 @@ async fn r60_reports_after_the_watch_decide_when_a_retry_begins() {
     assert_eq!(paused.at("/pause/figures"), &figures);
     let told = told().await;
     assert_eq!((told.at("/haltsAt"), told.at("/figures")), (&json!("2026-11-22T16:00:00.000000Z"), &figures));
+}
+
+#[tokio::test]
+async fn r58_a_catch_up_of_a_roll_back_can_decide_for_the_former_release() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme, &globex]).await;
+    app.package_newer(&world.pack).await;
+    app.suspend(&globex).await;
+    app.tick().await;
+    let rule = json!({ "percent": 40, "atLeast": 2, "watchHours": 1 });
+    let watched = release(&app, immediately(&world.pack.id), rule.clone()).await;
+    app.tick().await;
+    app.clock_only_by(60);
+    let update = app.update_of(&watched, &world.installations[0]).await.text("/id");
+    report(&app, &acme, &update, "BROKEN", "").await;
+    // The next release waits for Acme's next attempt, is paused, and taken back.
+    app.mover.fail(&world.installations[0], 1, FailureCode::Internal);
+    let next = app.update_now(&world.pack).await;
+    pause(&app, &next).await;
+    app.reactivate(&globex).await;
+    app.tick().await;
+    let mark = LogMark::now(&app).await;
+    app.clock_only_by(60);
+    app.roll_back(&next).await;
+    app.tick().await;
+    assert_eq!(app.release_state(&next).await, "ROLLED_BACK");
+    assert_eq!(app.installed_number(&globex, &world.installations[1]).await, 2);
+    let kinds = mark.kinds(&app).await;
+    assert_eq!(kinds.iter().filter(|kind| *kind == "RELEASE_HALTED").count(), 1, "{kinds:?}");
+    let told = app.gql(&app.publisher, QUERY, json!({ "pack": world.pack.id, "rule": rule })).await;
+    assert!(told.at("/haltRuleOnHistory/1/haltsAt").is_string(), "{told:#}");
 }

@@ -22,7 +22,7 @@ use crate::store::installations::section::Section;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
-use super::catch_up::catch_up;
+use super::catch_up::{catch_up, judge_all};
 use super::class_change::{ClassChange, Failed, move_each};
 use super::withdraw::not_back;
 use super::{Batch, FollowUp, Next};
@@ -161,8 +161,9 @@ impl MovingBack<'_> {
             return Ok(());
         }
         let live = installations::lock_live(self.tx, &ids).await?;
-        catch_up(self.services, self.tx, journal, std::slice::from_ref(self.pack), live).await?;
-        Ok(())
+        let packs = std::slice::from_ref(self.pack);
+        let caught_up = catch_up(self.services, self.tx, journal, packs, live).await?;
+        judge_all(self.services, self.tx, journal, packs, &caught_up).await
     }
 
     fn class(&self, installation: &InstallationFacts) -> Class {
