@@ -107,9 +107,8 @@ async fn try_report(
         account_name: caller.viewer.account.name.clone(),
     };
     let settled_at = row.as_ref().and_then(|row| row.update.settled_at);
-    let is_judged = release.resumed_at.is_none_or(|resumed| settled_at.is_some_and(|settled| settled >= resumed));
     let newest = before.as_ref().map(|before| before.outcome);
-    outcomes::add(&tx, &report, newest, (&release, is_judged), journal.now).await?;
+    outcomes::add(&tx, &report, newest, (&release, release.counts(settled_at)), journal.now).await?;
     let number = packs::version_number(&tx, release.version_id).await?;
     let before = before.map(|before| before.outcome.stored().to_owned());
     let entry = Entry::of("reportUpdateOutcome", Subject::InstallationUpdate(*update), pack.name.clone());

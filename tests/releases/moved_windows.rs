@@ -1,12 +1,16 @@
 //! Newer time zone data moves the windows of pending releases (R42).
 
+use chrono::Duration;
+use entity::integration_pack;
 use packwright::service::releases::{Initiator, Recomputed, reload_time_zones};
 use packwright::zones::TimeZones;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
 use crate::log::audit::changes;
-use crate::support::rows::LogMark;
-use crate::support::{At as _, Setup, TestApp, ZoneDirectory};
+use crate::support::rows::{LogMark, tables};
+use crate::support::{At as _, Setup, TestApp, ZoneDirectory, uuid_of};
 
 const WINDOW: &str = "state window { date timeZone startsAt endsAt late latenessSeconds }";
 const ANNOUNCED: &str = "subscription($after: String) { releaseAnnounced(after: $after) {
@@ -236,5 +240,24 @@ async fn r42_a_zone_that_newer_data_has_no_longer_leaves_its_window_as_it_is() {
     app.advance_to("2026-11-24T09:00:00Z").await;
     assert_eq!(window(&app, &release).await.1, "2026-12-01T10:00:00.000000Z");
     app.advance_to("2026-12-01T10:00:00Z").await;
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+}
+
+/// No code writes such a row; a restored or mended database could have it.
+#[tokio::test]
+async fn r39_a_kept_time_that_is_wrong_is_computed_anew() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    integration_pack::Entity::update_many()
+        .col_expr(integration_pack::Column::PendingDueAt, Expr::value(app.now() - Duration::hours(1)))
+        .filter(integration_pack::Column::Id.eq(uuid_of(&world.pack.id)))
+        .exec(tables(&app))
+        .await
+        .expect("changed");
+    tokio::time::timeout(std::time::Duration::from_secs(20), app.tick()).await.expect("the scheduler goes on");
+    assert_eq!(app.release_state(&release).await, "SCHEDULED");
+    app.live_until("2026-12-02T00:00:00Z").await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
 }

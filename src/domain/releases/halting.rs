@@ -135,6 +135,13 @@ impl Release {
         self.taken_back_at().map(|at| at + TimeDelta::microseconds(1))
     }
 
+    /// Whether an update that was settled then is in the numbers of the halt rule: after a resume, only those are that
+    /// were settled since (R58).
+    #[must_use]
+    pub fn counts(&self, settled_at: Option<Instant>) -> bool {
+        self.resumed_at.is_none_or(|resumed| settled_at.is_some_and(|settled| settled >= resumed))
+    }
+
     /// The rule that is judged at `now`, if there is one: the release hasn't been halted since it was made or resumed,
     /// and is waiting, being rolled out or watched.
     #[must_use]

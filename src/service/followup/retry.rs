@@ -120,8 +120,11 @@ async fn try_failed(
     let mut changes = Changes::new(tx, release, journal.now);
     changes.give_up(&over).await?;
     // What failed before the release was resumed counts from now on (R58).
-    let old: BTreeSet<_> =
-        rows.iter().filter(|row| is_old(row, release)).map(|row| row.update.id.installation).collect();
+    let old: BTreeSet<_> = rows
+        .iter()
+        .filter(|row| !release.counts(row.update.settled_at))
+        .map(|row| row.update.id.installation)
+        .collect();
     let mut failed = Failed::new();
     for ((before, version), mut members) in classes {
         move_each(cx, release, &mut members, &mut failed);
@@ -149,12 +152,6 @@ async fn try_failed(
     Ok(is_tried)
 }
 
-/// Whether an update failed before its release was resumed, so that it isn't in the numbers that the halt rule is judged
-/// by (R58).
-fn is_old(row: &UpdateRow, release: &Release) -> bool {
-    row.update.settled_at.zip(release.resumed_at).is_some_and(|(at, resumed)| at < resumed)
-}
-
 /// Plans the next attempts of updates that have failed again. They stay FAILED. Returns the number of updates that have
 /// failed for good again, for the first time since the release was resumed: they count from now on (R58).
 async fn plan_next(tx: &Tx, release: &Release, failed: &Failed, now: Instant) -> Result<usize, Failure> {
@@ -166,7 +163,7 @@ async fn plan_next(tx: &Tx, release: &Release, failed: &Failed, now: Instant) ->
         row.attempts = row.attempts.saturating_add(1);
         row.update.failure = Some(UpdateFailure { code: *code, attempts: row.attempts });
         row.next_attempt_at = pause_in_round(row.attempts).map(|pause| now + pause);
-        if row.next_attempt_at.is_none() && is_old(row, release) {
+        if row.next_attempt_at.is_none() && !release.counts(row.update.settled_at) {
             row.update.settled_at = Some(now);
             again += 1;
         }

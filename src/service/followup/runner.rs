@@ -3,7 +3,7 @@
 use chrono::Duration;
 use uuid::Uuid;
 
-use crate::metrics::{OfKind, WorkOutcome};
+use crate::metrics::{TaskKind, WorkOutcome};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
@@ -102,7 +102,7 @@ async fn try_first_batch(cx: &Services, task: Uuid) -> Result<(), Failure> {
 
 /// Runs one batch of a claimed task. When it fails, the task is postponed, so that other tasks get their turn.
 pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) -> Result<(), BatchFailure> {
-    let (began, kind) = (std::time::Instant::now(), OfKind(task.work.kind()));
+    let (began, kind) = (std::time::Instant::now(), TaskKind::of(task.work.kind()));
     let count = |outcome| cx.metrics.batches.took((kind, outcome), began.elapsed());
     match work(cx, tx, &task, alone).await {
         Ok(()) => {
@@ -150,7 +150,7 @@ async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Fai
     tx.commit().await?;
     let took = began.elapsed();
     cx.follow_ups.count(kind, &cx.settings, size, processed, took);
-    cx.metrics.task_objects.add(OfKind(kind), processed);
+    cx.metrics.task_objects.add(TaskKind::of(kind), processed);
     tracing::debug!(kind, task = %task.id, size, objects = processed, ?took, "a batch is done");
     log.write();
     Ok(())

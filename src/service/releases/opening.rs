@@ -3,13 +3,14 @@
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::domain::log::{EventData, EventKind, Progress};
-use crate::domain::packs::Pack;
+use crate::domain::packs::{Pack, PendingRelease};
 use crate::domain::releases::{Command, Release, ReleaseState, lateness, transition};
 use crate::service::releases::add_task;
 use crate::service::releases::stages::open_due_stages;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::write as packs;
+use crate::store::releases::stages;
 use crate::store::releases::windows::{self, Publishers};
 use crate::store::releases::write as releases;
 use crate::store::{StoreError, Tx};
@@ -64,6 +65,17 @@ pub async fn open_if_due(
     }
     if due.starts_at <= now {
         start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
+    } else if pack.standing.has_due(now) {
+        // Neither the window nor a stage is due, so the kept time is wrong. Left as it is, the scheduler would come to
+        // this pack for ever.
+        let stages = if release.has_stages { stages::of(&tx, &release).await? } else { Vec::new() };
+        let waiting = stages.iter().filter(|stage| stage.waits()).map(|stage| stage.window.starts_at);
+        let due_at = waiting.chain([due.starts_at]).min().unwrap_or(due.starts_at);
+        tracing::error!(pack = %pack.id.0, kept = %due.due_at, %due_at, "the time at which a window is due was wrong: it is mended");
+        pack.standing.pending = Some(PendingRelease { due_at, ..due });
+        packs::save_standing(&tx, pack.id, &pack.standing).await?;
+        commit(tx, journal).await?;
+        return Ok(None);
     }
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
     commit(tx, journal).await?;
