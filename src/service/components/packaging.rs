@@ -90,14 +90,14 @@ async fn try_create_packages(
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, &holders.packs)?);
     let labels = labels(&tx, packages, &holders.components).await?;
     check_contents(packages, &types)?;
-    let packages = &with_checked_sources(packages)?;
+    let origins = checked_origins(packages)?;
 
     let mut made = Vec::with_capacity(packages.len());
-    for (package, label) in packages.iter().zip(labels) {
+    for ((package, label), origin) in packages.iter().zip(labels).zip(origins) {
         let Some(counters) = holders.components.get_mut(&package.component_id) else {
             return Err(Failure::NotFound.into());
         };
-        let version = self::package(cx, &tx, &journal, package, label, counters).await?;
+        let version = self::package(cx, &tx, &journal, (package, label, origin), counters).await?;
         journal.append_entry(
             Entry::of(
                 "createPackagedComponents",
@@ -124,8 +124,7 @@ async fn package(
     cx: &Services,
     tx: &Tx,
     journal: &Journal<'_>,
-    package: &NewPackage,
-    label: String,
+    (package, label, (source, artifacts)): (&NewPackage, String, Origin),
     counters: &mut Counters,
 ) -> Result<ComponentVersion, Failure> {
     let version = ComponentVersion {
@@ -138,8 +137,8 @@ async fn package(
         created_at: creation_time(journal.now, counters.newest_at),
         created_by: journal.actor().clone(),
         version: label,
-        source: package.source.clone(),
-        artifacts: package.artifacts.clone(),
+        source,
+        artifacts,
     };
     let own = ManifestEntry {
         component_id: package.component_id,
@@ -310,13 +309,16 @@ fn check_contents(
     refuse(faults.iter().map(|(index, _)| PackagingRefusal::ProcessRouteNotShareable { index: *index }))
 }
 
-/// The packages with their sources and artifacts checked and normalized.
-fn with_checked_sources(packages: &[NewPackage]) -> Outcome<Vec<NewPackage>, PackagingRefusal> {
+/// Where a package comes from, and what it stands for.
+type Origin = (Option<Source>, Vec<Artifact>);
+
+/// The sources and artifacts of packages, checked and normalized.
+fn checked_origins(packages: &[NewPackage]) -> Outcome<Vec<Origin>, PackagingRefusal> {
     let (mut checked, mut refusals) = (Vec::with_capacity(packages.len()), Vec::new());
     for (index, package) in packages.iter().enumerate() {
         let source = package.source.clone().map_or(Ok(None), Source::checked);
         match source.and_then(|source| Ok((source, Artifact::all_checked(package.artifacts.clone())?))) {
-            Ok((source, artifacts)) => checked.push(NewPackage { source, artifacts, ..package.clone() }),
+            Ok(origin) => checked.push(origin),
             Err(fault) => refusals.push(PackagingRefusal::SourceInvalid { index, fault }),
         }
     }
