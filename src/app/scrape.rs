@@ -133,8 +133,14 @@ impl Scrape {
         let (server, now) = (&self.services.db.whole_server(), self.services.clock.now());
         let since = |at: crate::domain::Instant| ((now - at).num_milliseconds() as f64 / 1_000.0).max(0.0);
 
+        let mut has_other = false;
         for of in tasks::by_kind(server).await? {
-            let kind = TaskKind::value(&of.kind);
+            let kind = TaskKind::of(&of.kind);
+            // Kinds of newer programs share one value, and a series may be there once.
+            if kind == TaskKind::Other && std::mem::replace(&mut has_other, true) {
+                continue;
+            }
+            let kind = kind.name();
             let numbers = [
                 (&m::TASKS, of.open as f64),
                 (&m::TASKS_FAILING, of.failing as f64),

@@ -280,24 +280,11 @@ label! {
     }
 }
 
-/// The kind of a task by its stored name.
-#[derive(Clone, Copy, Debug)]
-pub struct OfKind(pub &'static str);
-
-impl LabelValue for OfKind {
-    const LABEL: Label = TaskKind::LABEL;
-
-    fn place(self) -> usize {
-        let found = TaskKind::VALUES.iter().position(|kind| *kind == self.0);
-        found.unwrap_or(TaskKind::VALUES.len() - 1)
-    }
-}
-
 impl TaskKind {
-    /// The label's value for the stored name of a kind.
+    /// The kind of a task by its stored name.
     #[must_use]
-    pub fn value(stored: &str) -> &'static str {
-        Self::VALUES.iter().copied().find(|kind| *kind == stored).unwrap_or(OTHER)
+    pub fn of(stored: &str) -> Self {
+        Self::ALL.iter().copied().find(|kind| kind.name() == stored).unwrap_or(Self::Other)
     }
 }
 

@@ -3,8 +3,8 @@
 use super::catalogue as families;
 use super::cells::{Counters, Gauges, Histograms, NamedCounters, NamedHistograms, Recorded};
 use super::labels::{
-    CloseCode, ConnectionLimit, Method, OfKind, OperationType, Outcome, PoolName, Route, Statement, StatementError,
-    Status, SubscriptionEnd, Transport, WorkOutcome,
+    CloseCode, ConnectionLimit, Method, OperationType, Outcome, PoolName, Route, Statement, StatementError, Status,
+    SubscriptionEnd, TaskKind, Transport, WorkOutcome,
 };
 use super::text::{self, Sample};
 
@@ -51,8 +51,8 @@ recorded! {
     passes: Histograms<WorkOutcome> = PASSES,
     windows_opened: Counters<()> = WINDOWS_OPENED,
     window_lags: Histograms<()> = WINDOW_LAGS,
-    batches: Histograms<(OfKind, WorkOutcome)> = BATCHES,
-    task_objects: Counters<OfKind> = TASK_OBJECTS,
+    batches: Histograms<(TaskKind, WorkOutcome)> = BATCHES,
+    task_objects: Counters<TaskKind> = TASK_OBJECTS,
     event_lags: Histograms<()> = EVENT_LAGS,
 }
 

@@ -1,14 +1,17 @@
 //! Seals new audit entries about once a second (R51), beside the passes of the scheduler: a long rollout must not keep
 //! its entries unsealed, and no writer waits for a seal.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use super::Scheduler;
 use super::backoffs;
 use crate::service::Shared;
+use crate::service::error::Failure;
 use crate::service::log::seal_entries;
 
 /// The pause between two looks for new entries.
@@ -29,7 +32,9 @@ async fn seal_in_turn(services: Shared, mut ending: watch::Receiver<bool>) {
     loop {
         let begun = tokio::time::Instant::now();
         let sealed = tokio::select! {
-            sealed = seal_entries(&services) => sealed,
+            // A panic must not take the scheduler's other work along.
+            sealed = AssertUnwindSafe(seal_entries(&services)).catch_unwind() =>
+                sealed.unwrap_or_else(|_| Err(Failure::bug("sealing panicked"))),
             // Nothing is half done: a transaction without its commit is rolled back.
             _ = ending.wait_for(|ending| *ending) => return,
         };

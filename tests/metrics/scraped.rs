@@ -145,7 +145,16 @@ async fn requests_operations_errors_and_connections_are_counted() {
     ] {
         assert!(after.has(series) && after.get(series) == 0.0, "{series}:\n{}", after.text);
     }
-    assert!(after.get("packwright_http_connections") >= 1.0);
+    // A connection is counted once it is accepted.
+    let mut seen = after.get("packwright_http_connections");
+    for _ in 0..400 {
+        if seen >= 1.0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        seen = scrape(&app).await.get("packwright_http_connections");
+    }
+    assert!(seen >= 1.0);
     assert!(after.get("process_resident_memory_bytes") > 1e6 && after.get("process_open_fds") > 3.0);
     let start = after.get("process_start_time_seconds");
     let now = packwright::clock::Clock::system().now().timestamp() as f64;

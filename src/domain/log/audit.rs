@@ -91,7 +91,7 @@ impl Recorded {
     /// | an update is skipped for want of a grant | the `Installation` | not at all (R45) |
     ///
     /// When the other account was the actor, the view names that account, and hides the token, the request's id and
-    /// changes of keys, which are the actor's own (R67).
+    /// changes of keys and of webhook endpoints, which are the actor's own (R61, R67).
     #[must_use]
     pub fn seen_by(self, reader: AccountId) -> AuditEntry {
         let is_own = |account: AccountId| account == reader;

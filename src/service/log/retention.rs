@@ -11,6 +11,7 @@ use crate::store::log::{audit_retention, retention, seals};
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::requests;
+use crate::store::webhooks::write_attempts;
 
 /// The most events that a batch removes.
 const BATCH: u64 = 500;
@@ -33,6 +34,7 @@ pub(crate) async fn begin_pruning(cx: &Services) -> Result<Cutoffs, Failure> {
     let passes_by = retention::begin_pass(&tx, cx.clock.now()).await?;
     tx.commit().await?;
     requests::forget_old(&cx.db, passes_by).await?;
+    write_attempts::forget_old(&cx.db, passes_by).await?;
     compact_counts(cx).await?;
     let before = |days: u16| passes_by - Duration::days(days.into());
     Ok(Cutoffs { events: before(cx.settings.keep_events_days), entries: cx.settings.keep_audit_days.map(before) })

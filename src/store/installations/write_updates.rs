@@ -103,6 +103,7 @@ pub async fn after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64)
 /// judged by. A failed update is in them, unless it failed before the release was resumed (R58).
 pub async fn count_undecided(tx: &Tx, release: &Release) -> StoreResult<u64> {
     let offered = update::Column::State.ne(UpdateState::Failed.stored());
+    // As `Release::counts` says.
     let undecided = match release.resumed_at {
         Some(resumed) => offered.or(update::Column::SettledAt.lt(resumed)),
         None => offered,
