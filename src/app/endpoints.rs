@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::StreamExt as _;
 
-use crate::domain::webhooks::{Endpoint, EndpointFilter};
+use crate::domain::webhooks::Endpoint;
 use crate::events::hub::Hub;
 use crate::graphql::{CheckDocument, EventInterest};
 use crate::http::{EndpointAnswer, EndpointEnd, Engine};
@@ -35,9 +35,7 @@ impl LateEngine {
 pub(super) fn source(engine: Arc<Engine>, hub: Arc<Hub>) -> Source {
     Box::new(move |viewer: Viewer, endpoint: &Endpoint| {
         let after = hub.sealer().seal(endpoint.account_id, endpoint.place);
-        let EndpointFilter { kinds, pack_id, installation_id, release_id, about_account_id: account_id } =
-            endpoint.filter.clone();
-        let interest = EventInterest { kinds, pack_id, release_id, installation_id, account_id };
+        let interest = EventInterest::from(&endpoint.filter);
         let answers = engine.follow_for_endpoint(viewer, endpoint.document.as_deref(), after, interest);
         answers.map(item).boxed()
     })

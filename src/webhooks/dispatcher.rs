@@ -1,9 +1,14 @@
 //! The endpoints that this server serves (R66).
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -15,8 +20,8 @@ use crate::domain::id::WebhookId;
 use crate::ids;
 use crate::service::Shared;
 use crate::service::error::Failure;
+use crate::store::webhooks::serving;
 use crate::store::webhooks::serving::Turn;
-use crate::store::webhooks::{serving, write_attempts};
 
 /// The options of the dispatcher. Tests have shorter times.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +32,7 @@ pub struct DispatchOptions {
     pub look: Duration,
     /// How long taken events may be unsaved. When the server dies, they are sent again.
     pub save_after: Duration,
-    /// How often the place of an endpoint that isn't sent anything is moved on, and old attempts are deleted.
+    /// How often the place of an endpoint that isn't sent anything is moved on.
     pub tidy: Duration,
 }
 
@@ -53,6 +58,8 @@ pub struct Dispatcher {
     pub(super) turns_after_failure: Semaphore,
     /// Until when this server is taken for alive.
     alive_until: Mutex<Option<Instant>>,
+    /// Whether the database may name this server for endpoints that none of its tasks serves.
+    pub(super) is_unsure: AtomicBool,
 }
 
 /// The task that serves an endpoint.
@@ -67,39 +74,57 @@ impl Dispatcher {
     pub fn new(services: Shared, source: Source, options: DispatchOptions) -> Self {
         let half = services.webhooks.outbound.options().at_once.div_ceil(2);
         let id = Uuid::from_bytes(ids::random());
-        Self { services, source, options, id, turns_after_failure: Semaphore::new(half), alive_until: Mutex::default() }
+        Self {
+            services,
+            source,
+            options,
+            id,
+            turns_after_failure: Semaphore::new(half),
+            alive_until: Mutex::default(),
+            is_unsure: AtomicBool::new(false),
+        }
     }
 
     /// Serves endpoints until `ending` is true. Then it lets the attempts in progress end, and gives its endpoints back.
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut serving: HashMap<WebhookId, Serving> = HashMap::new();
-        let mut tidied: Option<Instant> = None;
         while !*ending.borrow() {
             match self.take_turn(!serving.is_empty()).await {
                 Ok(turn) => self.follow(&mut serving, turn),
                 Err(failure) => tracing::warn!(?failure, "no turn of webhooks could be taken; it is tried again"),
             }
             serving.retain(|_, one| !one.task.is_finished());
-            if tidied.is_none_or(|at| at.elapsed() >= self.options.tidy) {
-                self.tidy().await;
-                tidied = Some(Instant::now());
-            }
             tokio::select! {
                 _ = ending.wait_for(|ending| *ending) => {}
                 () = self.services.webhooks.changed.notified() => {}
                 () = tokio::time::sleep(self.options.look) => {}
             }
         }
-        for one in serving.values() {
-            one.stop.send_replace(true);
-        }
-        for (_, one) in serving {
-            // A task that panicked has nothing left to save.
-            let _ = one.task.await;
-        }
+        self.wait_for_attempts(serving).await;
         if let Err(error) = serving::leave_all(&self.services.db, self.id).await {
             tracing::warn!(%error, "the webhook endpoints were not given back; other servers take them after a moment");
         }
+    }
+
+    /// Waits for the attempts in progress. An attempt may take longer than the lease, so the server goes on saying that
+    /// it lives: another one would send the same event at the same time.
+    async fn wait_for_attempts(&self, serving: HashMap<WebhookId, Serving>) {
+        for one in serving.values() {
+            one.stop.send_replace(true);
+        }
+        // A task that panicked has nothing left to save.
+        let mut all = pin!(join_all(serving.into_values().map(|one| one.task)));
+        while tokio::time::timeout(self.options.look, all.as_mut()).await.is_err() {
+            let began = Instant::now();
+            match serving::stay_alive(&self.services.db, self.id, self.options.lease.as_secs_f64()).await {
+                Ok(()) => self.lives_from(began),
+                Err(error) => tracing::warn!(%error, "this server couldn't say that it still sends webhooks"),
+            }
+        }
+    }
+
+    fn lives_from(&self, began: Instant) {
+        *self.alive_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + self.options.lease);
     }
 
     /// Says that this server lives, and takes endpoints. Does nothing while there is no endpoint.
@@ -108,9 +133,22 @@ impl Dispatcher {
             return Ok(Turn::default());
         }
         let began = Instant::now();
-        let turn = serving::take_turn(&self.services.db, self.id, self.options.lease.as_secs_f64()).await?;
-        *self.alive_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + self.options.lease);
-        Ok(turn)
+        let turn = self.take_endpoints().await;
+        match &turn {
+            Ok(_) => self.lives_from(began),
+            // The turn may have been committed all the same.
+            Err(_) => self.is_unsure.store(true, Ordering::Release),
+        }
+        turn
+    }
+
+    async fn take_endpoints(&self) -> Result<Turn, Failure> {
+        let db = &self.services.db;
+        if self.is_unsure.load(Ordering::Acquire) {
+            serving::take_anew(db, self.id).await?;
+            self.is_unsure.store(false, Ordering::Release);
+        }
+        Ok(serving::take_turn(db, self.id, self.options.lease.as_secs_f64()).await?)
     }
 
     /// Whether other servers still take this one for alive. If not, they may have taken its endpoints.
@@ -131,20 +169,17 @@ impl Dispatcher {
             }
             let (stop, stopped) = watch::channel(false);
             let worker = Worker::new(self.clone(), id, revision, stopped);
+            let dispatcher = self.clone();
             let task = tokio::spawn(async move {
                 // Only one attempt at a time is made for an endpoint.
                 if let Some(former) = former {
                     let _ = former.task.await;
                 }
-                worker.run().await;
+                if AssertUnwindSafe(worker.run()).catch_unwind().await.is_err() {
+                    dispatcher.is_unsure.store(true, Ordering::Release);
+                }
             });
             serving.insert(id, Serving { stop, task });
-        }
-    }
-
-    async fn tidy(&self) {
-        if let Err(error) = write_attempts::forget_old(&self.services.db, self.services.clock.now()).await {
-            tracing::warn!(%error, "old attempts of webhooks were not deleted; that is tried again");
         }
     }
 }

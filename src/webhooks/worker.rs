@@ -1,6 +1,7 @@
 //! Serves one endpoint: takes its events one after the other, and tries each until it is taken (R62, R63).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -11,7 +12,7 @@ use super::dispatcher::Dispatcher;
 use super::{Item, SourceEnd};
 use crate::domain::id::WebhookId;
 use crate::domain::log::Position;
-use crate::domain::webhooks::{DisabledReason, Endpoint, EndpointFilter, Next, WebhookState, after_attempt};
+use crate::domain::webhooks::{DisabledReason, Endpoint, Next, WebhookState, after_attempt};
 use crate::ids;
 use crate::service::access::Viewer;
 use crate::service::error::Failure;
@@ -97,6 +98,7 @@ impl Worker {
         let (db, server) = (&self.dispatcher.services.db, self.dispatcher.id);
         if let Err(error) = serving::leave(db, server, self.id, self.revision).await {
             tracing::debug!(endpoint = %self.id.0, %error, "a webhook endpoint was not given back");
+            self.dispatcher.is_unsure.store(true, Ordering::Release);
         }
     }
 
@@ -147,7 +149,7 @@ impl Worker {
 
     /// Moves the place of an endpoint on that has nothing to be sent.
     async fn tidy(&self, viewer: &Viewer, state: &mut State) -> Result<(), End> {
-        let interest = interest_of(&state.endpoint);
+        let interest = Interest::from(&state.endpoint.filter);
         let services = &self.dispatcher.services;
         if let Some(place) = advance_place(services, viewer, &interest, state.progress.place.sequence).await? {
             state.progress.place = place;
@@ -268,13 +270,6 @@ impl Worker {
 async fn ended(mut stopped: watch::Receiver<bool>) {
     // An error means that the sender, and with it the dispatcher, is gone.
     let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// The events that an endpoint is sent.
-fn interest_of(endpoint: &Endpoint) -> Interest {
-    let EndpointFilter { kinds, pack_id, installation_id, release_id, about_account_id: account_id } =
-        endpoint.filter.clone();
-    Interest { kinds, pack_id, release_id, installation_id, account_id }
 }
 
 /// A random number from -1 to 1.

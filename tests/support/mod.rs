@@ -239,7 +239,8 @@ impl TestApp {
     /// A second server with its own times for webhooks.
     pub(crate) async fn another_server_dispatching(&self, dispatch: DispatchOptions) -> App {
         let options = options(&Setup::default(), &self.clock, self.database.url(), &self.mover, &Arc::default());
-        App::build(AppOptions { dispatch, ..options }).await.expect("the second server builds")
+        let outbound = OutboundOptions { limit: std::time::Duration::from_secs(15), ..options.outbound.clone() };
+        App::build(AppOptions { dispatch, outbound, ..options }).await.expect("the second server builds")
     }
 
     /// A second server with its own time zone data.

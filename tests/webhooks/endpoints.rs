@@ -222,3 +222,17 @@ async fn r01_r03_others_see_and_change_no_endpoint() {
     assert_eq!(code_of(&refused).as_deref(), Some("FORBIDDEN"));
     assert_eq!(app.denied(&support, "createWebhookEndpoint", input("Mine")).await, "FORBIDDEN");
 }
+
+#[tokio::test]
+async fn r51_where_an_accounts_events_go_is_told_to_the_account_alone() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let (id, _) = app.endpoint(&acme.token, URL, json!({})).await;
+    let input = json!({ "endpointId": id, "document": "subscription { events { id } }" });
+    app.ok(&acme.token, "updateWebhookEndpoint", input, "endpoint { id }").await;
+    let log = "{ auditLog(first: 10, filter: { actions: [\"updateWebhookEndpoint\"] }) { edges { node { changes { field } } } } }";
+    for (token, fields) in [(&acme.token, json!([{ "field": "document" }])), (&app.publisher, json!([]))] {
+        let read = app.gql(token, log, json!({})).await;
+        assert_eq!(read.at("/auditLog/edges/0/node/changes"), &fields, "{read:#}");
+    }
+}

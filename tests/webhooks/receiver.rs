@@ -55,6 +55,8 @@ impl Received {
 pub(crate) enum Reply {
     Status(u16),
     Headers(u16, &'static str),
+    /// A success after this time.
+    After(Duration),
     /// Nothing, ever.
     Silence,
 }
@@ -112,6 +114,10 @@ impl Receiver {
         let (status, more) = match reply {
             Reply::Status(status) => (status, ""),
             Reply::Headers(status, more) => (status, more),
+            Reply::After(time) => {
+                tokio::time::sleep(time).await;
+                (204, "")
+            }
             Reply::Silence => {
                 let mut rest = [0; 16];
                 // Ends when the sender gives up.

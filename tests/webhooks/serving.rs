@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use entity::webhook_endpoint;
 use futures_util::StreamExt as _;
 use packwright::signing::signatures;
 use packwright::webhooks::DispatchOptions;
+use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
-use crate::support::{At, Managed, TestApp};
+use crate::program::kill::until;
+use crate::support::rows::tables;
+use crate::support::{At, Managed, TestApp, uuid_of};
 use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
 
 struct World {
@@ -497,17 +501,26 @@ async fn r65_attempts_are_told_for_thirty_days_page_by_page() {
     assert_eq!(page(json!({ "first": 5 })).await.at("/totalCount"), &json!(0));
 }
 
+async fn place(app: &TestApp, id: &str) -> i64 {
+    let found = webhook_endpoint::Entity::find_by_id(uuid_of(id)).one(tables(app)).await.expect("read");
+    found.expect("an endpoint").place
+}
+
 #[tokio::test]
 async fn an_endpoint_that_is_sent_nothing_keeps_up_with_the_log() {
     let world = World::new().await;
     let filter = json!({ "kinds": ["PACK_DELETED"] });
     let (id, _) = world.endpoint(json!({ "filter": filter })).await;
     let publisher = &world.app.publisher;
-    let options = DispatchOptions { tidy: Duration::from_millis(100), ..DispatchOptions::default() };
+    let soon = Duration::from_millis(100);
+    let options = DispatchOptions { tidy: soon, save_after: soon, ..DispatchOptions::default() };
     let server = world.app.another_server_dispatching(options).await;
     let dispatching = Dispatching::of(&server);
+    let before = place(&world.app, &id).await;
     world.happen(1).await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    // Both events lie before the saved place, and the server has read them before they are pruned.
+    until("the place moves on", async || place(&world.app, &id).await >= before + 2).await;
+    until("the server reads the log", async || server.hub.read_to() >= Some(before + 2)).await;
     world.app.half_days_to("2027-02-22T00:00:00Z").await;
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(world.app.read_endpoint(publisher, &id).await.text("/state"), "ACTIVE");
@@ -516,4 +529,39 @@ async fn an_endpoint_that_is_sent_nothing_keeps_up_with_the_log() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(world.app.read_endpoint(publisher, &id).await.text("/state"), "ACTIVE");
     again.end().await;
+}
+
+#[tokio::test]
+async fn r66_a_server_that_ends_keeps_its_endpoints_while_an_attempt_lasts() {
+    let world = World::new().await;
+    world.endpoint(json!({})).await;
+    let (lease, look) = (Duration::from_millis(800), Duration::from_millis(100));
+    let options = DispatchOptions { lease, look, ..DispatchOptions::default() };
+    let one = world.app.another_server_dispatching(options).await;
+    let other = world.app.another_server_dispatching(options).await;
+    let first = Dispatching::of(&one);
+    world.receiver.reply([Reply::After(3 * lease)]);
+    world.happen(1).await;
+    world.receiver.wait_for(1).await;
+    let second = Dispatching::of(&other);
+    first.end().await;
+    world.receiver.wait_for(2).await;
+    second.end().await;
+    assert_eq!(world.receiver.ids(), world.publisher_ids().await);
+}
+
+#[tokio::test]
+async fn r63_another_filter_gives_the_next_event_all_of_its_attempts() {
+    let world = World::new().await;
+    let (id, _) = world.endpoint(json!({})).await;
+    let publisher = &world.app.publisher;
+    world.receiver.otherwise(Reply::Status(500));
+    let dispatching = Dispatching::of(&world.app.app);
+    world.happen(1).await;
+    world.app.until_state(publisher, &id, "FAILING").await;
+    dispatching.end().await;
+    let input = json!({ "endpointId": id, "filter": { "kinds": ["PACK_UNSHARED"] } });
+    world.app.ok(publisher, "updateWebhookEndpoint", input, "endpoint { id }").await;
+    let endpoint = world.app.read_endpoint(publisher, &id).await;
+    assert_eq!((endpoint.text("/state"), endpoint.at("/nextAttemptAt")), ("ACTIVE".into(), &Value::Null));
 }

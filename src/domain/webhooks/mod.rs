@@ -103,6 +103,20 @@ pub struct Endpoint {
     pub revision: i32,
 }
 
+impl Endpoint {
+    /// Changes what is sent. Another event may come next then, which has all of its attempts (R63).
+    pub fn set_filter(&mut self, filter: EndpointFilter) {
+        if self.filter == filter {
+            return;
+        }
+        self.filter = filter;
+        (self.failed_attempts, self.next_attempt_at) = (0, None);
+        if self.state == WebhookState::Failing {
+            self.state = WebhookState::Active;
+        }
+    }
+}
+
 /// An attempt to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {

@@ -73,7 +73,7 @@ impl WebhookEndpoint {
 
     /// How many events wait; null when there are too many to count.
     async fn waiting_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
-        let interest = interest(&self.0.filter);
+        let interest = Interest::from(&self.0.filter);
         let after = self.0.place.sequence;
         let next = events::after(&ctx.snapshot()?, after, &interest, WAITING_MAX).await.or_failure()?;
         Ok(if next.more_after.is_some() { None } else { i32::try_from(next.events.len()).ok() })
@@ -120,12 +120,6 @@ impl WebhookEndpoint {
         let endpoint = ctx.loaders().webhooks.endpoints.one(id).await.or_failure()?;
         Ok(endpoint.filter(|_| may).map(Self))
     }
-}
-
-/// The filter of the event log for an endpoint.
-fn interest(filter: &EndpointFilter) -> Interest {
-    let EndpointFilter { kinds, pack_id, installation_id, release_id, about_account_id: account_id } = filter.clone();
-    Interest { kinds, pack_id, release_id, installation_id, account_id }
 }
 
 /// The endpoints of the caller's account, by name. Fails with FORBIDDEN without the privilege ACCOUNT_ADMINISTRATION.

@@ -146,7 +146,7 @@ pub(crate) async fn create(cx: &Services, caller: &Viewer, new: NewEndpoint) -> 
         return Err(WebhookRefusal::NameTaken.into());
     }
     let entry = entry("createWebhookEndpoint", &endpoint, &account);
-    journal.append_entry(private_change(entry, &account, "url", None, Some(endpoint.url.clone())));
+    journal.append_entry(entry.change_private("url", None, Some(endpoint.url.clone())));
     call.remember(&tx, &[endpoint.id.0]).await?;
     journal.write(&tx).await?;
     tx.commit().await?;
@@ -157,11 +157,6 @@ pub(crate) async fn create(cx: &Services, caller: &Viewer, new: NewEndpoint) -> 
 /// An audit entry about an endpoint.
 pub(super) fn entry(action: &'static str, endpoint: &Endpoint, account: &Account) -> Entry {
     Entry::of(action, Subject::WebhookEndpoint(endpoint.id), endpoint.name.clone()).concerning_managed(account)
-}
-
-/// Adds a change to an entry, unless a publisher would see in it where another account's events go.
-fn private_change(entry: Entry, of: &Account, field: &str, before: Option<String>, after: Option<String>) -> Entry {
-    if of.id == of.publisher_id { entry.change(field, before, after) } else { entry }
 }
 
 /// Changes an endpoint. Its place stays.
@@ -201,7 +196,9 @@ pub(crate) async fn update(
         check_document(document.as_deref(), changed.document_fault.as_ref())?;
         after.document = document;
     }
-    after.filter = changed.filter.unwrap_or(after.filter);
+    if let Some(filter) = changed.filter {
+        after.set_filter(filter);
+    }
     if after == before {
         return Ok(());
     }
@@ -219,7 +216,7 @@ pub(crate) async fn update(
         ("filter.kinds", kinds(&before), kinds(&after)),
         ("document", before.document.clone(), after.document.clone()),
     ] {
-        entry = private_change(entry, &account, field, then, now);
+        entry = entry.change_private(field, then, now);
     }
     journal.append_entry(entry);
     journal.write(&tx).await?;

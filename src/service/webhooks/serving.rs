@@ -39,6 +39,8 @@ pub(crate) async fn disable(
     let tx = cx.db.begin().await?;
     let account = accounts::lock(&tx, endpoint.account_id).await?.ok_or(Failure::NotFound)?;
     if !serving::save_progress(&tx, server, endpoint.id, endpoint.revision, progress).await? {
+        // The endpoint was changed meanwhile. What was taken until then must not be sent again.
+        tx.commit().await?;
         return Ok(false);
     }
     let Some(mut after) = write::lock(&tx, account.id, endpoint.id).await? else { return Ok(false) };

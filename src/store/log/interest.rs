@@ -6,6 +6,7 @@ use entity::event;
 
 use crate::domain::id::{AccountId, InstallationId, PackId, ReleaseId};
 use crate::domain::log::{Audience, EventKind, NewEvent};
+use crate::domain::webhooks::EndpointFilter;
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::log::events::readable;
@@ -22,6 +23,15 @@ pub struct Interest {
     pub installation_id: Option<InstallationId>,
     /// An account that the publisher manages.
     pub account_id: Option<AccountId>,
+}
+
+impl From<&EndpointFilter> for Interest {
+    /// The events that an endpoint is sent.
+    fn from(filter: &EndpointFilter) -> Self {
+        let EndpointFilter { kinds, pack_id, installation_id, release_id, about_account_id: account_id } =
+            filter.clone();
+        Self { kinds, pack_id, release_id, installation_id, account_id }
+    }
 }
 
 impl Interest {

@@ -55,17 +55,42 @@ fn clock(tx: &Tx) -> &'static str {
     }
 }
 
-/// Says that this server lives for so many seconds more, takes endpoints that no living server serves, and notices
-/// changes of its own.
-pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
-    let tx = db.begin().await?;
-    let now = clock(&tx);
+async fn say_alive(tx: &Tx, id: Uuid, seconds: f64) -> StoreResult<()> {
+    let now = clock(tx);
     let sql = format!(
         "INSERT INTO webhook_server (id, alive_until) VALUES ($1, {now} + $2)
          ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until"
     );
     let backend = tx.conn().get_database_backend();
     tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, [id.into(), seconds.into()])).await?;
+    Ok(())
+}
+
+/// Says that this server lives for so many seconds more, and takes nothing.
+pub async fn stay_alive(db: &Db, id: Uuid, seconds: f64) -> StoreResult<()> {
+    let tx = db.begin().await?;
+    say_alive(&tx, id, seconds).await?;
+    tx.commit().await
+}
+
+/// Has a server find all of its endpoints anew in its next turn: it may not know of all of them.
+pub async fn take_anew(db: &Db, id: Uuid) -> StoreResult<()> {
+    let tx = db.begin().await?;
+    endpoint::Entity::update_many()
+        .col_expr(E::ServedRevision, col(E::Revision).sub(1))
+        .filter(col(E::ServerId).eq(id))
+        .filter(is_served())
+        .exec(tx.conn())
+        .await?;
+    tx.commit().await
+}
+
+/// Says that this server lives for so many seconds more, takes endpoints that no living server serves, and notices
+/// changes of its own.
+pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
+    let tx = db.begin().await?;
+    say_alive(&tx, id, seconds).await?;
+    let now = clock(&tx);
     let dead = Query::select()
         .column(server::Column::Id)
         .from(server::Entity)
