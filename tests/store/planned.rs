@@ -151,8 +151,9 @@ fn walk(node: &Json, depth: usize, plan: &mut Plan) {
     let text = |name: &str| node[name].as_str().unwrap_or_default().to_owned();
     let (kind, table) = (text("Node Type"), text("Relation Name"));
     plan.steps.push(format!(
-        "{}{kind} {table} {} {} {}",
+        "{}{kind} {table} {} {} {} {}",
         "  ".repeat(depth),
+        node["Total Cost"],
         text("Index Name"),
         text("Index Cond"),
         text("Filter")
