@@ -2,7 +2,6 @@
 //! This module doesn't depend on the database or GraphQL.
 
 mod claims;
-mod fetch;
 mod keys;
 mod signature;
 
@@ -17,6 +16,7 @@ use url::Url;
 use crate::domain::Instant;
 use crate::domain::host::has_host;
 use crate::domain::id::AccountId;
+use crate::outbound::download;
 
 use claims::Claims;
 use keys::Keys;
@@ -168,7 +168,7 @@ impl Jwt {
         *last_read = Some(now);
         let text = match &self.settings.source {
             Source::File(file) => tokio::fs::read(file).await.map_err(|error| error.to_string())?,
-            Source::Url(url) => fetch::get(url).await?,
+            Source::Url(url) => download(url, "application/json").await?,
         };
         let keys = Keys::parse(&text)?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);

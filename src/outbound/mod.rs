@@ -2,6 +2,7 @@
 //! connects to the one that was checked, so that a name can't lead to another place in between (R65). Nothing of the
 //! environment, such as a proxy, changes where a request goes.
 
+mod download;
 mod exchange;
 mod resolve;
 mod tls;
@@ -17,6 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::domain::webhooks::{AllowedNetworks, Attempted, Destination, WebhookFailure};
 
+pub(crate) use download::download;
 pub use resolve::{Resolve, SystemResolver};
 pub(crate) use tls::{connector, server_name};
 

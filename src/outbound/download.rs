@@ -12,32 +12,36 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::outbound::{connector, server_name};
+use super::tls::{connector, server_name};
 
 /// The time limit of the whole download.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes of the document.
 const SIZE_MAX: usize = 1024 * 1024;
 
-/// Downloads from an address that [`Source::parse`](super::Source::parse) accepted.
-pub(super) async fn get(url: &Url) -> Result<Vec<u8>, String> {
-    let got = tokio::time::timeout(TIMEOUT, connect_and_get(url)).await;
+/// Downloads from an address of HTTP or HTTPS. `accept` is the type of document that is asked for.
+pub(crate) async fn download(url: &Url, accept: &'static str) -> Result<Vec<u8>, String> {
+    let got = tokio::time::timeout(TIMEOUT, connect_and_get(url, accept)).await;
     got.map_err(|_| format!("nothing came within {} seconds", TIMEOUT.as_secs()))?
 }
 
-async fn connect_and_get(url: &Url) -> Result<Vec<u8>, String> {
+async fn connect_and_get(url: &Url, accept: &'static str) -> Result<Vec<u8>, String> {
     let host = url.host_str().ok_or("the address has no host")?.trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().ok_or("the address has no port")?;
     let socket = TcpStream::connect((host.as_str(), port)).await.map_err(|error| error.to_string())?;
     if url.scheme() == "http" {
-        return exchange(url, socket).await;
+        return exchange(url, accept, socket).await;
     }
     let name = server_name(&host).ok_or("no certificate can name the host")?;
     let stream = connector()?.connect(name, socket).await.map_err(|error| error.to_string())?;
-    exchange(url, stream).await
+    exchange(url, accept, stream).await
 }
 
-async fn exchange(url: &Url, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Vec<u8>, String> {
+async fn exchange(
+    url: &Url,
+    accept: &'static str,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<Vec<u8>, String> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // Dropping the set at the end of this function closes the connection.
     let mut driver = tokio::task::JoinSet::new();
@@ -45,7 +49,7 @@ async fn exchange(url: &Url, stream: impl AsyncRead + AsyncWrite + Unpin + Send 
     let authority = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
     let request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
         .header(header::HOST, authority)
-        .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT, accept)
         .header(header::USER_AGENT, concat!("packwright/", env!("CARGO_PKG_VERSION")))
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
