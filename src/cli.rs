@@ -9,6 +9,7 @@ pub mod files;
 mod health;
 mod notify;
 mod reloading;
+mod schema;
 pub mod seed;
 mod serve;
 mod sources;
@@ -31,8 +32,8 @@ use crate::config::{DatabaseArgs, LogArgs, ServeArgs, ZoneArgs};
 use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::store::{Db, DbOptions};
+use crate::telemetry;
 use crate::zones::TimeZones;
-use crate::{graphql, telemetry};
 
 use sources::Sources;
 
@@ -46,20 +47,24 @@ use sources::Sources;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    #[command(flatten)]
-    serve: ServeArgs,
+    // Before the options of `serve`: it would get the heading of the last of these.
     /// A TOML file with the settings. `packwright config example` prints one. The environment and the command line
     /// count more than the file
     #[arg(long, global = true, value_name = "FILE", env = "PACKWRIGHT_CONFIG")]
     config: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    serve: ServeArgs,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Serve the API. The program does this when no command is given
     Serve(Box<ServeArgs>),
-    /// Print the GraphQL schema (SDL) to standard output
-    Schema,
+    /// Print the GraphQL schema (SDL) to standard output, or compare it with an older one
+    Schema {
+        #[command(subcommand)]
+        command: Option<schema::SchemaCommand>,
+    },
     /// Create or update the tables of the database, or list what is missing
     Migrate {
         #[command(subcommand)]
@@ -146,19 +151,29 @@ struct Common {
     log: LogArgs,
 }
 
-/// The error of a command: a sentence for its user.
+/// The error of a command: a sentence for its user, and the status with which the program ends.
 #[derive(Debug)]
-pub struct CliError(String);
+pub struct CliError {
+    text: String,
+    status: u8,
+}
 
 impl<E: std::error::Error> From<E> for CliError {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
 impl CliError {
+    /// The command could not do its work.
     fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self::with_status(text, 1)
+    }
+
+    /// The command did its work, and its result is one that a script must tell from success. 1 is a failure, and 2 is
+    /// a wrong command line.
+    fn with_status(text: impl Into<String>, status: u8) -> Self {
+        Self { text: text.into(), status }
     }
 }
 
@@ -173,14 +188,20 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return print_error(&error.to_string()),
+        Err(error) => {
+            print_error(&error.to_string());
+            return ExitCode::FAILURE;
+        }
     };
     let ended = runtime.block_on(run(cli, &sources));
     // Remaining threads only read files, so there is nothing to wait for.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(CliError(text)) => print_error(&text),
+        Err(CliError { text, status }) => {
+            print_error(&text);
+            status.into()
+        }
     }
 }
 
@@ -188,10 +209,7 @@ async fn run(cli: Cli, sources: &Sources) -> Result<(), CliError> {
     ending::let_large_writes_fail()?;
     match cli.command.unwrap_or_else(|| Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => serve::run(*args, &sources.unknown).await,
-        Command::Schema => {
-            print(&graphql::sdl());
-            Ok(())
-        }
+        Command::Schema { command } => schema::run(command).await,
         Command::Migrate { command } => migrate(command).await,
         Command::Account { command } => accounts::account(command).await,
         Command::Token { command } => accounts::token(command).await,
@@ -271,8 +289,8 @@ fn failed(failure: Failure) -> CliError {
         Failure::Fault(inside)
         | Failure::Unavailable(inside)
         | Failure::OutcomeUnknown(inside)
-        | Failure::Timeout(inside) => CliError(format!("{failure} ({inside})")),
-        _ => CliError(failure.to_string()),
+        | Failure::Timeout(inside) => CliError::new(format!("{failure} ({inside})")),
+        _ => CliError::new(failure.to_string()),
     }
 }
 
@@ -287,7 +305,7 @@ fn print_note(text: &str) {
 }
 
 /// Prints the error of a command, independently of the log's level. It is JSON if the log is.
-fn print_error(text: &str) -> ExitCode {
+fn print_error(text: &str) {
     let line = if telemetry::is_json() {
         let now = crate::domain::instant::to_text(Clock::system().now());
         serde_json::json!({ "timestamp": now, "level": "ERROR", "message": text, "target": "packwright" }).to_string()
@@ -295,5 +313,4 @@ fn print_error(text: &str) -> ExitCode {
         format!("packwright: {}", terminal::lines(text))
     };
     let _ = writeln!(std::io::stderr(), "{line}");
-    ExitCode::FAILURE
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod architecture;
+mod comparison;
 mod components;
 mod faults;
 mod gate;

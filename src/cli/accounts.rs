@@ -233,7 +233,7 @@ impl One {
 /// The message of a refusal, as the API has it.
 fn refused<R: Refusal>(error: Error<R>) -> CliError {
     match error {
-        Error::Refused(refusals) => CliError(refusals.iter().map(Refusal::message).collect::<Vec<_>>().join(" ")),
+        Error::Refused(refusals) => CliError::new(refusals.iter().map(Refusal::message).collect::<Vec<_>>().join(" ")),
         Error::Failed(failure) => failed(failure),
     }
 }

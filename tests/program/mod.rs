@@ -13,6 +13,7 @@ pub(crate) mod hosts;
 pub(crate) mod kill;
 pub(crate) mod log_lines;
 pub(crate) mod ranges;
+pub(crate) mod schema_check;
 pub(crate) mod seeding;
 pub(crate) mod seeding_history;
 pub(crate) mod seeding_read;
