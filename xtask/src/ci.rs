@@ -18,13 +18,14 @@ const CLIENTS: &str = "tests/clients";
 /// A step: its name, a description, and its function.
 type Step = (&'static str, &'static str, fn(&Scratch) -> Outcome);
 
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 23] = [
     ("format", "cargo fmt", |_| run(&mut cargo(&["fmt", "--all", "--check"]))),
     ("clippy", "clippy, with warnings as errors", clippy),
     ("sqlite", "the tests on SQLite", |_| test(&[])),
     ("fuzz", "random texts in the place of those that clients send", fuzz),
     ("postgres", "the tests on a PostgreSQL of their own", on_postgres),
     ("schema", "schema.graphql is what the program prints", schema),
+    ("breaking", "what in the schema breaks clients since the last release", breaking),
     ("tour", "the tours, on the demo", tour),
     ("alerts", "the dashboard, the alerts and the metrics, with promtool", alerts),
     ("dependencies", "licenses, versions and advisories of crates and packages", dependencies),
@@ -34,7 +35,7 @@ const STEPS: [Step; 22] = [
     ("locks", "lock files name no registry", locks),
     ("editor", "types of the editor", editor),
     ("packages", "packages of the clients", packages),
-    ("audits", "audits of GraphQL over HTTP", |_| clients("test:audits")),
+    ("audits", "audits of GraphQL over HTTP; the grades of changes, by graphql-inspector", |_| clients("test:audits")),
     ("generate", "types and artifacts of clients from schema.graphql", generate),
     ("clients", "Apollo Client, urql, Relay, graphql-ws and graphql-sse on the demo", |_| clients("test")),
     ("browser", "GraphiQL in a browser; pictures are left in target/ci", browser),
@@ -112,6 +113,14 @@ fn schema(_: &Scratch) -> Outcome {
         }
         _ => Ok(()),
     }
+}
+
+fn breaking(scratch: &Scratch) -> Outcome {
+    let program = built()?;
+    let folder = scratch.join("breaking");
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    run(Command::new("python3").arg(".ci/breaking_test.py").arg(&program).arg(&folder))?;
+    run(Command::new("python3").arg(".ci/breaking.py").arg(&program))
 }
 
 /// A demo server, which ends with its step.
