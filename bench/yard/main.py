@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from . import document, growth, info, listeners, metrics, midnight, once, page, rollout, servers, several
+from . import document, growth, info, listeners, metrics, midnight, once, page, rollout, servers, several, webhooks
 from .databases import Postgres
 from .servers import ROOT, Trouble
 
@@ -25,6 +25,7 @@ STEPS = {
     "rollout-sqlite": rollout.run_sqlite,
     "midnight": midnight.run,
     "listeners": listeners.run,
+    "webhooks": webhooks.run,
     "several": several.run,
     "seed": once.run_seed,
     "build": once.run_build,

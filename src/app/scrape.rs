@@ -8,13 +8,15 @@ use tokio::time::{Instant, timeout};
 use crate::events::hub::Hub;
 use crate::http::Engine;
 use crate::metrics::{
-    self as m, BUILD_INFO, CacheName, CacheResult, ConnectionState, Sample, TaskKind, UpdateState, process_samples,
+    self as m, BUILD_INFO, CacheName, CacheResult, ConnectionState, EndpointState, Sample, ServedState, TaskKind,
+    UpdateState, process_samples,
 };
 use crate::service::Shared;
 use crate::store::followup::numbers as tasks;
 use crate::store::log::event_log;
 use crate::store::numbers;
 use crate::store::releases::{read as releases, windows};
+use crate::store::webhooks::numbers as webhooks;
 use crate::store::{DatabaseKind, StoreResult};
 
 /// How long the database may take for all of its numbers. A scrape answers without those that didn't come.
@@ -53,6 +55,7 @@ impl Scrape {
         };
         samples.push(Sample::with(&BUILD_INFO, [env!("CARGO_PKG_VERSION"), system], 1.0));
         self.add_connections(&mut samples);
+        self.add_webhooks(&mut samples);
         self.add_engine(&mut samples);
         samples.extend(self.of_database().await);
         samples
@@ -73,6 +76,15 @@ impl Scrape {
         if let Some(disk) = db.disk() {
             samples.push(Sample::of(&m::DISK_FREE, disk.free as f64));
             samples.push(Sample::of(&m::DISK_SIZE, disk.size as f64));
+        }
+    }
+
+    fn add_webhooks(&self, samples: &mut Vec<Sample>) {
+        let now = self.services.clock.now();
+        for (state, is_failing) in [(ServedState::Active, false), (ServedState::Failing, true)] {
+            let oldest = self.services.webhooks.waiting.oldest(is_failing);
+            let age = oldest.map_or(0.0, |at| seconds(now - at));
+            samples.push(Sample::with(&m::WEBHOOK_OLDEST, [state.name()], age));
         }
     }
 
@@ -131,7 +143,7 @@ impl Scrape {
     /// Reads the numbers, each group by one statement. What was read before a failure stays.
     async fn read(&self, samples: &mut Vec<Sample>) -> StoreResult<()> {
         let (server, now) = (&self.services.db.whole_server(), self.services.clock.now());
-        let since = |at: crate::domain::Instant| ((now - at).num_milliseconds() as f64 / 1_000.0).max(0.0);
+        let since = |at: crate::domain::Instant| seconds(now - at);
 
         let mut has_other = false;
         for of in tasks::by_kind(server).await? {
@@ -172,9 +184,24 @@ impl Scrape {
         samples.push(Sample::of(&m::EVENT_LOG_SIZE, (extent.end - extent.begin) as f64));
         samples.push(Sample::of(&m::EVENT_LOG_POSITION, extent.end as f64));
         samples.push(Sample::of(&m::EVENT_LOG_AGE, event_log::oldest(server).await?.map_or(0.0, since)));
+
+        let endpoints = webhooks::by_state(server).await?;
+        for state in EndpointState::ALL {
+            let found = endpoints.iter().find(|of| of.state.eq_ignore_ascii_case(state.name()));
+            let count = found.map_or(0.0, |of| of.count as f64);
+            samples.push(Sample::with(&m::WEBHOOK_ENDPOINTS, [state.name()], count));
+        }
+        let unserved: i64 = endpoints.iter().map(|of| of.unserved).sum();
+        samples.push(Sample::of(&m::WEBHOOK_UNSERVED, unserved as f64));
+
         samples.push(Sample::of(&m::DATABASE_SIZE, numbers::size(server).await? as f64));
         Ok(())
     }
+}
+
+/// A time in seconds. Clocks that differ make none below 0.
+fn seconds(time: chrono::Duration) -> f64 {
+    (time.num_milliseconds() as f64 / 1_000.0).max(0.0)
 }
 
 fn add_lookups(samples: &mut Vec<Sample>, cache: CacheName, hits: u64, misses: u64) {

@@ -20,7 +20,7 @@ use crate::http::workload::WorkOptions;
 use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX, Shed};
 use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::metrics::Metrics;
-use crate::outbound::OutboundOptions;
+use crate::outbound::{OutboundOptions, authorities};
 use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
 use crate::store::DbOptions;
@@ -71,7 +71,7 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         let shed = engine.shed.clone();
         options.engine = engine;
         options.metrics = metrics;
-        options.outbound = outbound(&args);
+        options.outbound = outbound(&args)?;
         let Some(app) = unless_signaled(&signaled, App::build(options)).await else { return Ok(()) };
         let app = app?;
         let result = serve(&args, (listener, admin), &app, shed, reload_signal, signaled).await;
@@ -114,6 +114,7 @@ pub(super) async fn check(args: &ServeArgs) -> Result<(), CliError> {
     engine_options(args)?;
     time_zones(args)?;
     check_seals(args.audit_seals.as_ref())?;
+    outbound(args)?;
     if let Some(jwt) = jwt_settings(&args.jwt)?.filter(|jwt| matches!(jwt.source, Source::File(_))) {
         Jwt::open(jwt, Clock::system().now()).await.map_err(AppError::Jwks)?;
     }
@@ -140,7 +141,7 @@ async fn serve_demo(
     let (end, ending) = watch::channel(false);
     let http = http_options(args, address, ending.clone());
     let connections = connection_options(args, &metrics, engine.shed.clone());
-    let (settings, zones, outbound) = (args.rules(), time_zones(args)?, outbound(args));
+    let (settings, zones, outbound) = (args.rules(), time_zones(args)?, outbound(args)?);
     let options = DemoOptions { settings, zones, engine, http, metrics, outbound };
     let Some(demo) = unless_signaled(&signaled, Demo::build(options)).await else { return Ok(()) };
     let demo = demo?;
@@ -273,8 +274,13 @@ async fn last_batch(scheduler: &mut JoinHandle<()>) {
 }
 
 /// How webhooks are sent.
-fn outbound(args: &ServeArgs) -> OutboundOptions {
-    OutboundOptions { allowed: args.webhooks.allowed(args.demo), ..OutboundOptions::default() }
+fn outbound(args: &ServeArgs) -> Result<OutboundOptions, CliError> {
+    let authorities = match &args.webhooks.webhook_ca {
+        None => Vec::new(),
+        Some(file) => authorities(file)
+            .map_err(|why| CliError::new(format!("--webhook-ca (PACKWRIGHT_WEBHOOK_CA) {}: {why}.", file.display())))?,
+    };
+    Ok(OutboundOptions { allowed: args.webhooks.allowed(args.demo), authorities, ..OutboundOptions::default() })
 }
 
 /// The settings for JWTs; `None` if the options don't configure them.

@@ -1,6 +1,7 @@
 //! The settings of webhooks.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 use ipnet::IpNet;
@@ -16,6 +17,10 @@ pub struct WebhookArgs {
     /// commas
     #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
+
+    /// A file with the certificates of authorities (PEM) that webhooks trust beside the public ones
+    #[arg(long, value_name = "FILE", env = "PACKWRIGHT_WEBHOOK_CA")]
+    pub webhook_ca: Option<PathBuf>,
 }
 
 impl WebhookArgs {
@@ -26,9 +31,10 @@ impl WebhookArgs {
         if demo { networks.with_loopback() } else { networks }
     }
 
-    pub(super) fn describe(&self) -> [(&'static str, String); 1] {
+    pub(super) fn describe(&self) -> [(&'static str, String); 2] {
         let networks: Vec<_> = self.webhook_allow.iter().map(ToString::to_string).collect();
-        [("webhook-allow", networks.join(","))]
+        let file = self.webhook_ca.as_ref().map_or_else(String::new, |file| file.display().to_string());
+        [("webhook-allow", networks.join(",")), ("webhook-ca", file)]
     }
 }
 

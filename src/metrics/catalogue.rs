@@ -3,12 +3,13 @@
 //!
 //! Names follow the conventions of OpenTelemetry where these have a name, as Prometheus spells them, and begin with
 //! `packwright_` otherwise. A counter ends in `_total`, and a unit is a part of the name. The subjects follow each other
-//! in the order of this file; deliveries of webhooks will be a subject of their own, after the event log.
+//! in the order of this file.
 
 use super::labels::{
-    CacheName, CacheResult, CloseCode, ConnectionLimit, ConnectionState, DATABASE_SYSTEM, DOCUMENT_NAME, ERROR_CODE,
-    Label, LabelValue as _, Method, NotReadyReason, OperationType, Outcome, PoolName, Route, Statement, StatementError,
-    Status, SubscriptionEnd, TaskKind, Transport, UpdateState, VERSION, WorkOutcome,
+    AttemptOutcome, CacheName, CacheResult, CloseCode, ConnectionLimit, ConnectionState, DATABASE_SYSTEM,
+    DOCUMENT_NAME, ERROR_CODE, EndpointState, Label, LabelValue as _, Method, NotReadyReason, OperationType, Outcome,
+    PoolName, Route, ServedState, Statement, StatementError, Status, SubscriptionEnd, TaskKind, Transport, UpdateState,
+    VERSION, WebhookEnd, WorkOutcome,
 };
 
 /// A family of series: all that have one name.
@@ -41,6 +42,8 @@ impl Family {
 const TIMES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Delays of work that is done behind the requests.
 const DELAYS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0];
+/// Times of attempts to send an event, which end after 15 seconds.
+const ATTEMPT_TIMES: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 /// Costs of operations.
 const AMOUNTS: &[f64] = &[10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0, 100_000.0];
 
@@ -176,6 +179,25 @@ catalogue! {
         "Position of the newest event.";
     EVENT_LOG_AGE = "packwright_event_log_oldest_age_seconds", Kind::Gauge, SECONDS, [],
         "Age of the oldest event that is kept; 0 if the log is empty.";
+
+    // Webhooks.
+    WEBHOOK_ATTEMPTS = "packwright_webhook_attempt_duration_seconds", Kind::Histogram(ATTEMPT_TIMES), SECONDS,
+        [AttemptOutcome::LABEL],
+        "Time of an attempt to send an event to an endpoint, by what came of it; of a test, too.";
+    WEBHOOK_ATTEMPTS_ACTIVE = "packwright_webhook_attempts_active", Kind::Gauge, "attempts", [],
+        "Attempts in progress.";
+    WEBHOOK_ATTEMPTS_WAITING = "packwright_webhook_attempts_waiting", Kind::Gauge, "attempts", [],
+        "Attempts that are due and wait for their turn, because the server makes as many as it may.";
+    WEBHOOK_LAGS = "packwright_webhook_delivery_lag_seconds", Kind::Histogram(DELAYS), SECONDS, [],
+        "Time from an event until an endpoint of this server has taken it; of an event that is sent again, from its commit, too.";
+    WEBHOOK_OLDEST = "packwright_webhook_oldest_waiting_seconds", Kind::Gauge, SECONDS, [ServedState::LABEL],
+        "Age of the oldest event that an endpoint of this server was not sent yet, by the endpoint's state; 0 if none waits.";
+    WEBHOOK_ENDPOINTS = "packwright_webhook_endpoints", Kind::Gauge, "endpoints", [EndpointState::LABEL],
+        "Endpoints of all accounts.";
+    WEBHOOK_UNSERVED = "packwright_webhook_endpoints_unserved", Kind::Gauge, "endpoints", [],
+        "Endpoints that are to be sent events, and that no living server serves.";
+    WEBHOOKS_DISABLED = "packwright_webhook_endpoints_disabled_total", Kind::Counter, "endpoints", [WebhookEnd::LABEL],
+        "Endpoints that this server has given up.";
 
     // Caches.
     CACHE_REQUESTS = "packwright_cache_requests_total", Kind::Counter, "requests",

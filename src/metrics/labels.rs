@@ -296,6 +296,28 @@ label! {
 }
 
 label! {
+    /// What came of an attempt to send an event to a webhook endpoint.
+    AttemptOutcome = "outcome" { Taken = "taken", Status = "status", Timeout = "timeout", Connection = "connection" }
+}
+
+label! {
+    /// The state of a webhook endpoint.
+    EndpointState = "state" { Active = "active", Failing = "failing", Paused = "paused", Disabled = "disabled" }
+}
+
+label! {
+    /// Whether the last attempt for a webhook endpoint failed, of an endpoint that is sent events.
+    ServedState = "state" { Active = "active", Failing = "failing" }
+}
+
+label! {
+    /// Why a webhook endpoint was disabled.
+    WebhookEnd = "reason" {
+        AttemptsExhausted = "attempts_exhausted", Gone = "gone", CursorExpired = "cursor_expired",
+    }
+}
+
+label! {
     /// A cache.
     CacheName = "cache" {
         Documents = "documents", Parsed = "parsed_documents", Introspection = "introspection", Tokens = "tokens",

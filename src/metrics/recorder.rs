@@ -3,8 +3,8 @@
 use super::catalogue as families;
 use super::cells::{Counters, Gauges, Histograms, NamedCounters, NamedHistograms, Recorded};
 use super::labels::{
-    CloseCode, ConnectionLimit, Method, OperationType, Outcome, PoolName, Route, Statement, StatementError, Status,
-    SubscriptionEnd, TaskKind, Transport, WorkOutcome,
+    AttemptOutcome, CloseCode, ConnectionLimit, Method, OperationType, Outcome, PoolName, Route, Statement,
+    StatementError, Status, SubscriptionEnd, TaskKind, Transport, WebhookEnd, WorkOutcome,
 };
 use super::text::{self, Sample};
 
@@ -54,6 +54,11 @@ recorded! {
     batches: Histograms<(TaskKind, WorkOutcome)> = BATCHES,
     task_objects: Counters<TaskKind> = TASK_OBJECTS,
     event_lags: Histograms<()> = EVENT_LAGS,
+    webhook_attempts: Histograms<AttemptOutcome> = WEBHOOK_ATTEMPTS,
+    webhook_attempts_active: Gauges<()> = WEBHOOK_ATTEMPTS_ACTIVE,
+    webhook_attempts_waiting: Gauges<()> = WEBHOOK_ATTEMPTS_WAITING,
+    webhook_lags: Histograms<()> = WEBHOOK_LAGS,
+    webhooks_disabled: Counters<WebhookEnd> = WEBHOOKS_DISABLED,
 }
 
 impl Metrics {

@@ -33,7 +33,7 @@ async fn connect_and_get(url: &Url, accept: &'static str) -> Result<Vec<u8>, Str
         return exchange(url, accept, socket).await;
     }
     let name = server_name(&host).ok_or("no certificate can name the host")?;
-    let stream = connector()?.connect(name, socket).await.map_err(|error| error.to_string())?;
+    let stream = connector(&[])?.connect(name, socket).await.map_err(|error| error.to_string())?;
     exchange(url, accept, stream).await
 }
 

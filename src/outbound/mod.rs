@@ -20,6 +20,7 @@ use crate::domain::webhooks::{AllowedNetworks, Attempted, Destination, WebhookFa
 
 pub(crate) use download::download;
 pub use resolve::{Resolve, SystemResolver};
+pub use tls::{Authority, authorities};
 pub(crate) use tls::{connector, server_name};
 
 /// The options of requests to others.
@@ -27,6 +28,8 @@ pub(crate) use tls::{connector, server_name};
 pub struct OutboundOptions {
     pub allowed: AllowedNetworks,
     pub resolver: Arc<dyn Resolve>,
+    /// The authorities whose certificates are trusted beside those of Mozilla's list.
+    pub authorities: Vec<Authority>,
     /// The time limit of an attempt, from the look-up of the name to the end of the answer.
     pub limit: Duration,
     /// When an address is refused: always after the same time, whatever the reason, so that the time tells nothing.
@@ -40,6 +43,7 @@ impl Default for OutboundOptions {
         Self {
             allowed: AllowedNetworks::default(),
             resolver: Arc::new(SystemResolver::default()),
+            authorities: Vec::new(),
             limit: Duration::from_secs(15),
             refusal_after: Duration::from_secs(3),
             at_once: 64,
@@ -78,7 +82,8 @@ impl Outbound {
     /// # Errors
     /// When TLS can't be set up.
     pub fn new(options: OutboundOptions) -> Result<Self, String> {
-        Ok(Self { options, tls: connector()? })
+        let tls = connector(&options.authorities)?;
+        Ok(Self { options, tls })
     }
 
     #[must_use]

@@ -162,6 +162,8 @@ impl Worker {
     async fn deliver(&self, state: &mut State, item: Item) -> Result<bool, End> {
         let (services, event) = (self.dispatcher.services.clone(), &item.event);
         let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &item.cursor, &item.data);
+        let is_failing = state.progress.failed_attempts > 0;
+        let wait = services.webhooks.waiting.watch(self.id, event.event.occurred_at, is_failing);
         loop {
             if let Some(at) = state.progress.next_attempt_at {
                 tokio::select! {
@@ -173,12 +175,14 @@ impl Worker {
                 }
             }
             let tried = {
+                let waiting = services.metrics.webhook_attempts_waiting.enter(());
                 let _after_failure = match state.progress.failed_attempts {
                     0 => None,
                     // The semaphores are never closed.
                     _ => self.dispatcher.turns_after_failure.acquire().await.ok(),
                 };
                 let _slot = services.webhooks.slots.acquire().await;
+                drop(waiting);
                 let served = match self.load().await {
                     Ok(served) => served,
                     Err(end) => {
@@ -197,10 +201,13 @@ impl Worker {
             let attempt = state.progress.failed_attempts + 1;
             match after_attempt(tried.attempted, attempt, services.clock.now(), dice()) {
                 Next::GoOn => {
+                    let lag = (services.clock.now() - event.event.occurred_at).to_std().unwrap_or_default();
+                    services.metrics.webhook_lags.took((), lag);
                     self.taken(state, event.position()).await?;
                     return Ok(true);
                 }
                 Next::TryAgain(at) => {
+                    wait.fails();
                     let progress = &mut state.progress;
                     (progress.state, progress.failed_attempts) = (WebhookState::Failing, attempt);
                     progress.next_attempt_at = Some(at);

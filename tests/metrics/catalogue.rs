@@ -222,7 +222,17 @@ fn the_dashboard_and_the_alerts_name_metrics_of_the_catalogue_alone() {
         assert!(ids.insert(panel["id"].as_u64().expect("an id")), "{panel:#}");
         assert!(panel["type"] == "row" || panel["targets"].as_array().is_some_and(|all| !all.is_empty()), "{panel:#}");
     }
-    for alert in ["ReleaseLate", "TasksFailing", "EventLogLagging", "NotReady", "DiskFilling"] {
+    for alert in [
+        "ReleaseLate",
+        "TasksFailing",
+        "EventLogLagging",
+        "WebhookDisabled",
+        "WebhooksFailing",
+        "WebhooksLagging",
+        "WebhooksUnserved",
+        "NotReady",
+        "DiskFilling",
+    ] {
         assert!(ALERTS.contains(&format!("alert: Packwright{alert}")), "{alert} is missing");
     }
 }

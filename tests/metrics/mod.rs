@@ -40,7 +40,7 @@ impl Scrape {
 }
 
 /// The app's own metrics, without HTTP.
-async fn scrape(app: &TestApp) -> Scrape {
+pub(crate) async fn scrape(app: &TestApp) -> Scrape {
     Scrape::read(&app.app.metrics_text().await)
 }
 

@@ -277,7 +277,8 @@ async fn the_database_is_read_once_in_a_while_and_by_a_statement_for_each_group(
     let app = TestApp::with(Setup { metrics_read_every: every, ..Setup::default() }).await;
     let (_, statements) = app.statements_of(scrape(&app)).await;
     let reads: Vec<_> = statements.iter().filter(|sql| sql.starts_with("SELECT") || sql.starts_with("WITH")).collect();
-    // Tasks, windows, releases, the log's extent and its oldest event, the size, and the migrations for the readiness.
+    // Tasks, windows, releases, the log's extent and its oldest event, endpoints, the size, and the migrations for the
+    // readiness.
     assert!((6..=9).contains(&reads.len()), "{reads:#?}");
     let (_, statements) = app.statements_of(async { tokio::join!(scrape(&app), scrape(&app)) }).await;
     assert!(statements.is_empty(), "{statements:#?}");

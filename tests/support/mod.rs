@@ -99,6 +99,8 @@ pub(crate) struct Setup {
     pub(crate) reference: Reference,
     /// How long the numbers of the metrics are good for.
     pub(crate) metrics_read_every: Duration,
+    /// How webhooks are sent.
+    pub(crate) outbound: OutboundOptions,
     /// For how long new events may not be readable.
     pub(crate) events_behind: Duration,
 }
@@ -121,6 +123,7 @@ impl Default for Setup {
             zones: TimeZones::built_in(),
             reference: Reference::Own,
             metrics_read_every: Duration::ZERO,
+            outbound: outbound(),
             events_behind: Duration::from_secs(10),
         }
     }
@@ -408,7 +411,7 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
         db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)), ..DbOptions::default() },
         mover: mover.clone(),
         engine: setup.engine.clone(),
-        outbound: outbound(),
+        outbound: setup.outbound.clone(),
         dispatch: DispatchOptions {
             lease: Duration::from_millis(1_500),
             look: Duration::from_millis(100),

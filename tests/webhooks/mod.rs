@@ -2,6 +2,8 @@
 
 mod addresses;
 mod endpoints;
+mod https;
+mod measured;
 mod outbound;
 mod pure;
 pub(crate) mod receiver;

@@ -1,8 +1,11 @@
 //! The decisions about retries, and signatures.
 
 use chrono::Duration;
+use packwright::domain::accounts::Actor;
+use packwright::domain::log::Position;
 use packwright::domain::webhooks::{
-    Attempted, DisabledReason, Next, RetryAfter, WebhookFailure, after_attempt, payload_type,
+    Attempted, DisabledReason, Endpoint, EndpointFilter, Next, RetryAfter, WebhookFailure, WebhookRefusal,
+    WebhookState, after_attempt, payload_type,
 };
 use packwright::signing::signatures;
 use proptest::prelude::*;
@@ -95,5 +98,63 @@ proptest! {
         let Next::TryAgain(varied) = after_attempt(failed(None), attempt, now, dice) else { panic!("a pause") };
         let (plain, varied) = ((plain - now).num_milliseconds(), (varied - now).num_milliseconds());
         prop_assert!((varied - plain).abs() * 5 <= plain + 5, "{plain} {varied}");
+    }
+}
+
+fn endpoint(state: WebhookState) -> Endpoint {
+    let disabled_reason = (state == WebhookState::Disabled).then_some(DisabledReason::Gone);
+    Endpoint {
+        id: uuid::Uuid::from_u128(1).into(),
+        account_id: uuid::Uuid::from_u128(2).into(),
+        name: "Hooks".into(),
+        url: "https://example.com/".into(),
+        filter: EndpointFilter::default(),
+        document: None,
+        state,
+        disabled_reason,
+        place: Position { sequence: 7, event: uuid::Uuid::from_u128(3).into() },
+        delivered: None,
+        failed_attempts: 4,
+        next_attempt_at: Some(instant(NOW)),
+        former_secret_until: None,
+        created_at: instant(NOW),
+        created_by: Actor::scheduler(),
+        revision: 9,
+    }
+}
+
+#[test]
+fn r63_an_endpoint_that_is_sent_events_is_paused_and_any_other_one_resumed() {
+    use WebhookState::{Active, Disabled, Failing, Paused};
+    for (state, pauses, resumes) in
+        [(Active, true, false), (Failing, true, true), (Paused, false, true), (Disabled, false, true)]
+    {
+        let before = endpoint(state);
+        for (is_allowed, refusal, after) in
+            [(pauses, WebhookRefusal::AlreadyPaused, Paused), (resumes, WebhookRefusal::NotPaused, Active)]
+        {
+            let mut changed = before.clone();
+            let result = if after == Paused { changed.pause() } else { changed.resume() };
+            if is_allowed {
+                assert_eq!(result, Ok(()), "{state:?}");
+                let expected = Endpoint {
+                    state: after,
+                    disabled_reason: None,
+                    failed_attempts: 0,
+                    next_attempt_at: None,
+                    revision: 10,
+                    ..before.clone()
+                };
+                assert_eq!(changed, expected, "it has all of its attempts, and keeps its place");
+            } else {
+                assert_eq!((result, &changed), (Err(refusal), &before), "{state:?}");
+            }
+        }
+        let mut given_up = before.clone();
+        given_up.disable(DisabledReason::AttemptsExhausted);
+        let reason = Some(DisabledReason::AttemptsExhausted);
+        let expected =
+            Endpoint { state: Disabled, disabled_reason: reason, next_attempt_at: None, revision: 10, ..before };
+        assert_eq!(given_up, expected);
     }
 }

@@ -104,6 +104,42 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Sends nothing from now on.
+    ///
+    /// # Errors
+    /// ALREADY_PAUSED for an endpoint that is sent nothing already.
+    pub fn pause(&mut self) -> Result<(), WebhookRefusal> {
+        if !self.state.is_served() {
+            return Err(WebhookRefusal::AlreadyPaused);
+        }
+        self.begin_anew(WebhookState::Paused);
+        Ok(())
+    }
+
+    /// Goes on where it stopped. The next event has all of its attempts.
+    ///
+    /// # Errors
+    /// NOT_PAUSED for an endpoint that is sent events and doesn't fail.
+    pub fn resume(&mut self) -> Result<(), WebhookRefusal> {
+        if self.state == WebhookState::Active {
+            return Err(WebhookRefusal::NotPaused);
+        }
+        self.begin_anew(WebhookState::Active);
+        Ok(())
+    }
+
+    /// Gives the endpoint up. It keeps its place.
+    pub fn disable(&mut self, reason: DisabledReason) {
+        (self.state, self.disabled_reason, self.next_attempt_at) = (WebhookState::Disabled, Some(reason), None);
+        self.revision += 1;
+    }
+
+    fn begin_anew(&mut self, state: WebhookState) {
+        (self.state, self.disabled_reason) = (state, None);
+        (self.failed_attempts, self.next_attempt_at) = (0, None);
+        self.revision += 1;
+    }
+
     /// Changes what is sent. Another event may come next then, which has all of its attempts (R63).
     pub fn set_filter(&mut self, filter: EndpointFilter) {
         if self.filter == filter {

@@ -1,9 +1,7 @@
 //! One attempt to deliver an event (R62, R63).
 
-use std::time::Duration;
-
 use hyper::body::Bytes;
-use tokio::time::timeout;
+use tokio::time::{Instant as Moment, timeout_at};
 
 use crate::domain::Instant;
 use crate::domain::id::{EventId, encode_id};
@@ -12,6 +10,7 @@ use crate::domain::webhooks::{
     Attempted, Delivery, Destination, PAYLOAD_MAX, WebhookFailure as NotTaken, payload_type,
 };
 use crate::domain::{instant, webhooks};
+use crate::metrics::AttemptOutcome;
 use crate::outbound::Request;
 use crate::service::Services;
 use crate::service::error::Failure;
@@ -51,14 +50,14 @@ pub(crate) struct Tried {
     pub(crate) delivery: Delivery,
 }
 
-/// Sends a payload to an endpoint once, at `at`.
+/// Sends a payload to an endpoint once, at `at`. An attempt that has no result at `deadline` is a timeout.
 pub(crate) async fn try_once(
     cx: &Services,
     served: &Served,
     payload: &Payload,
     attempt: u32,
     at: Instant,
-    limit: Option<Duration>,
+    deadline: Option<Moment>,
 ) -> Result<Tried, Failure> {
     let key = key(cx).await?;
     let id = served.endpoint.id;
@@ -76,17 +75,19 @@ pub(crate) async fn try_once(
         ],
         body: payload.body.clone(),
     };
+    let _active = cx.metrics.webhook_attempts_active.enter(());
     let (attempted, took) = match Destination::parse(&served.endpoint.url) {
         Some(destination) => {
-            let sent = cx.webhooks.outbound.post(&destination, request);
-            let limit = limit.unwrap_or(Duration::MAX);
-            match timeout(limit, sent).await {
-                Ok(sent) => (sent.attempted, sent.took),
-                Err(_) => (not_taken(NotTaken::Timeout), limit),
-            }
+            let (sent, began) = (cx.webhooks.outbound.post(&destination, request), Moment::now());
+            let sent = match deadline {
+                Some(deadline) => timeout_at(deadline, sent).await.ok(),
+                None => Some(sent.await),
+            };
+            sent.map_or_else(|| (not_taken(NotTaken::Timeout), began.elapsed()), |sent| (sent.attempted, sent.took))
         }
         None => (not_taken(NotTaken::Connection), cx.webhooks.outbound.options().refusal_after),
     };
+    cx.metrics.webhook_attempts.took(outcome(attempted.failure), took);
     let delivery = webhooks::Delivery {
         event: payload.event,
         kind: payload.kind,
@@ -101,4 +102,13 @@ pub(crate) async fn try_once(
 
 fn not_taken(failure: NotTaken) -> Attempted {
     Attempted { status: None, failure: Some(failure), retry_after: None }
+}
+
+fn outcome(failure: Option<NotTaken>) -> AttemptOutcome {
+    match failure {
+        None => AttemptOutcome::Taken,
+        Some(NotTaken::Status) => AttemptOutcome::Status,
+        Some(NotTaken::Timeout) => AttemptOutcome::Timeout,
+        Some(NotTaken::Connection) => AttemptOutcome::Connection,
+    }
 }

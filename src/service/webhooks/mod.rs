@@ -5,11 +5,14 @@ mod endpoints;
 mod secrets;
 mod serving;
 mod states;
+mod waiting;
 
 pub(crate) use delivering::{Payload, try_once};
 pub(crate) use endpoints::{Begin, ChangedEndpoint, NewEndpoint, create, delete, made_secret, update};
 pub(crate) use serving::{advance_place, disable, save_progress};
 pub(crate) use states::{pause, resume, rotate, send_test};
+
+pub use waiting::Waiting;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -24,12 +27,13 @@ use crate::store::log::event_log;
 /// What webhooks need of a server.
 pub struct Webhooks {
     pub outbound: Outbound,
-    /// For how long a test waits for an answer. Less than the time limit of the request that asks for it.
+    /// For how long a test waits for its turn and an answer. Less than the time limit of the request that asks for it.
     pub test_limit: Duration,
     /// Wakes the server's dispatcher after a change.
     pub changed: Notify,
     /// The turns of deliveries.
     pub slots: Semaphore,
+    pub waiting: Waiting,
     key: OnceLock<[u8; 32]>,
 }
 
@@ -39,7 +43,14 @@ impl Webhooks {
     pub fn new(options: OutboundOptions, test_limit: Duration) -> Result<Self, String> {
         let slots = Semaphore::new(options.at_once);
         let outbound = Outbound::new(options)?;
-        Ok(Self { outbound, test_limit, changed: Notify::new(), slots, key: OnceLock::new() })
+        Ok(Self {
+            outbound,
+            test_limit,
+            changed: Notify::new(),
+            slots,
+            waiting: Waiting::default(),
+            key: OnceLock::new(),
+        })
     }
 }
 

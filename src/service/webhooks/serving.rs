@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::domain::log::{Audience, EventData, EventKind};
 use crate::domain::webhooks::{DisabledReason, Endpoint, WebhookState};
+use crate::metrics::WebhookEnd;
 use crate::service::Services;
 use crate::service::access::Viewer;
 use crate::service::error::Failure;
@@ -45,8 +46,7 @@ pub(crate) async fn disable(
     }
     let Some(mut after) = write::lock(&tx, account.id, endpoint.id).await? else { return Ok(false) };
     let before = after.state;
-    (after.state, after.disabled_reason, after.next_attempt_at) = (WebhookState::Disabled, Some(reason), None);
-    after.revision += 1;
+    after.disable(reason);
     write::save(&tx, &after).await?;
     let mut journal = Journal::of_scheduler(cx, account.publisher_id, cx.now(&tx));
     let state = |state: WebhookState| Some(state.stored().to_owned());
@@ -64,8 +64,17 @@ pub(crate) async fn disable(
     });
     journal.write(&tx).await?;
     tx.commit().await?;
+    cx.metrics.webhooks_disabled.add(ended(reason), 1);
     tracing::warn!(endpoint = %endpoint.id.0, reason = reason.stored(), "a webhook endpoint was disabled");
     Ok(true)
+}
+
+fn ended(reason: DisabledReason) -> WebhookEnd {
+    match reason {
+        DisabledReason::AttemptsExhausted => WebhookEnd::AttemptsExhausted,
+        DisabledReason::Gone => WebhookEnd::Gone,
+        DisabledReason::CursorExpired => WebhookEnd::CursorExpired,
+    }
 }
 
 /// Moves the place of an endpoint that was sent everything to the end of what its account sees, so that it doesn't expire

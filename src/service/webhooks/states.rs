@@ -1,6 +1,7 @@
 //! Pausing, going on, new secrets, and tests (R63, R64, R66).
 
 use chrono::Duration;
+use tokio::time::{Instant as Moment, timeout_at};
 
 use crate::domain::Instant;
 use crate::domain::accounts::Privilege;
@@ -19,12 +20,29 @@ use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;
 use crate::store::webhooks::{serving, write};
 
+/// A change of an endpoint's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Pause,
+    Resume,
+}
+
+impl Change {
+    /// The action in the audit log.
+    fn action(self) -> &'static str {
+        match self {
+            Self::Pause => "pauseWebhookEndpoint",
+            Self::Resume => "resumeWebhookEndpoint",
+        }
+    }
+}
+
 /// Sends no more to an endpoint.
 ///
 /// # Errors
 /// ALREADY_PAUSED; not found.
 pub(crate) async fn pause(cx: &Services, caller: &Viewer, id: WebhookId) -> Outcome<(), WebhookRefusal> {
-    change_state(cx, caller, id, WebhookState::Paused, None).await
+    change_state(cx, caller, id, Change::Pause, None).await
 }
 
 /// Goes on with an endpoint, where it stopped or after a cursor. Its next attempt is made at once.
@@ -37,14 +55,14 @@ pub(crate) async fn resume(
     id: WebhookId,
     begin: Option<Begin>,
 ) -> Outcome<(), WebhookRefusal> {
-    change_state(cx, caller, id, WebhookState::Active, begin).await
+    change_state(cx, caller, id, Change::Resume, begin).await
 }
 
 async fn change_state(
     cx: &Services,
     caller: &Viewer,
     id: WebhookId,
-    to: WebhookState,
+    change: Change,
     begin: Option<Begin>,
 ) -> Outcome<(), WebhookRefusal> {
     caller.require(Privilege::AccountAdministration)?;
@@ -52,29 +70,23 @@ async fn change_state(
     let account = accounts::lock(&tx, caller.account.id).await?.ok_or(Failure::NotFound)?;
     let before = write::lock(&tx, account.id, id).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_viewer(cx, caller, cx.now(&tx));
-    let action = if to == WebhookState::Paused {
-        if !before.state.is_served() {
-            return Err(WebhookRefusal::AlreadyPaused.into());
-        }
-        "pauseWebhookEndpoint"
-    } else {
-        if before.state == WebhookState::Active {
-            return Err(WebhookRefusal::NotPaused.into());
-        }
-        "resumeWebhookEndpoint"
-    };
     let mut after = before.clone();
+    match change {
+        Change::Pause => after.pause(),
+        Change::Resume => after.resume(),
+    }?;
     match begin {
         Some(Begin::After(place)) => after.place = place,
         Some(Begin::Expired) => return Err(WebhookRefusal::CursorExpired.into()),
         None => {}
     }
-    (after.state, after.disabled_reason) = (to, None);
-    (after.failed_attempts, after.next_attempt_at) = (0, None);
-    after.revision += 1;
     write::save(&tx, &after).await?;
     let state = |state: WebhookState| Some(state.stored().to_owned());
-    journal.append_entry(entry(action, &after, &account).change("state", state(before.state), state(after.state)));
+    journal.append_entry(entry(change.action(), &after, &account).change(
+        "state",
+        state(before.state),
+        state(after.state),
+    ));
     journal.write(&tx).await?;
     tx.commit().await?;
     cx.webhooks.changed.notify_one();
@@ -124,6 +136,8 @@ pub(crate) async fn send_test(
     now: Instant,
 ) -> Outcome<Delivery, WebhookRefusal> {
     caller.require(Privilege::AccountAdministration)?;
+    // One deadline for the turn and the answer, so that the caller hears what came of it.
+    let began = Moment::now();
     if !is_own(cx, caller, id).await? {
         return Err(Failure::NotFound.into());
     }
@@ -136,9 +150,9 @@ pub(crate) async fn send_test(
         encode_id("hook", id.0.as_bytes()),
     );
     let payload = Payload::new(event, EventKind::WebhookTest, now, cursor, &data);
-    let slot = tokio::time::timeout(cx.webhooks.test_limit, cx.webhooks.slots.acquire()).await;
-    let _slot = slot.map_err(|_| Failure::Unavailable("all turns of deliveries are taken".into()))?;
-    let tried = try_once(cx, &served, &payload, 1, now, Some(cx.webhooks.test_limit)).await?;
+    let slot = timeout_at(began + cx.webhooks.test_limit / 3, cx.webhooks.slots.acquire()).await;
+    let _slot = slot.map_err(|_| Failure::Unavailable("the server makes as many deliveries as it may".into()))?;
+    let tried = try_once(cx, &served, &payload, 1, now, Some(began + cx.webhooks.test_limit)).await?;
     let tx = cx.db.begin().await?;
     if write::lock(&tx, caller.account.id, id).await?.is_some() {
         write::add_attempts(&tx, id, std::slice::from_ref(&tried.delivery)).await?;

@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod endpoints;
+pub mod numbers;
 pub mod serving;
 pub mod write;
 pub mod write_attempts;

@@ -6,7 +6,7 @@
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Statement,
+    ActiveValue::Set, Condition, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Statement,
 };
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ pub struct Turn {
     pub left: Vec<WebhookId>,
 }
 
-fn is_served() -> Expr {
+pub(super) fn is_served() -> Expr {
     // Spelt as in the partial index `webhook_endpoint_of_server`, so that the database uses it.
     Expr::cust("state IN ('ACTIVE', 'FAILING')")
 }
@@ -47,16 +47,36 @@ pub async fn any(server: &WholeServer) -> StoreResult<bool> {
     Ok(select.into_tuple::<Uuid>().one(server.conn()).await?.is_some())
 }
 
-fn clock(tx: &Tx) -> &'static str {
-    if tx.is_postgresql() {
+fn clock(is_postgresql: bool) -> &'static str {
+    if is_postgresql {
         "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
     } else {
         "unixepoch('now', 'subsec')"
     }
 }
 
+/// Whether an endpoint may be sent events, and no living server serves it.
+pub(super) fn is_free(is_postgresql: bool) -> Condition {
+    let dead = Query::select()
+        .column(server::Column::Id)
+        .from(server::Entity)
+        .and_where(col(server::Column::AliveUntil).lte(Expr::cust(clock(is_postgresql))))
+        .take();
+    let suspended = Query::select()
+        .expr(Expr::cust("1"))
+        .from(account::Entity)
+        .and_where(col(account::Column::Id).eq(col(E::AccountId)))
+        // Spelt as in the partial index `account_not_active`.
+        .and_where(Expr::cust("status <> 'ACTIVE'"))
+        .take();
+    Condition::all()
+        .add(is_served())
+        .add(col(E::ServerId).is_null().or(col(E::ServerId).in_subquery(dead)))
+        .add(Expr::exists(suspended).not())
+}
+
 async fn say_alive(tx: &Tx, id: Uuid, seconds: f64) -> StoreResult<()> {
-    let now = clock(tx);
+    let now = clock(tx.is_postgresql());
     let sql = format!(
         "INSERT INTO webhook_server (id, alive_until) VALUES ($1, {now} + $2)
          ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until"
@@ -90,26 +110,10 @@ pub async fn take_anew(db: &Db, id: Uuid) -> StoreResult<()> {
 pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
     let tx = db.begin().await?;
     say_alive(&tx, id, seconds).await?;
-    let now = clock(&tx);
-    let dead = Query::select()
-        .column(server::Column::Id)
-        .from(server::Entity)
-        .and_where(col(server::Column::AliveUntil).lte(Expr::cust(now)))
-        .take();
-    let suspended = Query::select()
-        .expr(Expr::cust("1"))
-        .from(account::Entity)
-        .and_where(col(account::Column::Id).eq(col(E::AccountId)))
-        // Spelt as in the partial index `account_not_active`.
-        .and_where(Expr::cust("status <> 'ACTIVE'"))
-        .take();
-    let free = col(E::ServerId).is_null().or(col(E::ServerId).in_subquery(dead));
     let free = endpoint::Entity::find()
         .select_only()
         .columns([E::Id, E::Revision])
-        .filter(is_served())
-        .filter(free)
-        .filter(Expr::exists(suspended).not())
+        .filter(is_free(tx.is_postgresql()))
         .limit(TAKEN_MAX)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
     let mut turn = Turn::default();

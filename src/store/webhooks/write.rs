@@ -22,6 +22,30 @@ fn kinds(filter: &EndpointFilter) -> StoreResult<Option<String>> {
     names.as_ref().map(to_json).transpose()
 }
 
+/// What can be changed of an endpoint, but for its secrets.
+fn changeable(of: &Endpoint) -> StoreResult<endpoint::ActiveModel> {
+    Ok(endpoint::ActiveModel {
+        id: Set(of.id.into()),
+        name: Set(of.name.clone()),
+        name_key: Set(text::key(&of.name)),
+        url: Set(of.url.clone()),
+        kinds: Set(kinds(&of.filter)?),
+        pack_id: Set(of.filter.pack_id.map(Into::into)),
+        installation_id: Set(of.filter.installation_id.map(Into::into)),
+        release_id: Set(of.filter.release_id.map(Into::into)),
+        about_account_id: Set(of.filter.about_account_id.map(Into::into)),
+        document: Set(of.document.clone()),
+        state: Set(of.state.stored().into()),
+        disabled_reason: Set(of.disabled_reason.map(|reason| reason.stored().into())),
+        place: Set(of.place.sequence),
+        place_event: Set(of.place.event.into()),
+        failed_attempts: Set(of.failed_attempts.try_into().unwrap_or(i32::MAX)),
+        next_attempt_at: Set(of.next_attempt_at),
+        revision: Set(of.revision),
+        ..Default::default()
+    })
+}
+
 /// Adds an endpoint with its sealed secret.
 ///
 /// # Errors
@@ -29,30 +53,13 @@ fn kinds(filter: &EndpointFilter) -> StoreResult<Option<String>> {
 pub async fn insert(tx: &Tx, new: &Endpoint, secret: Vec<u8>) -> StoreResult<()> {
     let actor = ActorColumns::from(&new.created_by);
     let row = endpoint::ActiveModel {
-        id: Set(new.id.into()),
         account_id: Set(new.account_id.into()),
-        name: Set(new.name.clone()),
-        name_key: Set(text::key(&new.name)),
-        url: Set(new.url.clone()),
-        kinds: Set(kinds(&new.filter)?),
-        pack_id: Set(new.filter.pack_id.map(Into::into)),
-        installation_id: Set(new.filter.installation_id.map(Into::into)),
-        release_id: Set(new.filter.release_id.map(Into::into)),
-        about_account_id: Set(new.filter.about_account_id.map(Into::into)),
-        document: Set(new.document.clone()),
-        state: Set(new.state.stored().into()),
-        disabled_reason: Set(None),
         secret: Set(secret),
         former_secret: Set(None),
         former_secret_until: Set(None),
-        place: Set(new.place.sequence),
-        place_event: Set(new.place.event.into()),
         delivered: Set(None),
         delivered_event: Set(None),
-        failed_attempts: Set(0),
-        next_attempt_at: Set(None),
         attempts: Set(0),
-        revision: Set(new.revision),
         served_revision: Set(new.revision),
         server_id: Set(None),
         created_at: Set(new.created_at),
@@ -60,6 +67,7 @@ pub async fn insert(tx: &Tx, new: &Endpoint, secret: Vec<u8>) -> StoreResult<()>
         actor_name: Set(actor.name),
         actor_token_id: Set(actor.token_id),
         actor_account_id: Set(actor.account_id),
+        ..changeable(new)?
     };
     endpoint::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     Ok(())
@@ -95,27 +103,7 @@ pub async fn lock(tx: &Tx, account: AccountId, id: WebhookId) -> StoreResult<Opt
 /// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
 pub async fn save(tx: &Tx, of: &Endpoint) -> StoreResult<()> {
     tx.notify();
-    let row = endpoint::ActiveModel {
-        id: Set(of.id.into()),
-        name: Set(of.name.clone()),
-        name_key: Set(text::key(&of.name)),
-        url: Set(of.url.clone()),
-        kinds: Set(kinds(&of.filter)?),
-        pack_id: Set(of.filter.pack_id.map(Into::into)),
-        installation_id: Set(of.filter.installation_id.map(Into::into)),
-        release_id: Set(of.filter.release_id.map(Into::into)),
-        about_account_id: Set(of.filter.about_account_id.map(Into::into)),
-        document: Set(of.document.clone()),
-        state: Set(of.state.stored().into()),
-        disabled_reason: Set(of.disabled_reason.map(|reason| reason.stored().into())),
-        place: Set(of.place.sequence),
-        place_event: Set(of.place.event.into()),
-        failed_attempts: Set(of.failed_attempts.try_into().unwrap_or(i32::MAX)),
-        next_attempt_at: Set(of.next_attempt_at),
-        revision: Set(of.revision),
-        ..Default::default()
-    };
-    endpoint::Entity::update(row).exec(tx.conn()).await?;
+    endpoint::Entity::update(changeable(of)?).exec(tx.conn()).await?;
     Ok(())
 }
 
