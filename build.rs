@@ -15,8 +15,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The sources of the editor, below `graphiql/`. A developer's `node_modules` there isn't used.
-const SOURCES: &[&str] =
-    &["package.json", "package-lock.json", ".npmrc", "index.html", "vite.config.js", "tour.js", "stages.js", "src"];
+const SOURCES: &[&str] = &[
+    "package.json",
+    "package-lock.json",
+    ".npmrc",
+    "index.html",
+    "vite.config.js",
+    "tour.js",
+    "stages.js",
+    "webhooks.js",
+    "src",
+];
 /// The examples that the editor and the query form offer.
 const OPERATIONS: &str = "examples/operations";
 const SKIP: &str = "PACKWRIGHT_SKIP_GRAPHIQL";

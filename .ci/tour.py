@@ -6,7 +6,9 @@ The steps are those of GraphiQL's tabs, in the files that the server has for its
 and links each by its number.
 """
 
+import base64
 import datetime
+import hmac
 import json
 import re
 import sys
@@ -129,6 +131,7 @@ def main():
     check("ready", wait_until_ready()[0] == 200)
     first_tour()
     second_tour()
+    third_tour()
     page = get("/graphiql")
     policy = page[1].get("content-security-policy", "")
     check("GraphiQL is served, and nothing foreign", page[0] == 200 and "default-src 'none'" in policy and "http" not in policy)
@@ -269,6 +272,39 @@ def second_tour():
     check("its pack has the former version", back["release"]["pack"]["currentVersion"]["number"] == current["number"] - 1)
     rolled = lambda: ask(publisher, "query($id: ID!) { release(id: $id) { state } }", id=current["release"]["id"])["release"]["state"]
     wait_for("and so has everybody", lambda: rolled() == "ROLLED_BACK")
+    check("every step was run", tour.left == [])
+
+
+def third_tour():
+    tour = tour_of("webhooks.js")
+    check("the steps are numbered", tour.numbers == list(range(1, 6)))
+    receiver = json.loads(get("/graphiql/settings.json")[2])["receiver"]
+    check("the demo has a receiver", receiver == f"{BASE}/graphiql/receiver" and get("/graphiql/receiver")[0] == 200)
+    shown = []
+
+    def read():
+        with urllib.request.urlopen(f"{receiver}/deliveries", timeout=60) as response:
+            for line in response:
+                if line.startswith(b"data: "):
+                    shown.append(json.loads(line[6:]))
+
+    threading.Thread(target=read, daemon=True).start()
+    made = done(tour.run("Endpoint", url=receiver)["createWebhookEndpoint"])
+    endpoint, key = made["endpoint"]["id"], base64.b64decode(made["secret"].removeprefix("whsec_"))
+    test = done(tour.run("TestEvent", endpointId=endpoint)["sendTestEvent"])["delivery"]
+    check("a test is taken", (test["status"], test["kind"]) == (204, "WEBHOOK_TEST"))
+    pack = done(tour.run("Happens")["createIntegrationPack"])["integrationPack"]["id"]
+    done(tour.run("HappensAgain", packId=pack)["updateIntegrationPack"])
+    wait_for("all is delivered", lambda: len(shown) == 3)
+    types = [json.loads(each["body"])["type"] for each in shown]
+    check("in order", types == ["webhook.test", "pack.created", "pack.updated"])
+    for each in shown:
+        signed = f"{each['id']}.{each['timestamp']}.{each['body']}".encode()
+        right = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+        check(f"{each['id']} is signed", each["signature"] == f"v1,{right}")
+    wait_for("the attempts are told", lambda: len(nodes(tour.run("Deliveries", endpointId=endpoint)["node"]["deliveries"])) == 3)
+    told = nodes(tour.run("Deliveries", endpointId=endpoint)["node"]["deliveries"])
+    check("with the ids that came", [each["eventId"] for each in told] == [each["id"] for each in reversed(shown)])
     check("every step was run", tour.left == [])
 
 

@@ -1,7 +1,9 @@
 // The demo's tour: the story of a release, from composing the pack to the night when the window opens. The editor and
 // the query form show each step in its own tab, and CI runs the whole tour. `name` is the operation's name; `fill`
-// computes its variables from the answers of the operations in `needs`. The second tour is in stages.js.
+// computes its variables from the answers of the operations in `needs`, and from what the page knows of its server. The
+// second tour is in stages.js, the third in webhooks.js.
 import { STAGES } from "./stages.js";
+import { WEBHOOKS } from "./webhooks.js";
 
 const nodes = (connection) => (connection?.edges ?? []).map((edge) => edge.node);
 
@@ -304,4 +306,5 @@ export const TOUR = [
 export const TOURS = [
   { anchor: "step", title: "A release", steps: TOUR },
   { anchor: "stages", title: "A release in stages", steps: STAGES },
+  { anchor: "webhooks", title: "Webhooks", steps: WEBHOOKS },
 ];

@@ -1,6 +1,6 @@
 // What the page stores beside the editor: the token of each tab, and the answers of the tour. Tokens are in the session
 // storage, which the browser deletes with its tab.
-import { type Answers, type Step, type Tour, TOURS } from "../tour.js";
+import { type Answers, type Place, type Step, type Tour, TOURS } from "../tour.js";
 
 interface Kept {
   /** The tokens that were chosen, by tab. */
@@ -36,6 +36,8 @@ let active = "";
 /** The demo's world that the page belongs to; empty outside the demo. */
 let world = "";
 let answers: Answers = {};
+/** What the page knows of its server. */
+let place: Place = {};
 
 const keep = () => write(sessionStorage, KEY, kept);
 
@@ -53,6 +55,11 @@ export function enterWorld(next: string): boolean {
   world = next;
   answers = known.world === next ? known.answers : {};
   return isAnother;
+}
+
+/** Takes what the tours' variables are made of beside answers. */
+export function stayAt(known: Place) {
+  place = known;
 }
 
 /** A tab of the editor. */
@@ -102,7 +109,7 @@ export function remember(name: string, data: unknown) {
 
 function filled(step: Step) {
   const known = read(localStorage, ANSWERS, { world: "", answers: {} as Answers });
-  return step.fill?.({ ...(known.world === world && known.answers), ...answers }) ?? {};
+  return step.fill?.({ ...(known.world === world && known.answers), ...answers }, place) ?? {};
 }
 
 /** The variables of a step as text, with a placeholder for unknown values. */

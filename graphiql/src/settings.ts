@@ -13,6 +13,8 @@ export interface Settings {
   tokens: readonly KnownToken[];
   /** The demo's world. It changes when the server restarts or the demo starts over. */
   world?: string;
+  /** The address of the demo's receiver of webhooks. */
+  receiver?: string;
   /** A notice about the server, if there is one. */
   notice?: string;
 }

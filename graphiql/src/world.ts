@@ -1,7 +1,7 @@
 // Checks whether the server is still the one that the page knows. The demo may have started over, and the server may be
 // gone.
 import { useSyncExternalStore } from "react";
-import { enterWorld } from "./session";
+import { enterWorld, stayAt } from "./session";
 import { load, type Settings } from "./settings";
 
 export const GONE = `The server at ${location.host} can't be reached. Is it still running? Start it again, then run this again.`;
@@ -39,7 +39,9 @@ export function reached() {
 export const heeded = () => say("");
 
 /** Stores the world in which the page was loaded. */
-export function enter({ world }: Settings) {
+export function enter(settings: Settings) {
+  const { world } = settings;
+  stayAt(settings);
   if (world) enterWorld(world);
 }
 

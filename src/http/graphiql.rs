@@ -2,6 +2,7 @@
 //! replaces a missing editor. All of their files come from this server.
 
 mod editor;
+mod receiver;
 
 use std::sync::{Arc, LazyLock};
 
@@ -20,6 +21,7 @@ const STYLE: &str = include_str!("graphiql/form.css");
 /// The demo's tours are used by both pages.
 const TOUR: &str = include_str!("../../graphiql/tour.js");
 const STAGES: &str = include_str!("../../graphiql/stages.js");
+const WEBHOOKS: &str = include_str!("../../graphiql/webhooks.js");
 const ICON: &str = include_str!("../../graphiql/src/icon.svg");
 
 /// The documents of `examples/operations`, by name.
@@ -33,6 +35,8 @@ const NOTICE: &str = "This server executes only the documents that it was starte
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+pub(super) use receiver::routes as receiver_routes;
+
 pub(super) fn routes() -> Router<Arc<HttpState>> {
     let mut router = Router::new()
         .route("/graphiql", get(page))
@@ -41,6 +45,7 @@ pub(super) fn routes() -> Router<Arc<HttpState>> {
         .route("/graphiql/form.css", get(async || own("text/css; charset=utf-8", STYLE)))
         .route("/graphiql/tour.js", get(async || own("text/javascript; charset=utf-8", TOUR)))
         .route("/graphiql/stages.js", get(async || own("text/javascript; charset=utf-8", STAGES)))
+        .route("/graphiql/webhooks.js", get(async || own("text/javascript; charset=utf-8", WEBHOOKS)))
         .route("/graphiql/icon.svg", get(async || own("image/svg+xml", ICON)))
         .route("/graphiql/operations.json", get(operations))
         .route("/graphiql/settings.json", get(settings));
@@ -56,11 +61,14 @@ async fn page(headers: HeaderMap) -> Response {
 }
 
 /// The settings of the pages: the tokens to choose from (only in the demo), the demo's world, so that a page notices a
-/// new one, and a notice about the server.
+/// new one, its receiver of webhooks, and a notice about the server.
 async fn settings(State(state): State<Arc<HttpState>>) -> Response {
     let mut settings = json!({ "tokens": state.options.demo_tokens });
     if let Some(world) = &state.options.demo_world {
         settings["world"] = world.as_str().into();
+    }
+    if let Some(receiver) = receiver::address(&state.options) {
+        settings["receiver"] = receiver.into();
     }
     if state.options.trusted_only {
         settings["notice"] = NOTICE.into();

@@ -83,6 +83,9 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
         .route("/schema.graphql", get(async move |headers: HeaderMap| schema.answer(&headers)));
     if graphiql {
         pages = pages.merge(graphiql::routes());
+        if state.options.demo_world.is_some() {
+            pages = pages.merge(graphiql::receiver_routes());
+        }
     }
     let pages = pages
         .fallback(async || refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "Nothing is served here; try /graphql."))

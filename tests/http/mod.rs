@@ -10,6 +10,7 @@ pub(crate) mod http_origin;
 pub(crate) mod http_requests;
 pub(crate) mod http_stream;
 pub(crate) mod leniency;
+pub(crate) mod receiver;
 pub(crate) mod trusted_documents;
 pub(crate) mod websocket_machine;
 pub(crate) mod websocket_protocol;

@@ -15,6 +15,8 @@ const BEGUN_ANEW = "The demo was reset: its server was restarted, or somebody pr
 const tabs = [];
 let answers = {};
 let demoTokens = [];
+/** What the page knows of its server. */
+let place = {};
 /** The world of the demo that the page belongs to. */
 let world;
 let active;
@@ -30,13 +32,13 @@ function addTab(plan) {
 /** The variables of a tab, from the answers of earlier tabs, with a placeholder for unknown values. */
 function filled(tab) {
   if (!tab.fill) return tab.variables || "{}";
-  const values = Object.entries(tab.fill(answers)).map(([name, value]) => [name, value ?? "not known yet"]);
+  const values = Object.entries(tab.fill(answers, place)).map(([name, value]) => [name, value ?? "not known yet"]);
   return JSON.stringify(Object.fromEntries(values), null, 2);
 }
 
 /** The titles of the steps that must run before a tab's variables are known. */
 function missing(tab) {
-  if (!tab.fill || Object.values(tab.fill(answers)).every((value) => value != null)) return "";
+  if (!tab.fill || tab.needs.length === 0 || Object.values(tab.fill(answers, place)).every((value) => value != null)) return "";
   const needed = TOURS.flatMap(({ steps }) => steps).filter(({ name }) => tab.needs.includes(name));
   const open = needed.filter(({ name }) => !answers[name]);
   const titles = (open.length ? open : needed).map(({ title }) => `“${title}”`).join(" and ");
@@ -276,6 +278,7 @@ async function start() {
   try {
     const settings = await (await fetch(new URL("./settings.json", import.meta.url))).json();
     demoTokens = settings.tokens;
+    place = settings;
     world = settings.world;
     $("notice").textContent = settings.notice ?? "";
     $("notice").hidden = !settings.notice;

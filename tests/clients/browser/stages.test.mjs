@@ -117,5 +117,5 @@ test("a release in stages is scheduled, opened, halted by its rule, and taken ba
     await tab(page, "8 Roll back").click();
     await run(page);
     await answers(page, '"state": "ROLL(ING|ED)_BACK".*"installationCount": 2.*"errors": \\[\\]');
-    await page.getByText("This was the last step.").waitFor();
+    await link(page, "Go on to the next tour: Webhooks").waitFor();
   }));
