@@ -8,6 +8,7 @@ mod ending;
 pub mod files;
 mod health;
 mod notify;
+mod pipeline;
 mod reloading;
 mod schema;
 pub mod seed;
@@ -101,6 +102,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Ask a running server whether it is ready. The command fails with the reason when it isn't
     Health(health::HealthArgs),
+    #[command(flatten)]
+    Pipeline(pipeline::PipelineCommand),
     /// Fill an empty database with a large invented world, for load tests
     Seed(Box<seed::SeedArgs>),
     /// Print or check the settings of `serve`
@@ -197,7 +200,7 @@ pub fn main() -> ExitCode {
     // Remaining threads only read files, so there is nothing to wait for.
     runtime.shutdown_background();
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(CliError { text, status }) => {
             print_error(&text);
             status.into()
@@ -205,7 +208,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli, sources: &Sources) -> Result<(), CliError> {
+async fn run(cli: Cli, sources: &Sources) -> Result<ExitCode, CliError> {
     ending::let_large_writes_fail()?;
     match cli.command.unwrap_or_else(|| Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => serve::run(*args, &sources.unknown).await,
@@ -218,6 +221,7 @@ async fn run(cli: Cli, sources: &Sources) -> Result<(), CliError> {
         Command::Audit { command } => audit::audit(command).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Health(args) => health::run(args).await,
+        Command::Pipeline(command) => return Ok(pipeline::run(command).await),
         Command::Seed(args) => seed::run(*args).await,
         Command::Completions { shell } => {
             texts::completions(shell);
@@ -241,7 +245,8 @@ async fn run(cli: Cli, sources: &Sources) -> Result<(), CliError> {
             );
             Ok(())
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn migrate(command: MigrateCommand) -> Result<(), CliError> {

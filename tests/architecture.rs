@@ -374,6 +374,36 @@ fn the_domain_the_comparison_and_the_seed_are_pure() {
     }
 }
 
+/// The commands for pipelines ask a server as any other client does.
+#[test]
+fn the_client_for_pipelines_knows_the_schema_alone() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipeline");
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    for own in ["packwright", "entity", "migration"] {
+        assert!(!manifest.lines().any(|line| line.starts_with(own)), "pipeline/Cargo.toml names {own}");
+    }
+    assert!(!manifest.contains("path = \"..") && std::fs::read_dir(folder.join("operations")).unwrap().count() > 10);
+    only(&["pipeline::"], &["cli.rs", "cli/"]);
+    // What the commands decide is decided without a connection, a file and a clock.
+    for pure in ["markdown", "plan", "request_id", "sse", "stages", "surroundings", "verdict"] {
+        let code = std::fs::read_to_string(folder.join(format!("src/{pure}.rs"))).unwrap();
+        for name in ["tokio", "hyper", "async fn", ".await", "std::fs", "std::env", "std::time"] {
+            assert!(!code.contains(name), "pipeline/src/{pure}.rs names {name}");
+        }
+    }
+    let mut folders = vec![folder.join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+                assert!(lines < LINES, "{} has {lines} lines", path.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn only_use_cases_open_transactions() {
     for source in sources().iter().filter(|source| !source.is_under(&["service/", "store/"])) {

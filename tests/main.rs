@@ -15,6 +15,7 @@ mod library;
 mod log;
 mod metrics;
 mod packs;
+mod pipelines;
 mod program;
 mod releases;
 mod sharing;

@@ -23,6 +23,8 @@ const VARIABLES_OF_OTHERS: &[&str] = &[
     "PACKWRIGHT_ADVISORIES",
     "PACKWRIGHT_FAULTS",
     "PACKWRIGHT_FAULTS_",
+    // The commands for pipelines read it where they have no token.
+    "PACKWRIGHT_ID_TOKEN",
     "PACKWRIGHT_PAIR",
     "PACKWRIGHT_PAIRS_",
     "PACKWRIGHT_PROGRAM",

@@ -16,14 +16,24 @@ pub(super) fn parse<T: CommandFactory + FromArgMatches>() -> (T, Sources) {
     let mut sources = Sources::default();
     if !asks_for_help(&line) {
         let read = Sources::read(&command, target(&command, &line), &line);
-        sources = read.unwrap_or_else(|why| command.error(clap::error::ErrorKind::ValueValidation, why).exit());
+        sources = read.unwrap_or_else(|why| exit(&command.error(clap::error::ErrorKind::ValueValidation, why), &line));
     }
     let command = without_empty(for_serve_alone(sources.apply(command), &line));
     let parsed = command.clone().try_get_matches_from(&line).and_then(|matches| {
         sources.keep_origins(&command, &matches);
         T::from_arg_matches(&matches)
     });
-    (parsed.unwrap_or_else(|error| explained(error, &command, &line).exit()), sources)
+    (parsed.unwrap_or_else(|error| exit(&explained(error, &command, &line), &line)), sources)
+}
+
+/// Prints an error, or the help that was asked for, and ends the process.
+fn exit(error: &clap::Error, line: &[OsString]) -> ! {
+    if error.use_stderr() && super::pipeline::is_command(line.get(1)) {
+        // Nothing is left to do when this fails.
+        let _ = error.print();
+        std::process::exit(pipeline::Exit::Failed.status().into());
+    }
+    error.exit()
 }
 
 /// Moves `--config FILE` from before a command to after it: no other option may stand there.

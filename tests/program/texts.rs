@@ -27,7 +27,7 @@ async fn shells_can_read_the_completions() {
         let output = run(&["completions", shell]).await;
         let script = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{}", text_of(&output));
-        for part in ["max-cost", "check-config", "rotate", "packwright"] {
+        for part in ["max-cost", "check-config", "rotate", "packwright", "allow-removals", "rollback"] {
             assert!(script.contains(part), "{shell}: {part}");
         }
         read_by(checks, &script);
@@ -40,11 +40,31 @@ async fn the_manual_has_every_command_and_every_option_of_serve() {
     let output = run(&["man"]).await;
     let page = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && page.contains(".TH packwright 1"), "{page}");
-    for command in ["SERVE", "TOKEN CREATE", "TASK DROP", "BACKUP", "HEALTH", "CONFIG EXAMPLE"] {
+    for command in [
+        "SERVE",
+        "TOKEN CREATE",
+        "TASK DROP",
+        "BACKUP",
+        "HEALTH",
+        "CONFIG EXAMPLE",
+        "WHOAMI",
+        "PACKAGE",
+        "RELEASE",
+        "ROLLBACK",
+    ] {
         assert!(page.contains(&format!(".SH \"PACKWRIGHT {command}\"\n")), "{command}: {page}");
     }
     let plain = page.replace("\\-", "-");
-    for option in ["--max-cost", "--database-url", "--jwks", "--overlap", "--reason", "--config"] {
+    for option in [
+        "--max-cost",
+        "--database-url",
+        "--jwks",
+        "--overlap",
+        "--reason",
+        "--config",
+        "--allow-removals",
+        "--max-failed",
+    ] {
         assert!(plain.contains(option), "{option}");
     }
     // Where there is a reader of such pages, it has nothing to object.

@@ -41,6 +41,7 @@ const STEPS: [Step; 23] = [
     ("browser", "GraphiQL in a browser; pictures are left in target/ci", browser),
     ("subscribers", "the example subscribers, over servers that are killed", subscribers),
     ("webhooks", "the example receivers, with servers and receivers that are killed", webhooks),
+    ("pipeline", "the workflows of examples/ci, checked, and run on the demo", pipeline),
     ("rules", "each rule of docs/lifecycle.md has a test", rules),
 ];
 
@@ -320,6 +321,39 @@ fn webhooks(scratch: &Scratch) -> Outcome {
         script.arg(".ci/webhooks.py").arg(program).arg("examples").env("PYTHONPATH", packages);
         run(&mut script)
     })
+}
+
+fn pipeline(scratch: &Scratch) -> Outcome {
+    let program = built()?;
+    let workflow = "examples/ci/github/workflow.yml";
+    with_npm(|| {
+        run_in(Path::new(".ci/pipeline"), &["npm", "ci", "--ignore-scripts", "--silent"])?;
+        run(Command::new("node").args([".ci/pipeline/lint.mjs", workflow]))
+    })?;
+    let packages = scratch.join("check-jsonschema");
+    let install = ["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--target"];
+    let mut pip = Command::new("python3");
+    pip.args(install).arg(&packages).args(["--requirement", ".ci/pipeline/requirements.txt"]);
+    if run(&mut pip).is_err() {
+        missing("pip, or the package check-jsonschema")?;
+    } else {
+        let gitlab = ["examples/ci/gitlab/packwright.yml", "examples/ci/gitlab/gitlab-ci.yml"];
+        for (schema, files) in [
+            ("vendor.github-actions", &["examples/ci/github/action.yml"][..]),
+            ("vendor.github-workflows", &[workflow]),
+            ("vendor.gitlab-ci", &gitlab),
+        ] {
+            let mut check = Command::new("python3");
+            check.args(["-m", "check_jsonschema", "--builtin-schema", schema]).args(files);
+            output(check.env("PYTHONPATH", &packages))?;
+        }
+    }
+    let status = Command::new("python3").arg(".ci/pipeline/steps.py").arg(program).arg("examples/ci").status();
+    match status.map_err(|error| format!("python3: {error}"))?.code() {
+        Some(0) => Ok(()),
+        Some(3) => missing("PyYAML"),
+        _ => Err("a pipeline doesn't do what it should".into()),
+    }
 }
 
 fn rules(scratch: &Scratch) -> Outcome {

@@ -1,0 +1,281 @@
+//! `packwright watch`, and the wait of the other commands: follows a release to its end.
+//!
+//! The events of the release say that there is something new, and the release itself says what. The events are asked
+//! for after the last one that was read, so a connection that is lost loses nothing.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::http::Opened;
+use crate::operations::{Course, Follow, course as operation, follow, spelled};
+use crate::sse::Reader;
+use crate::verdict::{self, Goal, MaxFailed, Verdict, judge};
+use crate::{Api, Exit, Failure, Report, Talk};
+
+/// A server sends something at least every 15 seconds. After a longer silence the connection is lost.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// The pause before a lost connection is made again; it grows up to the second one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Without a limit of the wait, a server that isn't to be reached for so long is given up.
+const AWAY_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// What is waited for, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    pub(super) limit: Option<Duration>,
+    pub(super) goal: Goal,
+    pub(super) max_failed: MaxFailed,
+}
+
+#[derive(Clone, Debug)]
+pub struct WatchRequest {
+    pub release: String,
+    pub wait: Option<Duration>,
+    pub max_failed: MaxFailed,
+}
+
+/// Follows a release to its end.
+///
+/// # Errors
+/// When there is no such release, and all that is wrong with a call.
+pub async fn watch(api: &mut Api, request: &WatchRequest, talk: &mut dyn Talk) -> Result<Report, Failure> {
+    let wait = Wait { limit: request.wait, goal: Goal::Released, max_failed: request.max_failed };
+    until_the_end(api, &request.release, wait, talk).await
+}
+
+/// A release and the place in the log of events at which it was read.
+struct Seen {
+    release: operation::CourseRelease,
+    cursor: String,
+}
+
+impl Seen {
+    fn course(&self) -> verdict::Course {
+        verdict::Course {
+            state: spelled(&self.release.state),
+            has_ended: self.release.ended_at.is_some(),
+            is_halted: self.release.pause.as_ref().is_some_and(|pause| pause.figures.is_some()),
+            total: self.release.progress.total,
+            failed: self.release.progress.failed,
+        }
+    }
+
+    fn report(&self, words: Option<String>, exit: Exit) -> Report {
+        let state = spelled(&self.release.state);
+        let mut release = serde_json::to_value(&self.release).unwrap_or_default();
+        if let Some(number) = release.pointer("/version/number").cloned() {
+            release["versionNumber"] = number;
+        }
+        Report { lines: vec![format!("{} {state}", self.release.id)], data: json!({ "release": release }), words, exit }
+    }
+
+    /// A sentence about the state.
+    fn words(&self) -> String {
+        let (release, progress) = (&self.release, &self.release.progress);
+        let name = format!("Version {} of {}", release.version.number, release.pack.name);
+        let state = match spelled(&release.state).as_str() {
+            "SCHEDULED" => match &release.window {
+                Some(window) => format!("is scheduled for {} ({})", window.date, window.time_zone),
+                None => "is scheduled".to_owned(),
+            },
+            "IN_PROGRESS" => "is being rolled out".to_owned(),
+            "SUCCEEDED" => "is released".to_owned(),
+            "PARTIALLY_SUCCEEDED" => "is released, but not everywhere".to_owned(),
+            "FAILED" => "has failed".to_owned(),
+            "CANCELED" => "was canceled".to_owned(),
+            "SUPERSEDED" => "was superseded by another release".to_owned(),
+            "ROLLING_BACK" => "is being rolled back".to_owned(),
+            "ROLLED_BACK" => "was rolled back".to_owned(),
+            other => format!("is {other}"),
+        };
+        let paused = match &release.pause {
+            Some(pause) => format!(" It is paused: {}", pause.reason),
+            None => String::new(),
+        };
+        let failed = if progress.failed > 0 { format!(", {} failed", progress.failed) } else { String::new() };
+        format!("{name} {state}: {} of {} installations moved{failed}.{paused}", progress.applied, progress.total)
+    }
+}
+
+async fn look(api: &mut Api, release: &str) -> Result<Seen, Failure> {
+    let found = api.ask::<Course>(operation::Variables { release_id: release.to_owned() }).await?;
+    let unknown = || Failure::coded("NOT_FOUND", format!("The account has no release with the id {release}."));
+    Ok(Seen { release: found.release.ok_or_else(unknown)?, cursor: found.viewer.event_cursor })
+}
+
+/// The release as it is now, without a wait.
+pub(super) async fn as_it_is(api: &mut Api, release: &str) -> Result<Report, Failure> {
+    let seen = look(api, release).await?;
+    Ok(seen.report(Some(seen.words()), Exit::Done))
+}
+
+/// Waits until a release has ended, the time is over, or nothing good can come any more.
+pub(super) async fn until_the_end(
+    api: &mut Api,
+    release: &str,
+    wait: Wait,
+    talk: &mut dyn Talk,
+) -> Result<Report, Failure> {
+    let deadline = wait.limit.map(|limit| Instant::now() + limit);
+    // The release must exist at the first look. Later its server may be away.
+    let first = look(api, release).await?;
+    talk.say(&first.words());
+    let mut following = Following {
+        cursor: first.cursor.clone(),
+        seen: first,
+        reached: Instant::now(),
+        pause: FIRST_PAUSE,
+        renewed: None,
+    };
+    let followed = following.follow(api, release, wait, talk);
+    let ended = match deadline {
+        Some(deadline) => timeout_at(deadline, followed).await,
+        None => Ok(followed.await),
+    };
+    let seen = following.seen;
+    let Ok(verdict) = ended else {
+        let words = format!(
+            "The time of the wait is over, and the release goes on. {} `packwright watch {release}` goes on waiting.",
+            seen.words()
+        );
+        return Ok(seen.report(Some(words), Exit::StillRunning));
+    };
+    let (exit, more) = match verdict? {
+        Verdict::Reached | Verdict::GoesOn => (Exit::Done, String::new()),
+        Verdict::Missed => (Exit::NotSucceeded, String::new()),
+        Verdict::TooManyFailed => {
+            (Exit::NotSucceeded, " More has failed than --max-failed allows; the release itself goes on.".to_owned())
+        }
+        Verdict::Halted => (
+            Exit::Halted,
+            format!(" Its halt rule has stopped it: `packwright resume {release}` or `packwright rollback {release}`."),
+        ),
+    };
+    Ok(seen.report(Some(format!("{}{more}", seen.words())), exit))
+}
+
+struct Following {
+    seen: Seen,
+    /// The place up to which the events are read.
+    cursor: String,
+    /// When the server was reached last.
+    reached: Instant,
+    pause: Duration,
+    /// When another token was asked for last.
+    renewed: Option<Instant>,
+}
+
+impl Following {
+    async fn follow(
+        &mut self,
+        api: &mut Api,
+        release: &str,
+        wait: Wait,
+        talk: &mut dyn Talk,
+    ) -> Result<Verdict, Failure> {
+        loop {
+            match judge(&self.seen.course(), wait.goal, wait.max_failed) {
+                Verdict::GoesOn => {}
+                decided => return Ok(decided),
+            }
+            let broken = match self.listen(api, release, wait, talk).await {
+                Ok(verdict) => return Ok(verdict),
+                Err(failure) => failure,
+            };
+            if broken.has_code("CURSOR_EXPIRED") {
+                // Too long away: the release is read anew, and the events from there on.
+                let seen = look(api, release).await?;
+                self.cursor.clone_from(&seen.cursor);
+                self.seen = seen;
+                continue;
+            }
+            let is_due = self.renewed.is_none_or(|at| at.elapsed() > SILENCE_MAX);
+            let renewed = broken.has_code("UNAUTHENTICATED") && is_due && api.renew();
+            if renewed {
+                self.renewed = Some(Instant::now());
+            }
+            if !broken.is_passing && !renewed {
+                return Err(broken);
+            }
+            if wait.limit.is_none() && self.reached.elapsed() > AWAY_MAX {
+                return Err(broken);
+            }
+            if self.pause == FIRST_PAUSE {
+                talk.say(&format!("{} Trying again, from the last event on.", broken.message));
+            }
+            sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Reads events until the wait is over or the connection is lost.
+    async fn listen(
+        &mut self,
+        api: &mut Api,
+        release: &str,
+        wait: Wait,
+        talk: &mut dyn Talk,
+    ) -> Result<Verdict, Failure> {
+        let variables = follow::Variables { release_id: release.to_owned(), after: self.cursor.clone() };
+        let mut stream = api.subscribe::<Follow>(variables).await?;
+        let mut reader = Reader::default();
+        loop {
+            let bytes = next(&mut stream).await?;
+            self.reached = Instant::now();
+            self.pause = FIRST_PAUSE;
+            let events = reader.take(&bytes);
+            let mut is_new = false;
+            for event in &events {
+                if event.kind == "complete" {
+                    return Err(Failure::passing("The server has ended the stream of events."));
+                }
+                let read = api.read_event::<Follow>(&event.data)?.events;
+                self.cursor = read.cursor;
+                is_new = true;
+            }
+            // Events that come together are looked at once.
+            if is_new {
+                self.look_again(api, release, talk).await?;
+                match judge(&self.seen.course(), wait.goal, wait.max_failed) {
+                    Verdict::GoesOn => {}
+                    decided => return Ok(decided),
+                }
+            }
+        }
+    }
+
+    async fn look_again(&mut self, api: &mut Api, release: &str, talk: &mut dyn Talk) -> Result<(), Failure> {
+        let seen = look(api, release).await?;
+        let (before, now) = (self.seen.course(), seen.course());
+        let was_paused = self.seen.release.pause.is_some();
+        if before.state != now.state || was_paused != seen.release.pause.is_some() {
+            talk.say(&seen.words());
+        }
+        talk.progress(seen.release.progress.percent, &seen.words());
+        self.seen = seen;
+        Ok(())
+    }
+}
+
+/// The next bytes of a stream. Its end is a loss, because an event says it when nothing more will come.
+async fn next(stream: &mut Opened) -> Result<Vec<u8>, Failure> {
+    match timeout(SILENCE_MAX, stream.next()).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes.to_vec()),
+        Ok(Ok(None)) => Err(Failure::passing("The connection was closed.")),
+        Ok(Err(why)) => Err(Failure::passing(format!("The connection was lost: {why}."))),
+        Err(_) => Err(Failure::passing("The server has been silent for too long.")),
+    }
+}
+
+/// The release in JSON, for a command that has changed it.
+pub(super) async fn with_words(api: &mut Api, release: &str, words: &str, more: Value) -> Result<Report, Failure> {
+    let seen = look(api, release).await?;
+    let mut report = seen.report(Some(format!("{words} {}", seen.words())), Exit::Done);
+    if let (Some(data), Some(more)) = (report.data.as_object_mut(), more.as_object()) {
+        data.extend(more.clone());
+    }
+    Ok(report)
+}

@@ -1,0 +1,102 @@
+//! `packwright pause`, `resume` and `rollback`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::following::{self, Wait};
+use crate::operations::{
+    Pause, Resume, RollBack, RollBackPreview, pause as pausing, resume as resuming, roll_back as rolling_back,
+    roll_back_preview as previewing,
+};
+use crate::refusals::first;
+use crate::request_id::{Belonging, derived};
+use crate::verdict::{Goal, MaxFailed};
+use crate::{Api, Failure, Report, Talk};
+
+/// Pauses a release. One that is paused already stays so.
+///
+/// # Errors
+/// When a rule refuses it, and all that is wrong with a call.
+pub async fn pause(api: &mut Api, release: &str, reason: &str) -> Result<Report, Failure> {
+    let variables = pausing::Variables { release_id: release.to_owned(), reason: reason.to_owned() };
+    let answer = api.ask::<Pause>(variables).await?.pause_release;
+    match first::<pausing::Refusal>(answer.errors) {
+        Some(refusal) if refusal.code == "ALREADY_PAUSED" => {
+            following::with_words(api, release, "It was paused already.", json!({ "wasSo": true })).await
+        }
+        Some(refusal) => Err(refusal.into_failure()),
+        None => following::with_words(api, release, "It is paused.", json!({ "wasSo": false })).await,
+    }
+}
+
+/// Resumes a release. One that isn't paused goes on.
+///
+/// # Errors
+/// When a rule refuses it, and all that is wrong with a call.
+pub async fn resume(api: &mut Api, release: &str) -> Result<Report, Failure> {
+    let variables = resuming::Variables { release_id: release.to_owned() };
+    let answer = api.ask::<Resume>(variables).await?.resume_release;
+    match first::<resuming::Refusal>(answer.errors) {
+        Some(refusal) if refusal.code == "NOT_PAUSED" => {
+            following::with_words(api, release, "It wasn't paused.", json!({ "wasSo": true })).await
+        }
+        Some(refusal) => Err(refusal.into_failure()),
+        None => following::with_words(api, release, "It goes on.", json!({ "wasSo": false })).await,
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct RollBackRequest {
+    pub release: String,
+    pub reason: String,
+    /// How many installations may be moved; without it nothing is done, and the number is told.
+    pub at_most: Option<i64>,
+    pub wait: Option<Duration>,
+    pub request_id: Option<String>,
+}
+
+/// Rolls a release back.
+///
+/// # Errors
+/// When a rule refuses it, when it isn't said how many installations may be moved, and all that is wrong with a call.
+pub async fn roll_back(api: &mut Api, request: &RollBackRequest, talk: &mut dyn Talk) -> Result<Report, Failure> {
+    let Some(at_most) = request.at_most else { return Err(bound(api, &request.release).await?) };
+    // A release is rolled back once, whoever asks for it.
+    let made = || derived(&Belonging::Run(request.release.clone()), "rollback", &[]);
+    let variables = rolling_back::Variables {
+        release_id: request.release.clone(),
+        reason: request.reason.clone(),
+        at_most,
+        request_id: request.request_id.clone().unwrap_or_else(made),
+    };
+    let answer = api.ask::<RollBack>(variables).await?.roll_back_release;
+    if let Some(refusal) = first::<rolling_back::Refusal>(answer.errors) {
+        return Err(refusal.into_failure());
+    }
+    match request.wait {
+        Some(limit) => {
+            let wait = Wait { limit: Some(limit), goal: Goal::RolledBack, max_failed: MaxFailed::default() };
+            following::until_the_end(api, &request.release, wait, talk).await
+        }
+        None => {
+            let more = json!({ "installationCount": answer.installation_count });
+            following::with_words(api, &request.release, "It is taken back.", more).await
+        }
+    }
+}
+
+/// The refusal that tells how many installations would be moved.
+async fn bound(api: &mut Api, release: &str) -> Result<Failure, Failure> {
+    let variables = previewing::Variables { release_id: release.to_owned() };
+    let preview = api.ask::<RollBackPreview>(variables).await?.roll_back_preview;
+    if let Some(refusal) = first::<previewing::Refusal>(preview.refusals) {
+        return Ok(refusal.into_failure());
+    }
+    let back_to = preview.back_to.map(|version| format!(" to version {}", version.number)).unwrap_or_default();
+    let sentence = format!(
+        "Rolling back{back_to} would move {0} installations: give --at-most {0} if that is meant.",
+        preview.will_move_count
+    );
+    Ok(Failure::refused("MORE_INSTALLATIONS", sentence))
+}

@@ -1,0 +1,137 @@
+//! The plan: what a preview showed, kept in a file for the release.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::Exit;
+use crate::stages::StagesFile;
+
+/// The version of the file's format.
+const FORMAT: u32 = 1;
+
+/// An object with its key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Named {
+    pub id: String,
+    pub key: Option<String>,
+    pub name: String,
+}
+
+/// A component's version in a pack.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Item {
+    pub name: String,
+    pub version: String,
+}
+
+/// Another version of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    pub name: String,
+    pub from: String,
+    pub to: String,
+    pub is_downgrade: bool,
+}
+
+/// Installations that a release leaves alone, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Skipped {
+    pub reason: String,
+    pub installation_count: i64,
+}
+
+/// What an early stage would move.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageOutlook {
+    pub name: String,
+    pub date: String,
+    pub will_move_count: i64,
+}
+
+/// A warning or a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Remark {
+    pub code: String,
+    pub message: String,
+}
+
+/// What a release would do.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    pub format: u32,
+    pub server: String,
+    pub pack: Named,
+    /// Names exactly what was previewed.
+    pub content_token: String,
+    pub next_number: i64,
+    /// The number of the version that the pack has now.
+    pub from_number: Option<i64>,
+    /// The date; none for a release at once.
+    pub on: Option<NaiveDate>,
+    pub stages: StagesFile,
+    /// The whole content, without what is taken away.
+    pub content: Vec<Item>,
+    pub added: Vec<Item>,
+    pub removed: Vec<Item>,
+    pub changed: Vec<Change>,
+    pub unchanged_count: i64,
+    pub will_move_count: i64,
+    pub will_skip: Vec<Skipped>,
+    pub stage_outlooks: Vec<StageOutlook>,
+    pub warnings: Vec<Remark>,
+    pub refusals: Vec<Remark>,
+}
+
+impl Plan {
+    #[must_use]
+    pub fn format() -> u32 {
+        FORMAT
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let plan: Self = serde_json::from_str(text)
+            .map_err(|error| format!("it isn't a plan that `packwright preview --out` has written: {error}"))?;
+        match plan.format {
+            FORMAT => Ok(plan),
+            other => Err(format!("it has the format {other}, and this version reads {FORMAT}: preview again")),
+        }
+    }
+
+    /// How a preview ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self.refusals.as_slice() {
+            [] => Exit::Changes,
+            refusals if refusals.iter().all(|refusal| refusal.code == "NOTHING_TO_RELEASE") => Exit::Done,
+            _ => Exit::Refused,
+        }
+    }
+
+    /// The release notes of a release for which nobody wrote any: what the pack holds. They are the same as long as the
+    /// content is, so that a release that is repeated is recognized.
+    #[must_use]
+    pub fn usual_notes(&self) -> String {
+        let items = self.content.iter().map(|item| format!("- {} {}\n", item.name, item.version));
+        format!("This version holds:\n\n{}", items.collect::<String>())
+    }
+
+    /// The changes, one a line.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let added = self.added.iter().map(|item| format!("+ {} {}", item.name, item.version));
+        let removed = self.removed.iter().map(|item| format!("- {} {}", item.name, item.version));
+        let changed = self.changed.iter().map(|change| {
+            let down = if change.is_downgrade { " (an older version)" } else { "" };
+            format!("~ {} {} -> {}{down}", change.name, change.from, change.to)
+        });
+        added.chain(changed).chain(removed).collect()
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether a wait for a release is over.
+
+use serde::Serialize;
+
+/// How far a release is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Course {
+    /// As the schema spells it. A server can have more states than this program knows.
+    pub state: String,
+    pub has_ended: bool,
+    /// Whether its halt rule has stopped it.
+    pub is_halted: bool,
+    pub total: i64,
+    pub failed: i64,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    Released,
+    RolledBack,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    GoesOn,
+    Reached,
+    /// It has ended in another way.
+    Missed,
+    /// More installations have failed than are allowed.
+    TooManyFailed,
+    Halted,
+}
+
+/// The part of the installations that may fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MaxFailed {
+    hundredths: u32,
+}
+
+impl MaxFailed {
+    /// Parses a percentage with at most two decimals, such as `0.5%`.
+    ///
+    /// # Errors
+    /// A sentence that says what is right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || "write a percentage of 0 to 100 with at most two decimals, such as 0.5%".to_owned();
+        let number = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim_end();
+        let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+        let is_number = |text: &str, most: usize| {
+            (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if !is_number(whole, 3) || !is_number(decimals, 2) {
+            return Err(wrong());
+        }
+        let hundredths: u32 = format!("{whole}{decimals:0<2}").parse().map_err(|_| wrong())?;
+        if hundredths > 10_000 { Err(wrong()) } else { Ok(Self { hundredths }) }
+    }
+
+    /// Whether so many may fail.
+    #[must_use]
+    pub fn allows(self, failed: i64, total: i64) -> bool {
+        i128::from(failed) * 10_000 <= i128::from(total) * i128::from(self.hundredths)
+    }
+}
+
+/// Decides whether a wait is over.
+#[must_use]
+pub fn judge(course: &Course, goal: Goal, max_failed: MaxFailed) -> Verdict {
+    let has_failed = !max_failed.allows(course.failed, course.total);
+    match (goal, course.state.as_str()) {
+        (Goal::RolledBack, "ROLLED_BACK") => Verdict::Reached,
+        (Goal::RolledBack, _) if course.has_ended && course.state != "ROLLING_BACK" => Verdict::Missed,
+        (Goal::RolledBack, _) => Verdict::GoesOn,
+        (Goal::Released, "SUCCEEDED") => Verdict::Reached,
+        (Goal::Released, "PARTIALLY_SUCCEEDED" | "FAILED") if has_failed => Verdict::TooManyFailed,
+        (Goal::Released, "PARTIALLY_SUCCEEDED" | "FAILED") => Verdict::Reached,
+        (Goal::Released, "CANCELED" | "SUPERSEDED" | "ROLLING_BACK" | "ROLLED_BACK") => Verdict::Missed,
+        (Goal::Released, _) if course.is_halted => Verdict::Halted,
+        // What has failed can't succeed any more while the release goes on.
+        (Goal::Released, "IN_PROGRESS") if has_failed => Verdict::TooManyFailed,
+        (Goal::Released, _) if course.has_ended => Verdict::Missed,
+        (Goal::Released, _) => Verdict::GoesOn,
+    }
+}

@@ -1,0 +1,201 @@
+//! `packwright watch`, the wait of `packwright release`, `packwright pause` and `packwright resume`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use packwright::domain::installations::FailureCode;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{Ended, RUN, World, program};
+use crate::program::kill::until;
+use crate::program::starts::TIME_LIMIT;
+use crate::support::At as _;
+
+/// Passes connections on to a server, until they are cut.
+struct Wire {
+    address: SocketAddr,
+    streams: Arc<AtomicUsize>,
+    cut: tokio::sync::watch::Sender<usize>,
+    task: JoinHandle<()>,
+}
+
+impl Wire {
+    async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let streams = Arc::new(AtomicUsize::new(0));
+        let (cut, cuts) = tokio::sync::watch::channel(0);
+        let counted = streams.clone();
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (mut cuts, counted) = (cuts.clone(), counted.clone());
+                cuts.mark_unchanged();
+                connections.spawn(async move {
+                    let mut begin = [0; 24];
+                    let mut far = TcpStream::connect(server).await.expect("the server");
+                    while near.peek(&mut begin).await.is_ok_and(|read| (1..begin.len()).contains(&read)) {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    if begin.starts_with(b"POST /graphql/stream ") {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                    }
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = cuts.changed() => {}
+                    }
+                });
+            }
+        });
+        Self { address, streams, cut, task }
+    }
+
+    /// Waits until so many streams of events were opened.
+    async fn has_streams(&self, count: usize) {
+        until("a stream of events", async || self.streams.load(Ordering::SeqCst) >= count).await;
+    }
+
+    fn cut(&self) {
+        self.cut.send_modify(|times| *times += 1);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A command that runs while the test goes on.
+fn begun(world: &World, arguments: &[&str], more: &[(&str, &str)]) -> tokio::process::Child {
+    let variables = world.variables(more);
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    program(arguments, &variables).spawn().expect("it starts")
+}
+
+async fn end(command: tokio::process::Child) -> Ended {
+    let output = tokio::time::timeout(TIME_LIMIT, command.wait_with_output()).await;
+    output.expect("in time").expect("it ends").into()
+}
+
+/// Schedules a release of a newer version, and returns its id.
+async fn scheduled(world: &World) -> String {
+    world.package("1.1.0").await;
+    world.app.release_on(&world.pack, "2026-12-01").await
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_the_release_and_a_lost_connection_loses_nothing() {
+    let world = World::new().await;
+    let release = scheduled(&world).await;
+    let wire = Wire::to(world.server.address).await;
+    let server = format!("http://{}", wire.address);
+    let watch = begun(&world, &["watch", &release, "--server", &server, "--wait", "5m", "--json"], &[]);
+    wire.has_streams(1).await;
+    // The whole of the release happens while there is no connection: what is listened to is older than it.
+    wire.cut();
+    world.app.advance_to("2026-12-01T00:00:00Z").await;
+    let ended = end(watch).await;
+    assert_eq!((ended.status, ended.json().text("/release/state")), (0, "SUCCEEDED".to_owned()), "{ended:?}");
+    assert!(wire.streams.load(Ordering::SeqCst) >= 2 || ended.words.contains("is released"), "{ended:?}");
+    assert!(ended.words.contains("from the last event on"), "{ended:?}");
+    assert!(!ended.words.contains('\r') && !ended.words.contains("[#"), "no bar without a terminal: {ended:?}");
+    assert_eq!(ended.json().at("/release/progress/applied"), &json!(1));
+}
+
+#[tokio::test]
+async fn release_waits_for_its_own_release() {
+    let world = World::new().await;
+    world.package("1.1.0").await;
+    let ended = world.run(&["release", "orders", "--wait", "1m"], RUN).await;
+    assert!(ended.status == 0 && ended.printed.ends_with(" SUCCEEDED\n"), "{ended:?}");
+    assert_eq!(world.installed().await, 2);
+    // Again: the same release, which has ended.
+    let again = world.run(&["release", "orders", "--wait", "1m"], RUN).await;
+    assert_eq!((again.status, again.printed), (0, ended.printed));
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_its_time_is_over() {
+    let world = World::new().await;
+    world.package("1.1.0").await;
+    let ended = world.run(&["release", "orders", "--on", "2026-12-01", "--wait", "1s", "--json"], RUN).await;
+    assert_eq!((ended.status, ended.json().text("/release/state")), (5, "SCHEDULED".to_owned()), "{ended:?}");
+    assert!(ended.words.contains("scheduled for 2026-12-01") && ended.words.contains("packwright watch"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_release_ends_otherwise() {
+    let world = World::new().await;
+    let release = scheduled(&world).await;
+    let wire = Wire::to(world.server.address).await;
+    let server = format!("http://{}", wire.address);
+    let watch = begun(&world, &["watch", &release, "--server", &server], &[]);
+    wire.has_streams(1).await;
+    world.app.cancel(&release).await;
+    let ended = end(watch).await;
+    assert_eq!((ended.status, ended.printed.as_str()), (4, format!("{release} CANCELED\n").as_str()), "{ended:?}");
+    assert!(ended.words.contains("was canceled"), "{ended:?}");
+    let unknown = world.run(&["watch", &world.pack], &[]).await;
+    assert!(unknown.status == 1 && unknown.words.contains("NOT_FOUND"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_wait_counts_what_has_failed() {
+    let world = World::new().await;
+    world.app.mover.fail(&world.installation, u32::MAX, FailureCode::Temporary);
+    world.package("1.1.0").await;
+    let release = world.app.release_now(&world.pack).await;
+    for _ in 0..8 {
+        world.app.advance_by(900).await;
+    }
+    let state = world.app.release_state(&release).await;
+    assert!(state == "FAILED" || state == "PARTIALLY_SUCCEEDED", "{state}");
+    let strict = world.run(&["watch", &release, "--max-failed", "99.99%"], &[]).await;
+    assert!(strict.status == 4 && strict.words.contains("--max-failed"), "{strict:?}");
+    assert_eq!(world.run(&["watch", &release, "--max-failed", "100%"], &[]).await.status, 0);
+    let wrong = world.run(&["watch", &release, "--max-failed", "half"], &[]).await;
+    assert!(wrong.status == 1 && wrong.words.contains("such as 0.5%"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn r56_a_release_is_paused_and_resumed_and_both_can_be_run_again() {
+    let world = World::new().await;
+    let release = scheduled(&world).await;
+    let pause = ["pause", &release, "--reason", "An incident.", "--json"];
+    let paused = world.run(&pause, &[]).await;
+    assert_eq!((paused.status, paused.json()["wasSo"].clone()), (0, json!(false)), "{paused:?}");
+    assert_eq!(paused.json().text("/release/pause/reason"), "An incident.");
+    assert_eq!(world.run(&pause, &[]).await.json()["wasSo"], json!(true));
+    // A pause of a person is waited out.
+    let waited = world.run(&["watch", &release, "--wait", "1s"], &[]).await;
+    assert!(waited.status == 5 && waited.words.contains("It is paused: An incident."), "{waited:?}");
+    let resume = ["resume", release.as_str(), "--json"];
+    let resumed = world.run(&resume, &[]).await;
+    assert_eq!((resumed.status, resumed.json().at("/release/pause")), (0, &json!(null)), "{resumed:?}");
+    assert_eq!(world.run(&resume, &[]).await.json()["wasSo"], json!(true));
+    world.app.cancel(&release).await;
+    let late = world.run(&pause, &[]).await;
+    assert_eq!((late.status, late.json().text("/error/code")), (3, "NOT_PAUSABLE".to_owned()));
+}
+
+#[tokio::test]
+async fn r58_a_wait_ends_when_the_rule_halts_the_release() {
+    let world = World::new().await;
+    world.package("1.1.0").await;
+    let mut input = crate::support::on_date(&world.pack, "2026-12-01");
+    input["haltWhen"] = json!({ "percent": 1, "atLeast": 1 });
+    let made = world.app.ok(&world.app.publisher, "releaseIntegrationPack", input, "release { id }").await;
+    let release = made.text("/release/id");
+    let update = world.app.apply(&world.acme, &world.installation).await;
+    let input = json!({ "updateId": update, "outcome": "BROKEN" });
+    world.app.ok(&world.acme.token, "reportUpdateOutcome", input, "update { id }").await;
+    let halted = world.run(&["watch", &release, "--json"], &[]).await;
+    assert_eq!(halted.status, 6, "{halted:?}");
+    assert_eq!(halted.json().at("/release/pause/figures/bad"), &json!(1));
+    assert!(halted.words.contains("packwright resume") && halted.words.contains("packwright rollback"), "{halted:?}");
+}
