@@ -10,6 +10,8 @@ pub(crate) mod waiting;
 
 use std::process::{Output, Stdio};
 
+use packwright::http::HttpOptions;
+use packwright::http::connections::ConnectionOptions;
 use serde_json::{Value, json};
 
 use crate::program::starts::TIME_LIMIT;
@@ -93,7 +95,9 @@ impl World {
         app.release_now(&pack).await;
         app.tick().await;
         let installation = app.install(&acme, "Orders").await;
-        let server = Server::start(&app).await;
+        // Whatever port leads to it.
+        let http = HttpOptions { public_hosts: vec!["127.0.0.1".into()], ..HttpOptions::default() };
+        let server = Server::with(&app, http, ConnectionOptions::default()).await;
         Self { app, server, component, pack, acme, installation }
     }
 

@@ -17,7 +17,7 @@ const FILE_MAX: u64 = 8 << 20;
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "The server")]
-pub(super) struct ServerArgs {
+pub(in crate::cli) struct ServerArgs {
     /// The address at which Packwright is served, such as https://packs.example.com
     #[arg(long, value_name = "URL", env = "PACKWRIGHT_SERVER", value_parser = ServerAddress::parse)]
     pub(super) server: ServerAddress,
