@@ -37,6 +37,7 @@ const STEPS: [Step; 24] = [
     ("packages", "packages of the clients", packages),
     ("audits", "audits of GraphQL over HTTP; the grades of changes, by graphql-inspector", |_| clients("test:audits")),
     ("generate", "types and artifacts of clients from schema.graphql", generate),
+    ("python", "ariadne-codegen: types of all examples, on the demo", python),
     ("clients", "Apollo Client, urql, Relay, graphql-ws and graphql-sse on the demo", |_| clients("test")),
     ("browser", "GraphiQL in a browser; pictures are left in target/ci", browser),
     ("subscribers", "the example subscribers, over servers that are killed", subscribers),
@@ -276,6 +277,41 @@ fn generate(_: &Scratch) -> Outcome {
     }
     clients("generate")?;
     clients("build")
+}
+
+/// Writes the schema of a demo, which the examples need: two of them move its clock.
+fn demo_schema(demo: &Demo, path: &Path) -> Outcome {
+    let program = program()?;
+    fs::write(path, output(Command::new("curl").args(["-sSf", &format!("{}/schema.graphql", demo.url)]))?)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    // It is the program's own schema with a few fields more.
+    run(Command::new(program).args(["schema", "check"]).arg("schema.graphql").arg("--new").arg(path))
+}
+
+fn python(scratch: &Scratch) -> Outcome {
+    let demo = Demo::start(scratch)?;
+    let folder = scratch.join("client-python");
+    run(Command::new("cp").arg("-r").arg("examples/clients/python").arg(&folder))?;
+    demo_schema(&demo, &folder.join("demo.graphql"))?;
+    let operations = fs::canonicalize("examples/operations").map_err(|error| error.to_string())?;
+    let config = folder.join("pyproject.toml");
+    let text = fs::read_to_string(&config).map_err(|error| error.to_string())?;
+    fs::write(&config, text.replace("../../operations", &operations.to_string_lossy()))
+        .map_err(|error| error.to_string())?;
+    let packages = scratch.join("client-packages");
+    let install =
+        ["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", "requirements.txt", "--target"];
+    if run(Command::new("python3").args(install).arg(&packages).current_dir(&folder)).is_err() {
+        return missing("pip, or the package ariadne-codegen");
+    }
+    let python = |words: &[&str]| {
+        let mut python = Command::new("python3");
+        python.args(words).current_dir(&folder).env("PYTHONPATH", &packages);
+        python
+    };
+    output(&mut python(&["-m", "ariadne_codegen"]))?;
+    run(&mut python(&["ask.py", &demo.url]))?;
+    demo.end()
 }
 
 fn browser(_: &Scratch) -> Outcome {
