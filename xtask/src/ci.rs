@@ -18,7 +18,7 @@ const CLIENTS: &str = "tests/clients";
 /// A step: its name, a description, and its function.
 type Step = (&'static str, &'static str, fn(&Scratch) -> Outcome);
 
-const STEPS: [Step; 24] = [
+const STEPS: &[Step] = &[
     ("format", "cargo fmt", |_| run(&mut cargo(&["fmt", "--all", "--check"]))),
     ("clippy", "clippy, with warnings as errors", clippy),
     ("sqlite", "the tests on SQLite", |_| test(&[])),
