@@ -1,12 +1,18 @@
 //! The rules of early stages as functions (R54, R55), and that the database sorts installations as they do.
 
-use packwright::domain::id::{InstallationId, PackId};
-use packwright::domain::releases::{Buckets, Percent};
+use chrono::{Duration, TimeZone as _, Utc};
+use packwright::domain::Instant;
+use packwright::domain::accounts::{Actor, ActorKind};
+use packwright::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
+use packwright::domain::releases::ReleaseState as S;
+use packwright::domain::releases::{
+    Buckets, Holds, Percent, Release, ReleaseSchedule, RollBack, Stage, StageState, Window, release_window,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{At as _, TestApp, bucket, in_stages, of_percent};
+use crate::support::{At as _, TestApp, bucket, in_stages, of_percent, zone};
 
 #[test]
 fn r54_percents_have_two_decimals() {
@@ -106,4 +112,89 @@ async fn r54_nine_stages_fit() {
     let stages: Vec<_> = (1..=9).map(|n| of_percent(&format!("{n}"), &format!("2026-11-2{n}"), f64::from(n))).collect();
     let input = in_stages(&world.pack.id, "2026-12-01", &stages[3..]);
     app.ok(&app.publisher, "releaseIntegrationPack", input, "release { stages { name } }").await;
+}
+
+/// An instant some hours after the release was made.
+fn hour(hours: i64) -> Instant {
+    Utc.with_ymd_and_hms(2026, 11, 23, 0, 0, 0).single().expect("an instant") + Duration::hours(hours)
+}
+
+/// A release that was made at hour 0. Its rollout began at hour 5, and it ended or was taken back at hour 8.
+fn release_in(state: S) -> Release {
+    let started = !matches!(state, S::Scheduled | S::Canceled);
+    Release {
+        id: ReleaseId(Uuid::nil()),
+        pack_id: PackId(Uuid::nil()),
+        publisher_id: AccountId(Uuid::nil()),
+        version_id: PackVersionId(Uuid::nil()),
+        previous_version_id: Some(PackVersionId(Uuid::nil())),
+        has_stages: true,
+        state,
+        schedule: ReleaseSchedule::OnSpecifiedDate,
+        window: None,
+        lateness_seconds: None,
+        superseded_by: None,
+        created_at: hour(0),
+        created_by: Actor { kind: ActorKind::CommandLine, name: String::new(), token_id: None, account_id: None },
+        promoted_at: started.then(|| hour(5)),
+        started_at: started.then(|| hour(5)),
+        ended_at: match state {
+            S::Scheduled | S::InProgress | S::RollingBack => None,
+            S::RolledBack => Some(hour(9)),
+            _ => Some(hour(8)),
+        },
+        pause: None,
+        resumed_at: None,
+        reason: None,
+        roll_back: matches!(state, S::RollingBack | S::RolledBack)
+            .then(|| RollBack { began_at: hour(8), installations: 1 }),
+        halt: None,
+        halted_at: None,
+        source: None,
+    }
+}
+
+/// A stage whose window opens at hour 2.
+fn stage(opened: Option<i64>, completed: Option<i64>) -> Stage {
+    let zone = zone("UTC");
+    let window = release_window(hour(2).date_naive(), &zone).expect("a window");
+    Stage {
+        name: "Pilots".to_owned(),
+        holds: Holds::Groups(Vec::new()),
+        window: Window { starts_at: hour(2), ..window },
+        opened_at: opened.map(hour),
+        completed_at: completed.map(hour),
+    }
+}
+
+#[test]
+fn r55_a_stage_is_done_from_when_all_of_it_was_come_to() {
+    // The release's state, when the stage opened and was completed as stored, its state at hour 10, and since when it
+    // has been done.
+    let table = [
+        (S::Scheduled, None, None, StageState::Open, None),
+        (S::Scheduled, Some(2), None, StageState::Open, None),
+        (S::Scheduled, Some(2), Some(3), StageState::Done, Some(3)),
+        (S::Canceled, None, None, StageState::Dropped, None),
+        (S::Canceled, Some(2), None, StageState::Done, Some(8)),
+        (S::Canceled, Some(2), Some(3), StageState::Done, Some(3)),
+        (S::Superseded, None, None, StageState::Dropped, None),
+        (S::Superseded, Some(2), None, StageState::Done, Some(8)),
+        (S::InProgress, None, None, StageState::Dropped, None),
+        (S::InProgress, Some(2), None, StageState::Open, None),
+        (S::InProgress, Some(2), Some(6), StageState::Done, Some(6)),
+        (S::Succeeded, Some(2), Some(6), StageState::Done, Some(6)),
+        (S::PartiallySucceeded, None, None, StageState::Dropped, None),
+        (S::Failed, Some(2), Some(6), StageState::Done, Some(6)),
+        (S::RollingBack, None, None, StageState::Dropped, None),
+        (S::RollingBack, Some(2), None, StageState::Done, Some(8)),
+        (S::RolledBack, Some(2), None, StageState::Done, Some(8)),
+        (S::RolledBack, Some(2), Some(6), StageState::Done, Some(6)),
+    ];
+    for (state, opened, completed, expected, since) in table {
+        let (release, stage) = (release_in(state), stage(opened, completed));
+        let found = (stage.state_at(&release, hour(10)), stage.completed_in(&release));
+        assert_eq!(found, (expected, since.map(hour)), "{state:?}, opened {opened:?}, completed {completed:?}");
+    }
+    assert_eq!(stage(None, None).state_at(&release_in(S::Scheduled), hour(1)), StageState::Waiting);
 }

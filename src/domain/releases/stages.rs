@@ -119,7 +119,7 @@ pub struct Stage {
     pub window: Window,
     /// When it opened, as stored.
     pub opened_at: Option<Instant>,
-    /// When its last installation was come to.
+    /// When its last installation was come to, as stored. Use [`Stage::completed_in`] for what its release says.
     pub completed_at: Option<Instant>,
 }
 
@@ -137,17 +137,22 @@ impl Stage {
     /// carried that out (R30).
     #[must_use]
     pub fn state_at(&self, release: &Release, now: Instant) -> StageState {
-        let runs = matches!(release.state, ReleaseState::Scheduled | ReleaseState::InProgress);
-        match (self.completed_at, self.opened_at) {
+        match (self.completed_in(release), self.opened_at) {
             (Some(_), _) => StageState::Done,
-            (None, Some(_)) if runs => StageState::Open,
-            // The release has ended before the stage had come to everybody.
-            (None, Some(_)) => StageState::Done,
+            (None, Some(_)) => StageState::Open,
             (None, None) if release.state != ReleaseState::Scheduled => StageState::Dropped,
             // No stage of a paused release opens (R56).
             (None, None) if self.window.starts_at <= now && !release.is_paused() => StageState::Open,
             (None, None) => StageState::Waiting,
         }
+    }
+
+    /// When all of its installations were come to. A release that ends, or is taken back, settles those of a stage that
+    /// is at work: their offers end, and nobody is moved any more (R49, R55).
+    #[must_use]
+    pub fn completed_in(&self, release: &Release) -> Option<Instant> {
+        let settled_at = || self.opened_at.and(release.taken_back_at().or(release.ended_at));
+        self.completed_at.or_else(settled_at)
     }
 
     /// Whether the stage has still to open, as stored.

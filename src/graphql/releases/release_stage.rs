@@ -114,7 +114,7 @@ impl ReleaseStage {
     /// When all of it was processed; null before.
     pub async fn completed_at(&self) -> Option<DateTime> {
         match &self.early {
-            Some((stage, _)) => stage.completed_at,
+            Some((stage, _)) => stage.completed_in(&self.release),
             None => self.release.ended_at.filter(|_| self.release.started_at.is_some()),
         }
         .map(Into::into)
