@@ -213,9 +213,9 @@ impl App {
                 Box::pin(async move { readiness.reasons().await })
             }
         };
-        let scrape = Arc::new(Scrape::new(services.clone(), hub.clone(), options.metrics_read_every));
+        let scrape = Scrape::new(services.clone(), hub.clone(), late_engine.clone(), options.metrics_read_every);
         let samples = {
-            let scrape = scrape.clone();
+            let scrape = Arc::new(scrape);
             move || -> BoxFuture<'static, Vec<Sample>> {
                 let scrape = scrape.clone();
                 Box::pin(async move { scrape.samples().await })
@@ -225,7 +225,6 @@ impl App {
         let schema = graphql::schema(options.demo.is_some());
         let engine = Engine::new(schema, services.clone(), prepare, readiness, Box::new(samples), options.engine);
         let engine = Arc::new(engine.map_err(AppError::Gate)?);
-        scrape.is_of(&engine);
         late_engine.is(&engine);
         let source = endpoints::source(engine.clone(), hub.clone());
         let webhooks = Arc::new(Dispatcher::new(services.clone(), source, options.dispatch));

@@ -11,7 +11,8 @@ use crate::http::{EndpointAnswer, EndpointEnd, Engine};
 use crate::service::access::Viewer;
 use crate::webhooks::{Item, Source, SourceEnd};
 
-/// The engine, once it is built. Resolvers check documents with it.
+/// The engine, once it is built, for parts that the engine owns: resolvers check documents with it, and a scrape reads its
+/// numbers.
 #[derive(Clone, Default)]
 pub(super) struct LateEngine(Arc<OnceLock<Weak<Engine>>>);
 
@@ -21,10 +22,15 @@ impl LateEngine {
         let _ = self.0.set(Arc::downgrade(engine));
     }
 
+    /// The engine, from when it is built until the server ends.
+    pub(super) fn get(&self) -> Option<Arc<Engine>> {
+        self.0.get().and_then(Weak::upgrade)
+    }
+
     /// The check of endpoints' documents.
     pub(super) fn check(&self) -> CheckDocument {
-        let late = self.0.clone();
-        CheckDocument::new(move |text| match late.get().and_then(Weak::upgrade) {
+        let late = self.clone();
+        CheckDocument::new(move |text| match late.get() {
             Some(engine) => engine.check_endpoint_document(text),
             None => Err("The server ends.".into()),
         })

@@ -1,12 +1,11 @@
 //! Reads what a scrape of the metrics shows beside what is counted.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use crate::events::hub::Hub;
-use crate::http::Engine;
 use crate::metrics::{
     self as m, BUILD_INFO, CacheName, CacheResult, ConnectionState, EndpointState, Sample, ServedState, TaskKind,
     UpdateState, process_samples,
@@ -18,6 +17,8 @@ use crate::store::numbers;
 use crate::store::releases::{read as releases, windows};
 use crate::store::webhooks::numbers as webhooks;
 use crate::store::{DatabaseKind, StoreResult};
+
+use super::endpoints::LateEngine;
 
 /// How long the database may take for all of its numbers. A scrape answers without those that didn't come.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,19 +33,14 @@ type Kept = Option<(Instant, Vec<Sample>)>;
 pub(super) struct Scrape {
     services: Shared,
     hub: Arc<Hub>,
-    /// Set when the engine is built, which owns the scrape.
-    engine: OnceLock<Weak<Engine>>,
+    engine: LateEngine,
     every: Duration,
     kept: tokio::sync::Mutex<Kept>,
 }
 
 impl Scrape {
-    pub(super) fn new(services: Shared, hub: Arc<Hub>, every: Duration) -> Self {
-        Self { services, hub, engine: OnceLock::new(), every, kept: tokio::sync::Mutex::default() }
-    }
-
-    pub(super) fn is_of(&self, engine: &Arc<Engine>) {
-        let _ = self.engine.set(Arc::downgrade(engine));
+    pub(super) fn new(services: Shared, hub: Arc<Hub>, engine: LateEngine, every: Duration) -> Self {
+        Self { services, hub, engine, every, kept: tokio::sync::Mutex::default() }
     }
 
     pub(super) async fn samples(&self) -> Vec<Sample> {
@@ -89,7 +85,7 @@ impl Scrape {
     }
 
     fn add_engine(&self, samples: &mut Vec<Sample>) {
-        let Some(engine) = self.engine() else { return };
+        let Some(engine) = self.engine.get() else { return };
         let (used, most) = engine.work_in_progress();
         samples.push(Sample::of(&m::WORK_IN_PROGRESS, used as f64));
         samples.push(Sample::of(&m::WORK_MAX, most as f64));
@@ -98,13 +94,9 @@ impl Scrape {
         }
     }
 
-    fn engine(&self) -> Option<Arc<Engine>> {
-        self.engine.get().and_then(Weak::upgrade)
-    }
-
     /// Whether the server is ready, and why it isn't.
     async fn add_readiness(&self, samples: &mut Vec<Sample>) {
-        let Some(engine) = self.engine() else { return };
+        let Some(engine) = self.engine.get() else { return };
         let reasons = engine.not_ready().await;
         samples.push(Sample::of(&m::READY, f64::from(u8::from(reasons.is_empty()))));
         for reason in m::NotReadyReason::ALL {
