@@ -268,8 +268,12 @@ impl NamedHistograms {
     }
 
     fn histogram(&self, name: &str) -> Arc<Histogram> {
-        if let Some(found) = self.cells.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return found.clone();
+        {
+            let cells = self.cells.read().unwrap_or_else(PoisonError::into_inner);
+            // When no more names fit, the cell of all others is there soon.
+            if let Some(found) = cells.get(counted_as(name, &cells, self.most)) {
+                return found.clone();
+            }
         }
         let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
         let name = counted_as(name, &cells, self.most).to_owned();
