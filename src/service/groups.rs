@@ -2,7 +2,6 @@
 
 use crate::domain::accounts::{AccountGroup, Privilege};
 use crate::domain::id::GroupId;
-use crate::domain::own_key::checked_key;
 use crate::domain::sharing::SharingRefusal;
 use crate::domain::text::{self, Name};
 use crate::store::sharing::write_grants as grants;
@@ -12,6 +11,7 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome, is_conflict, text_fault};
 use super::journal::{Entry, Journal, Subject};
+use super::own_keys::{KeyRefusals, free_key};
 use super::requests::{Repeatable, single};
 
 /// A group to be created.
@@ -133,13 +133,11 @@ async fn group_key(
     raw: Option<&str>,
     of: Option<GroupId>,
 ) -> Outcome<Option<String>, SharingRefusal> {
-    let key = checked_key(raw).map_err(|_| SharingRefusal::KeyInvalid)?;
-    if let Some(key) = &key
-        && let Some(other) = grants::with_key(tx, &caller.scope, key, of).await?
-    {
-        return Err(SharingRefusal::KeyTaken { taken_by: Some(other) }.into());
-    }
-    Ok(key)
+    let refusals = KeyRefusals {
+        malformed: SharingRefusal::KeyInvalid,
+        taken: |other| SharingRefusal::KeyTaken { taken_by: Some(other) },
+    };
+    free_key(raw, refusals, async |key| grants::with_key(tx, &caller.scope, key, of).await).await
 }
 
 /// A group of the caller that isn't All Accounts. Only All Accounts can't be renamed, deleted or given other members.

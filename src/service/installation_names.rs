@@ -4,7 +4,6 @@ use crate::domain::accounts::Privilege;
 use crate::domain::id::InstallationId;
 use crate::domain::installations::InstallationRefusal;
 use crate::domain::log::EventKind;
-use crate::domain::own_key::checked_key;
 use crate::domain::text::{self, NAME_MAX, TextFault};
 use crate::store::Tx;
 use crate::store::accounts::write as accounts;
@@ -15,6 +14,7 @@ use super::Services;
 use super::access::Managed;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome, is_conflict};
 use super::journal::{Entry, Journal, JournalEvent, Subject};
+use super::own_keys::{KeyRefusals, free_key};
 
 /// Changes of an installation.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +55,7 @@ pub(crate) async fn rename_installation(
         after.override_name = Some(name);
     }
     if let Some(key) = edit.key {
-        after.key = free_key(&tx, caller, key.as_deref(), Some(before.id)).await?;
+        after.key = installation_key(&tx, caller, key.as_deref(), Some(before.id)).await?;
     }
     if after == before {
         return Ok(());
@@ -103,20 +103,21 @@ pub(super) async fn check_free(
 
 /// Checks the key that a call gives to the installation `of`, or to a new installation. The caller has locked the
 /// account.
-pub(super) async fn free_key(
+pub(super) async fn installation_key(
     tx: &Tx,
     caller: &Managed,
     raw: Option<&str>,
     of: Option<InstallationId>,
 ) -> Outcome<Option<String>, InstallationRefusal> {
-    let key = checked_key(raw).map_err(|_| InstallationRefusal::KeyInvalid)?;
-    if let Some(key) = &key
-        && let Some(existing) = installations::with_key(tx, &caller.scope, key).await?
-        && Some(existing) != of
-    {
-        return Err(InstallationRefusal::KeyTaken { existing: Some(existing) }.into());
-    }
-    Ok(key)
+    let refusals = KeyRefusals {
+        malformed: InstallationRefusal::KeyInvalid,
+        taken: |existing| InstallationRefusal::KeyTaken { existing: Some(existing) },
+    };
+    let holder = async |key: &str| {
+        let found = installations::with_key(tx, &caller.scope, key).await?;
+        Ok(found.filter(|existing| Some(*existing) != of))
+    };
+    free_key(raw, refusals, holder).await
 }
 
 /// Checks an override name.

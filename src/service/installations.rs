@@ -28,7 +28,7 @@ use super::access::Managed;
 use super::ending::commit;
 use super::error::{Failure, Outcome};
 pub(crate) use super::installation_names::{InstallationEdit, rename_installation};
-use super::installation_names::{check_free, free_key, valid_name};
+use super::installation_names::{check_free, installation_key, valid_name};
 use super::instant::Touched;
 use super::journal::{Entry, Journal, JournalEvent, Subject};
 use super::releases::{hold_to_judge, judge_step};
@@ -85,7 +85,7 @@ async fn try_install(
     let pack = visible_pack(cx, &tx, caller, request.pack).await?;
     let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
     let name = check_install(&tx, caller, &pack, request.override_name.as_deref()).await?;
-    let key = free_key(&tx, caller, request.key.as_deref(), None).await?;
+    let key = installation_key(&tx, caller, request.key.as_deref(), None).await?;
     let version_id = pack.standing.at(journal.now).offered_version().ok_or(Failure::NotFound)?;
     let installation = Installation {
         id: cx.ids.next(),

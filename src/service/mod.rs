@@ -20,6 +20,7 @@ mod journal_event;
 pub mod library;
 pub mod log;
 pub(crate) mod outcomes;
+mod own_keys;
 pub mod packs;
 pub mod releases;
 mod requests;

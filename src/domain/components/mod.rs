@@ -45,6 +45,14 @@ pub struct Component {
     pub in_pack_version: bool,
 }
 
+impl Component {
+    /// Whether its name may still change: while no version of it was ever in a pack's version (R69).
+    #[must_use]
+    pub fn can_be_renamed(&self) -> bool {
+        !self.in_pack_version
+    }
+}
+
 /// The two kinds of component versions (R52).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VersionKind {

@@ -76,6 +76,12 @@ impl ReleaseState {
         Self::RolledBack,
     ];
 
+    /// Whether its failed updates can be retried, if there are any.
+    #[must_use]
+    pub fn may_be_retried(self) -> bool {
+        transition(self, Command::RetryFailed).is_ok()
+    }
+
     /// Whether the release was taken back: its offers end, and installations that it moved are moved back (R29, R30,
     /// R59).
     #[must_use]

@@ -143,7 +143,7 @@ impl Component {
 
     /// Whether the caller may now rename it: while no version of it was ever in a pack's version.
     pub async fn viewer_can_rename(&self, ctx: &Context<'_>) -> Result<bool> {
-        Ok(!self.0.in_pack_version && may_change(ctx)?)
+        Ok(self.0.can_be_renamed() && may_change(ctx)?)
     }
 
     /// Whether the caller may now delete it: while it has no version and is in no manifest.

@@ -254,8 +254,7 @@ impl Release {
 
     /// Whether the caller may now retry failed updates.
     pub async fn viewer_can_retry_failed(&self, ctx: &Context<'_>) -> Result<bool> {
-        let ended = matches!(self.state, domain::ReleaseState::PartiallySucceeded | domain::ReleaseState::Failed);
-        if !ended || !ctx.viewer()?.may(Privilege::IntegrationPack) {
+        if !self.state.may_be_retried() || !ctx.viewer()?.may(Privilege::IntegrationPack) {
             return Ok(false);
         }
         let loaders = ctx.loaders();

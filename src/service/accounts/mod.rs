@@ -20,7 +20,6 @@ use crate::domain::accounts::{
     ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountRefusal, AccountStatus, Privilege,
 };
 use crate::domain::id::{AccountId, ReleaseId};
-use crate::domain::own_key::checked_key;
 use crate::domain::text::Name;
 use crate::service::accounts::enrolment::{issue, issued_before};
 use crate::service::ending::commit_and_begin;
@@ -36,6 +35,7 @@ use super::Services;
 use super::access::{Publisher, Viewer};
 use super::error::{Failure, Outcome, is_conflict, text_fault};
 use super::journal::{Entry, Journal, Subject};
+use super::own_keys::{KeyRefusals, free_key};
 use super::requests::Repeatable;
 
 /// Changes of an account.
@@ -199,13 +199,11 @@ async fn account_key(
     raw: Option<&str>,
     of: Option<AccountId>,
 ) -> Outcome<Option<String>, AccountRefusal> {
-    let key = checked_key(raw).map_err(|_| AccountRefusal::KeyInvalid)?;
-    if let Some(key) = &key
-        && let Some(other) = accounts::with_key(tx, publisher, key, of).await?
-    {
-        return Err(AccountRefusal::KeyTaken { taken_by: Some(other) }.into());
-    }
-    Ok(key)
+    let refusals = KeyRefusals {
+        malformed: AccountRefusal::KeyInvalid,
+        taken: |other| AccountRefusal::KeyTaken { taken_by: Some(other) },
+    };
+    free_key(raw, refusals, async |key| accounts::with_key(tx, publisher, key, of).await).await
 }
 
 /// The refusal when a concurrent call took the name or the key after the check. `tx` can't be used after the conflict,

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::domain::accounts::Privilege;
 use crate::domain::components::{Component, ComponentType, PackagingRefusal};
 use crate::domain::id::{ComponentId, PackId};
-use crate::domain::own_key::checked_key;
 use crate::domain::packs::{DeploymentModel, Pack};
 use crate::domain::text::Name;
 use crate::store::components::changes;
@@ -20,6 +19,7 @@ use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome, is_conflict, text_fault};
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::own_keys::{KeyRefusals, free_key};
 use crate::service::packs::reassess_all;
 use crate::service::requests::{Repeatable, single};
 
@@ -61,12 +61,7 @@ pub(crate) async fn create_component(
         return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
     }
     let name = component_name(&new.name)?;
-    let key = checked_key(new.key.as_deref()).map_err(|_| PackagingRefusal::KeyInvalid)?;
-    if let Some(key) = &key
-        && changes::with_key(&tx, &caller.scope, key, None).await?.is_some()
-    {
-        return Err(PackagingRefusal::KeyTaken.into());
-    }
+    let key = component_key(&tx, caller, new.key.as_deref(), None).await?;
     let mut journal = Journal::of(cx, caller, cx.now(&tx));
     let component = Component {
         id: cx.ids.next(),
@@ -127,18 +122,13 @@ async fn try_update_component(
         None => component.name.clone(),
     };
     let renamed = name != component.name;
-    if renamed && component.in_pack_version {
+    if renamed && !component.can_be_renamed() {
         return Err(PackagingRefusal::ComponentReleased.into());
     }
     let new_key = match &edit.key {
-        Some(raw) => checked_key(raw.as_deref()).map_err(|_| PackagingRefusal::KeyInvalid)?,
+        Some(raw) => component_key(&tx, caller, raw.as_deref(), Some(component.id)).await?,
         None => key.clone(),
     };
-    if let Some(new_key) = &new_key
-        && changes::with_key(&tx, &caller.scope, new_key, Some(component.id)).await?.is_some()
-    {
-        return Err(PackagingRefusal::KeyTaken.into());
-    }
     if !renamed && new_key == key {
         return Ok(());
     }
@@ -209,6 +199,17 @@ pub(crate) async fn delete_component(
 async fn lock(tx: &Tx, caller: &Publisher, component: ComponentId) -> Outcome<Counters, PackagingRefusal> {
     let locked = components::lock_all(tx, &caller.scope, &[component]).await?;
     locked.into_iter().next().ok_or_else(|| Failure::NotFound.into())
+}
+
+/// Checks the key that a call gives to the component `of`, or to a new component.
+async fn component_key(
+    tx: &Tx,
+    caller: &Publisher,
+    raw: Option<&str>,
+    of: Option<ComponentId>,
+) -> Outcome<Option<String>, PackagingRefusal> {
+    let refusals = KeyRefusals { malformed: PackagingRefusal::KeyInvalid, taken: |_| PackagingRefusal::KeyTaken };
+    free_key(raw, refusals, async |key| changes::with_key(tx, &caller.scope, key, of).await).await
 }
 
 /// Checks a component's name.

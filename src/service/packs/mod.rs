@@ -12,7 +12,6 @@ pub(in crate::service) use draft::{reassess, reassess_all};
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
 use crate::domain::log::EventKind;
-use crate::domain::own_key::checked_key;
 use crate::domain::packs::{
     Assessment, DeploymentModel, Guide, InstallationType, Pack, PackRefusal, PackStanding, SupportInfo,
 };
@@ -29,6 +28,7 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Error, Failure, Outcome, is_conflict, text_fault};
 use super::journal::{Entry, Journal, JournalEvent, Subject};
+use super::own_keys::{KeyRefusals, free_key};
 use super::requests::{Repeatable, single};
 
 /// A pack to be created.
@@ -190,13 +190,11 @@ async fn pack_key(
     raw: Option<&str>,
     of: Option<PackId>,
 ) -> Outcome<Option<String>, PackRefusal> {
-    let key = checked_key(raw).map_err(|_| PackRefusal::KeyInvalid)?;
-    if let Some(key) = &key
-        && let Some(other) = packs::with_key(tx, &caller.scope, key, of).await?
-    {
-        return Err(PackRefusal::KeyTaken { taken_by: Some(other) }.into());
-    }
-    Ok(key)
+    let refusals = KeyRefusals {
+        malformed: PackRefusal::KeyInvalid,
+        taken: |other| PackRefusal::KeyTaken { taken_by: Some(other) },
+    };
+    free_key(raw, refusals, async |key| packs::with_key(tx, &caller.scope, key, of).await).await
 }
 
 fn pack_name(raw: &str) -> Outcome<Name, PackRefusal> {

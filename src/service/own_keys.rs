@@ -1,0 +1,31 @@
+//! Keys of one's own (R67): the check that all use cases with a key share.
+
+use crate::domain::own_key::checked_key;
+use crate::domain::refusal::Refusal;
+use crate::service::error::Outcome;
+use crate::store::StoreResult;
+
+/// The refusals of a key: the same for each type of object, with an error code of its own.
+pub(super) struct KeyRefusals<R, T> {
+    pub malformed: R,
+    /// Another object has the key.
+    pub taken: fn(T) -> R,
+}
+
+/// Checks the key that a call gives, if it gives one. `holder` finds another object that has it.
+///
+/// # Errors
+/// The two refusals of a key.
+pub(super) async fn free_key<R: Refusal, T>(
+    raw: Option<&str>,
+    refusals: KeyRefusals<R, T>,
+    holder: impl AsyncFnOnce(&str) -> StoreResult<Option<T>>,
+) -> Outcome<Option<String>, R> {
+    let Ok(key) = checked_key(raw) else { return Err(refusals.malformed.into()) };
+    if let Some(key) = &key
+        && let Some(other) = holder(key).await?
+    {
+        return Err((refusals.taken)(other).into());
+    }
+    Ok(key)
+}
