@@ -7,7 +7,7 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::store::installations::write_counts::ROWS_MAX;
 use crate::store::installations::{tallies, write_counts as counts};
-use crate::store::log::{audit_retention, retention, seals};
+use crate::store::log::{audit_retention, retention};
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::requests;
@@ -79,13 +79,13 @@ pub(crate) async fn prune_events(cx: &Services, before: Instant) -> Result<bool,
 /// to cut.
 pub(crate) async fn cut_audit(cx: &Services, before: Instant) -> Result<bool, Failure> {
     let mut cuts = 0;
-    for chain in seals::chains(&cx.db.whole_server()).await? {
+    for publisher in audit_retention::with_old_seals(&cx.db.whole_server(), before).await? {
         loop {
             if cuts == BATCHES {
                 return Ok(false);
             }
             let tx = cx.db.begin().await?;
-            if audit_retention::cut(&tx, chain.publisher_id, before).await? == 0 {
+            if audit_retention::cut(&tx, publisher, before).await? == 0 {
                 break;
             }
             tx.commit().await?;

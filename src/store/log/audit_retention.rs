@@ -1,7 +1,7 @@
 //! Cuts the audit log at its old end, always behind a seal (R51).
 
 use entity::{audit_chain, audit_entry, audit_seal, event_log, log_batch, log_record};
-use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SubQueryStatement};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
@@ -13,9 +13,13 @@ use crate::domain::log::{ChainPlace, Seal, last_old};
 use crate::store::column::col;
 use crate::store::log::seals;
 use crate::store::page::checked;
-use crate::store::{StoreError, StoreResult, Tx};
+use crate::store::{StoreError, StoreResult, Tx, WholeServer};
 
+use uuid::Uuid;
+
+use audit_chain::Column as C;
 use audit_entry::Column as E;
+use audit_seal::Column as S;
 use log_batch::Column as B;
 
 /// How many seals one transaction looks at. The entries of a batch are cut together, and it has up to 10,000: as many
@@ -25,6 +29,31 @@ const SEALS: u64 = 250;
 const SPANS: usize = 50;
 /// How many records one statement removes.
 const CHUNK: usize = 4_000;
+
+/// The publishers whose oldest seal may be cut off: its entries happened before `before`, or it has no readable time.
+pub async fn with_old_seals(source: &WholeServer, before: Instant) -> StoreResult<Vec<AccountId>> {
+    let oldest = Query::select()
+        .expr(col(S::Number).min())
+        .from(audit_seal::Entity)
+        .and_where(col(S::PublisherId).eq(col(C::PublisherId)))
+        .and_where(col(S::Number).gt(col(C::CutNumber)))
+        .take();
+    let old_seal = Query::select()
+        .expr(Expr::val(1))
+        .from(audit_seal::Entity)
+        .and_where(col(S::PublisherId).eq(col(C::PublisherId)))
+        .and_where(col(S::Number).eq(Expr::from(SubQueryStatement::from(oldest))))
+        .and_where(S::NewestAt.lt(before).or(S::NewestAt.is_null()))
+        .take();
+    let found: Vec<Uuid> = audit_chain::Entity::find()
+        .select_only()
+        .column(C::PublisherId)
+        .filter(Expr::exists(old_seal))
+        .into_tuple()
+        .all(source.conn())
+        .await?;
+    Ok(found.into_iter().map(AccountId).collect())
+}
 
 /// Removes the oldest entries of a publisher's log that happened before `before`, with their seals. Returns how many
 /// seals went. Stops before the records of a batch whose events are still kept, and never within a batch.
