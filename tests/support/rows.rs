@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entity::{audit_entry, event};
+use entity::{audit_entry, event, log_batch};
 use futures_util::StreamExt as _;
 use packwright::service::error::Failure;
-use sea_orm::{DatabaseConnection, EntityTrait as _};
+use sea_orm::{DatabaseConnection, EntityTrait as _, QueryOrder as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -64,9 +64,17 @@ impl LogMark {
     }
 }
 
+/// The end of the event log, without reading it.
+pub(crate) async fn end_of_events(app: &TestApp) -> i64 {
+    let event = event::Entity::find().order_by_desc(event::Column::Sequence).one(tables(app)).await;
+    let batch = log_batch::Entity::find().order_by_desc(log_batch::Column::LastSequence).one(tables(app)).await;
+    let event = event.expect("an event").map(|event| event.sequence);
+    event.max(batch.expect("a batch").map(|batch| batch.last_sequence)).unwrap_or(0)
+}
+
 /// The events after a position, in order.
 pub(crate) async fn events_after(app: &TestApp, sequence: i64) -> Vec<event::Model> {
-    recorded_rows::events(app).await.into_iter().filter(|event| event.sequence > sequence).collect()
+    recorded_rows::events_after(app, sequence).await
 }
 
 /// The UUIDs in a global ID. An update's ID has two: its installation's and its release's.
