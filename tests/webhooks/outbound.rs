@@ -10,10 +10,13 @@ use packwright::outbound::{Outbound, OutboundOptions, Request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-fn outbound() -> Outbound {
+/// The limit of an attempt that is answered: so long that a busy machine doesn't reach it.
+const AMPLE: Duration = Duration::from_secs(30);
+
+fn outbound(limit: Duration) -> Outbound {
     let options = OutboundOptions {
         allowed: AllowedNetworks::new(vec!["127.0.0.0/8".parse().unwrap()]),
-        limit: Duration::from_millis(700),
+        limit,
         refusal_after: Duration::from_millis(50),
         ..OutboundOptions::default()
     };
@@ -40,9 +43,13 @@ where
 }
 
 async fn post_to(port: u16) -> (Attempted, Duration) {
+    post_within(AMPLE, port).await
+}
+
+async fn post_within(limit: Duration, port: u16) -> (Attempted, Duration) {
     let destination = Destination::parse(&format!("http://127.0.0.1:{port}/hook?x=1")).unwrap();
     let request = Request { headers: vec![("webhook-id", "evt_1".into())], body: Bytes::from_static(b"{}") };
-    let sent = outbound().post(&destination, request).await;
+    let sent = outbound(limit).post(&destination, request).await;
     (sent.attempted, sent.took)
 }
 
@@ -115,9 +122,10 @@ async fn r63_an_answer_that_does_not_come_or_drips_is_given_up_in_time() {
     })
     .await;
     for port in [silent, drips, drips_head] {
-        let (attempted, took) = post_to(port).await;
+        let (attempted, took) = post_within(Duration::from_millis(700), port).await;
         assert_eq!(attempted.failure, Some(WebhookFailure::Timeout));
-        assert!((Duration::from_millis(600)..Duration::from_millis(2_500)).contains(&took), "{took:?}");
+        // They would go on for half a minute.
+        assert!((Duration::from_millis(600)..Duration::from_secs(10)).contains(&took), "{took:?}");
     }
 }
 
@@ -131,9 +139,8 @@ async fn r65_an_endless_answer_is_read_up_to_64_kilobytes() {
         }
     })
     .await;
-    let (attempted, took) = post_to(endless).await;
+    let (attempted, _) = post_to(endless).await;
     assert_eq!((attempted.status, attempted.failure), (Some(200), None));
-    assert!(took < Duration::from_millis(700), "{took:?}");
     let (long_head, _) = receiver(|mut socket, _| async move {
         let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n").await;
         while socket.write_all(b"x-more: and more and more and more\r\n").await.is_ok() {}
@@ -149,6 +156,6 @@ async fn r61_https_needs_a_certificate_that_is_trusted() {
     })
     .await;
     let destination = Destination::parse(&format!("https://127.0.0.1:{port}/")).unwrap();
-    let sent = outbound().post(&destination, Request { headers: Vec::new(), body: Bytes::new() }).await;
+    let sent = outbound(AMPLE).post(&destination, Request { headers: Vec::new(), body: Bytes::new() }).await;
     assert_eq!((sent.attempted.status, sent.attempted.failure), (None, Some(WebhookFailure::Connection)));
 }

@@ -338,7 +338,9 @@ async fn r04_a_suspended_account_is_sent_nothing_until_it_is_active_again() {
 async fn r66_another_server_goes_on_when_one_ends_or_dies() {
     let world = World::new().await;
     world.endpoint(json!({})).await;
-    let other = world.app.another_server().await;
+    let (lease, look) = (Duration::from_millis(1_500), Duration::from_millis(100));
+    let options = DispatchOptions { lease, look, save_after: look, ..DispatchOptions::default() };
+    let other = world.app.another_server_dispatching(options).await;
     let first = Dispatching::of(&world.app.app);
     world.happen(1).await;
     world.receiver.wait_for(2).await;
@@ -535,12 +537,13 @@ async fn an_endpoint_that_is_sent_nothing_keeps_up_with_the_log() {
 async fn r66_a_server_that_ends_keeps_its_endpoints_while_an_attempt_lasts() {
     let world = World::new().await;
     world.endpoint(json!({})).await;
-    let (lease, look) = (Duration::from_millis(800), Duration::from_millis(100));
+    // Long enough for a busy machine, on which a server that lives says so late.
+    let (lease, look) = (Duration::from_millis(2_500), Duration::from_millis(100));
     let options = DispatchOptions { lease, look, ..DispatchOptions::default() };
     let one = world.app.another_server_dispatching(options).await;
     let other = world.app.another_server_dispatching(options).await;
     let first = Dispatching::of(&one);
-    world.receiver.reply([Reply::After(3 * lease)]);
+    world.receiver.reply([Reply::After(2 * lease)]);
     world.happen(1).await;
     world.receiver.wait_for(1).await;
     let second = Dispatching::of(&other);
