@@ -5,7 +5,7 @@ use std::time::Duration;
 use packwright::service::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::program::kill::{remove_trap, set_trap, until};
+use crate::program::kill::{remove_trap, set_trap, until, until_trapped};
 use crate::support::rows::database_url;
 use crate::support::{At as _, Pack, Program, Setup, TestApp};
 
@@ -72,7 +72,8 @@ async fn a_second_signal_ends_the_server_at_once() {
     let (app, release) = rollout().await;
     set_trap(&app, 3).await;
     let program = start(&app).await;
-    until("the batch that hangs", async || app.progress(&release).await.int("/applied") == 2).await;
+    until_trapped(&app).await;
+    assert_eq!(app.progress(&release).await.int("/applied"), 2);
     program.signal("TERM");
     // The server has handled the first signal once it accepts no more connections.
     until("the end of listening", async || tokio::net::TcpStream::connect(&program.address).await.is_err()).await;

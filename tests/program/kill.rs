@@ -7,7 +7,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use packwright::service::Settings;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{self, ConnectOptions as _};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 
 use crate::support::rows::{LogMark, database_url, tables, uuids_of};
 use crate::support::{At, Setup, TestApp};
@@ -67,6 +69,29 @@ pub(crate) async fn set_trap(app: &TestApp, number: usize) {
     for statement in statements {
         tables(app).execute_unprepared(&statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
+}
+
+/// Waits until a batch hangs in the trap.
+pub(crate) async fn until_trapped(app: &TestApp) {
+    if tables(app).get_database_backend() == DatabaseBackend::Postgres {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        let asleep = Statement::from_string(DatabaseBackend::Postgres, sql);
+        until("the batch that hangs", async || {
+            tables(app).query_one_raw(asleep.clone()).await.expect("an answer").is_some()
+        })
+        .await;
+        return;
+    }
+    // It holds the only lock of writers, for far longer than any other transaction.
+    let options: SqliteConnectOptions = database_url(app).await.parse().expect("the database's address");
+    let mut options = options.busy_timeout(Duration::from_secs(2));
+    options = options.disable_statement_logging();
+    let mut connection = options.connect().await.expect("a connection");
+    until("the batch that hangs", async || {
+        let locked = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await;
+        locked.is_err() || sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_err()
+    })
+    .await;
 }
 
 pub(crate) async fn remove_trap(app: &TestApp) {
