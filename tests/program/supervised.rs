@@ -36,12 +36,21 @@ async fn the_supervisor_hears_that_a_server_is_ready_lives_and_ends() {
     }
     // A process that stands still gives no sign.
     server.signal("STOP");
-    let state = format!("/proc/{}/stat", server.child.id().expect("it lives"));
-    while !std::fs::read_to_string(&state).expect("its state").contains(") T ") {
+    let threads = format!("/proc/{}/task", server.child.id().expect("it lives"));
+    let stands_still = || {
+        let threads = std::fs::read_dir(&threads).expect("its threads").flatten();
+        // A thread that has ended meanwhile has no state.
+        threads.filter_map(|one| std::fs::read_to_string(one.path().join("stat")).ok()).all(|it| it.contains(") T "))
+    };
+    while !stands_still() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    while socket.try_recv(&mut [0; 4096]).is_ok() {}
-    let silent = tokio::time::timeout(Duration::from_millis(300), socket.recv(&mut [0; 4096])).await;
+    // All that it has said is there now, and is read until nothing comes any more.
+    let mut buffer = [0; 4096];
+    while let Ok(said) = tokio::time::timeout(Duration::from_millis(100), socket.recv(&mut buffer)).await {
+        said.expect("a datagram");
+    }
+    let silent = tokio::time::timeout(Duration::from_millis(300), socket.recv(&mut buffer)).await;
     assert!(silent.is_err(), "a stopped server says {silent:?}");
     server.signal("CONT");
     told(&socket, "WATCHDOG=1").await;
@@ -79,11 +88,15 @@ async fn health_says_whether_a_server_is_ready() {
     let database = Database::untouched("").await;
     let server = Program::serve(database.url(), &[]).await;
     let address = server.address.to_string();
-    let well = run(&["health", "--listen", &address]).await;
+    let well = run(&["health", "--listen", &address, "--health-timeout", "60"]).await;
     assert!(well.status.success() && text_of(&well).contains("is ready"), "{}", text_of(&well));
     // The image and the service set the variable of the server, whose address can't be called.
     let everywhere = format!("0.0.0.0:{}", server.address.port());
-    let well = program(&["health"]).env("PACKWRIGHT_LISTEN", &everywhere).output().await.expect("it runs");
+    let well = program(&["health", "--health-timeout", "60"])
+        .env("PACKWRIGHT_LISTEN", &everywhere)
+        .output()
+        .await
+        .expect("it runs");
     assert!(well.status.success(), "{}", text_of(&well));
     server.signal("STOP");
     let late = run(&["health", "--listen", &address, "--health-timeout", "1"]).await;
@@ -105,7 +118,8 @@ async fn health_gives_the_reason_of_a_server_that_is_not_ready() {
     drop(postgres);
     let begun = Instant::now();
     let text = loop {
-        let asked = run(&["health", "--listen", &address]).await;
+        // Longer than the server waits for the database.
+        let asked = run(&["health", "--listen", &address, "--health-timeout", "60"]).await;
         if !asked.status.success() {
             break text_of(&asked);
         }
