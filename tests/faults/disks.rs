@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::faults::client::{self, mutation, until};
+use crate::faults::client::{self, PATIENCE, mutation, until};
 use crate::faults::field::Field;
 use crate::faults::load::Load;
 use crate::support::rows::code_of;
 use crate::support::{Database, Dice, Postgres, mount, short_or_long};
 
 /// How long the servers may need until they work again.
-const RECOVERY: Duration = Duration::from_secs(10);
+const RECOVERY: Duration = Duration::from_secs(30);
 
 /// Whether a write is done, and the code of its error.
 async fn write(field: &Field) -> Option<String> {
@@ -43,7 +43,7 @@ async fn is_full_now_and_then(field: Arc<Field>, folder: &Path, dice: &mut Dice,
         tokio::time::sleep(dice.within(Duration::from_millis(500))).await;
         let ballast = fill(folder);
         let refused = async || write(&field).await.is_some_and(|code| code == "UNAVAILABLE");
-        until("a refusal", Duration::from_secs(30), refused).await;
+        until("a refusal", PATIENCE, refused).await;
         tokio::time::sleep(dice.within(Duration::from_secs(1))).await;
         // A file that is in the way may be filled meanwhile by what the database writes.
         std::fs::remove_file(ballast).expect("room");

@@ -164,7 +164,7 @@ impl Field {
     pub(crate) async fn acknowledges(&self, more: usize) {
         let so_many = self.ledger().acknowledged() + more;
         let is_reached = async || self.ledger().acknowledged() >= so_many;
-        client::until("more acknowledged calls", Duration::from_secs(60), is_reached).await;
+        client::until("more acknowledged calls", client::PATIENCE, is_reached).await;
     }
 
     pub(crate) fn is_ending(&self) -> bool {
@@ -235,7 +235,7 @@ impl Field {
         let left = "SELECT (SELECT count(*) FROM task) + (SELECT count(*) FROM integration_pack
                     WHERE running_release_id IS NOT NULL) AS n";
         let backend = tables(&self.app).get_database_backend();
-        client::until("the end of all work", Duration::from_secs(60), async || {
+        client::until("the end of all work", client::PATIENCE, async || {
             let row = tables(&self.app).query_one_raw(Statement::from_string(backend, left)).await;
             row.ok().flatten().is_some_and(|row| row.try_get::<i64>("", "n").expect("a number") == 0)
         })

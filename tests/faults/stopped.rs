@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::faults::client::until;
+use crate::faults::client::{PATIENCE, until};
 use crate::faults::field::Field;
 use crate::faults::load::Load;
 use crate::support::{Database, Dice, short_or_long};
@@ -27,7 +27,7 @@ async fn r41_a_server_that_stands_still_and_goes_on_loses_and_doubles_nothing() 
         field.hide(stopped);
         let released = field.ledger().releases.len();
         let goes_on = async || field.ledger().releases.len() > released + 1;
-        let took = until("releases by the other server", Duration::from_secs(30), goes_on).await;
+        let took = until("releases by the other server", PATIENCE, goes_on).await;
         eprintln!("the other server went on within {took:?}");
         let longer = if round % 4 == 3 { Duration::from_secs(60) } else { Duration::from_secs(3) };
         tokio::time::sleep(longer.saturating_sub(took)).await;
