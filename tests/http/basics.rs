@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::support::{Ask, At as _, Reply, Server, Setup, TestApp};
 
 const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 async fn with(app: &TestApp, http: HttpOptions) -> Server {
     Server::with(app, http, ConnectionOptions::default()).await
@@ -357,7 +357,7 @@ async fn a_neighbour_is_answered_while_an_account_does_its_worst() {
         assert_eq!((reply.status, reply.json().get("errors")), (200, None));
         slowest = slowest.max(began.elapsed());
     }
-    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(8), "{slowest:?}");
     for one in hostile {
         assert!(one.await.unwrap().iter().all(|status| [200, 429].contains(status)));
     }

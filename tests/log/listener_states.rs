@@ -18,7 +18,7 @@ use crate::support::rows::{code_of, tables};
 use crate::support::{At, TestApp};
 
 /// How long to wait before a test fails. A correct server needs far less.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The last of the statements that read what all see of a pack.
 fn ends_shared_reads(sql: &str) -> bool {

@@ -17,7 +17,7 @@ use crate::support::rows::tables;
 use crate::support::{At, Managed, Setup, Subscription, TestApp};
 
 /// How long to wait before a test fails. A correct server needs far less.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The statement with which a server looks for new events.
 fn is_look(sql: &str) -> bool {

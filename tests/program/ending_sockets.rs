@@ -128,7 +128,7 @@ async fn ends_in_order(signal: &str) {
     program.signal(signal);
     let begun = std::time::Instant::now();
     until("the end of listening", async || tokio::net::TcpStream::connect(&address).await.is_err()).await;
-    assert!(begun.elapsed() < Duration::from_secs(2), "it listened for {:?} more", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(8), "it listened for {:?} more", begun.elapsed());
     // What comes after the signal is refused. The socket may hear of the signal later than the listener.
     for id in 2.. {
         let late = json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": "{ __typename }" } });

@@ -114,7 +114,7 @@ async fn r41_a_batch_of_a_dead_server_is_taken_within_a_second() {
     })
     .await;
     // A second, and more for a machine that does other things.
-    assert!(died.elapsed() < Duration::from_secs(3), "the other server took it after {:?}", died.elapsed());
+    assert!(died.elapsed() < Duration::from_secs(10), "the other server took it after {:?}", died.elapsed());
     until("the end of the rollout", async || mark.kinds(&app).await.iter().any(|kind| kind == "RELEASE_COMPLETED"))
         .await;
     let moved = mark.events(&app).await.into_iter().filter(|event| event.update_state.as_deref() == Some("APPLIED"));

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::{At, TestApp};
 
 /// How long to wait before the test fails. A correct server needs far less.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running server for an app. Dropping it ends the server.
 pub(crate) struct Server {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{At, TestApp, client};
 
 /// How long to wait for an item before the test fails. A correct server needs far less.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// An open subscription.
 pub(crate) struct Subscription {
