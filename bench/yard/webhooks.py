@@ -1,12 +1,14 @@
 """Events that are delivered to a hundred webhook endpoints, and how much one that is dead or slow slows the others."""
 
 import asyncio
+import functools
 import os
 import statistics
 import sys
 import threading
 import time
 
+from . import contest
 from .servers import ROOT, Trouble
 
 sys.path.insert(0, str(ROOT / ".ci"))
@@ -15,8 +17,8 @@ from world import Server, World, free_port, wait_for  # noqa: E402
 
 ACCOUNTS, EACH = 5, 20
 # Of a quick run, and otherwise.
-RELEASES = {True: 5, False: 30}
-ROUNDS = {True: 2, False: 5}
+RELEASES = {True: 5, False: 20}
+ROUNDS = {True: 2, False: 7}
 
 
 class Receivers:
@@ -141,18 +143,18 @@ def measure(bench, database):
     server = Server(str(folder), database)
     try:
         deliveries = Deliveries(server, RELEASES[bench.quick])
-        rounds, told = ROUNDS[bench.quick], {"deliveries": deliveries.expected(), "dead": [], "slow": []}
+        rounds, told = ROUNDS[bench.quick], {"deliveries": deliveries.expected()}
         deliveries.rate()
         told["rates"] = [deliveries.rate() for _ in range(rounds)]
         bench.say(f"deliveries a second: {', '.join(f'{rate:.0f}' for rate in told['rates'])}")
         told["memory"] = deliveries.memory()
         odd = deliveries.endpoints.pop()
         deliveries.pause(*odd)
-        for _ in range(rounds):
-            alone = deliveries.rate()
-            for path in ("dead", "slow"):
-                told[path].append(deliveries.beside(odd, path) / alone)
-        bench.say(f"beside a dead and a slow endpoint: {told['dead']}, {told['slow']}")
+        asked = {path: functools.partial(deliveries.beside, odd, path) for path in ("dead", "slow")}
+        asked["alone"] = deliveries.rate
+        seen = contest.rounds({name: (lambda ask=ask: {"rate": ask()}) for name, ask in asked.items()}, rounds, bench.say)
+        for path in ("dead", "slow"):
+            told[path] = [one["rate"] / alone["rate"] for one, alone in zip(seen[path], seen["alone"], strict=True)]
         return told
     except SystemExit as failed:
         raise Trouble(str(failed)) from None
