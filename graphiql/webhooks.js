@@ -9,7 +9,7 @@ export const WEBHOOKS = [
     title: "1 Endpoint",
     token: "demo-publisher-admin",
     about: "Open /graphiql/receiver in another window: it is a receiver, and shows what comes. This registers its address. The answer holds the secret with which events are signed, this once; the page takes it from here.",
-    query: `mutation Endpoint($url: String!) {
+    query: `mutation Endpoint($url: URI!) {
   createWebhookEndpoint(
     input: { name: "The demo's receiver", url: $url, filter: { kinds: [PACK_CREATED, PACK_UPDATED, RELEASE_STARTED, RELEASE_COMPLETED] } }
   ) {
