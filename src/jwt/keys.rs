@@ -34,6 +34,11 @@ impl Keys {
         if keys.is_empty() { Err("it has no key that signatures can be checked with".into()) } else { Ok(Self(keys)) }
     }
 
+    /// Whether no keys were read yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The key for a token: the one with its id, or without an id the only fitting one.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
         let mut fitting = self.0.iter().filter(|key| key.fits(algorithm) && (id.is_none() || key.id.as_deref() == id));

@@ -18,6 +18,8 @@ use super::tls::{connector, server_name};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes of the document.
 const SIZE_MAX: usize = 1024 * 1024;
+/// The most bytes of the answer's head.
+const HEAD_MAX: usize = 64 * 1024;
 
 /// Downloads from an address of HTTP or HTTPS. `accept` is the type of document that is asked for.
 pub(crate) async fn download(url: &Url, accept: &'static str) -> Result<Vec<u8>, String> {
@@ -37,12 +39,17 @@ async fn connect_and_get(url: &Url, accept: &'static str) -> Result<Vec<u8>, Str
     exchange(url, accept, stream).await
 }
 
-async fn exchange(
+/// One request over a connection. Any status but 200 is an error, so that redirects lead nowhere.
+pub(super) async fn exchange(
     url: &Url,
     accept: &'static str,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<Vec<u8>, String> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_MAX)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| error.to_string())?;
     // Dropping the set at the end of this function closes the connection.
     let mut driver = tokio::task::JoinSet::new();
     driver.spawn(connection);

@@ -126,6 +126,28 @@ impl Outbound {
         Sent { attempted, took: began.elapsed() }
     }
 
+    /// Downloads a small document of JSON by GET, without redirects.
+    ///
+    /// # Errors
+    /// Why nothing was downloaded.
+    pub(crate) async fn get(&self, destination: &Destination) -> Result<Vec<u8>, String> {
+        let end = Instant::now() + self.options.limit;
+        let addresses = self.check(destination).await.map_err(|NotAllowed| {
+            "the address isn't found, or isn't allowed: --webhook-allow names the networks inside that are".to_owned()
+        })?;
+        let got = timeout_at(end, async {
+            let (url, accept) = (destination.url(), "application/json");
+            let socket = connect(&addresses).await.ok_or("no connection was made")?;
+            if !destination.is_https() {
+                return download::exchange(url, accept, socket).await;
+            }
+            let name = server_name(destination.host()).ok_or("no certificate can name the host")?;
+            let stream = self.tls.connect(name, socket).await.map_err(|error| error.to_string())?;
+            download::exchange(url, accept, stream).await
+        });
+        got.await.map_err(|_| "nothing came in time".to_owned())?
+    }
+
     /// `None` if no connection was made, or it broke.
     async fn send(&self, destination: &Destination, addresses: &[SocketAddr], request: Request) -> Option<Attempted> {
         let socket = connect(addresses).await?;
