@@ -246,6 +246,14 @@ def main():
         assert nodes(nodes(run("Endpoints", PUBLISHER))[0]["deliveries"])
         run("RemoveEndpoint", PUBLISHER, id=endpoint)
 
+    repository = {"issuer": "https://token.actions.githubusercontent.com", "repository": "northwind/by-design"}
+    made = run("TrustPipeline", PUBLISHER, name="By design", **repository)
+    if made:
+        pipeline = made["trustedPublisher"]["id"]
+        found = next(node for node in nodes(run("Pipelines", PUBLISHER)) if node["id"] == pipeline)
+        assert found["claims"] == [{"name": "repository", "value": "northwind/by-design"}] and found["lastUsedAt"] is None, found
+        run("ForgetPipeline", PUBLISHER, id=pipeline)
+
     run("NewCustomer", PUBLISHER, name="Umbrella", timeZone="Europe/London")
     count = run("DeletePack", PUBLISHER, packId=pack)["uninstalledCount"]
     run("DeletePack", PUBLISHER, packId=pack, dryRun=False, count=count)

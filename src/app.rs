@@ -16,9 +16,9 @@ use crate::events::hub::Hub;
 use crate::graphql::{self, ResetDemo};
 use crate::http::{self, AdminOptions, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions, NotReady};
 use crate::ids::Ids;
-use crate::jwt::{Jwt, JwtSettings};
+use crate::jwt::{Jwt, JwtSettings, PipelineSettings, Pipelines};
 use crate::metrics::{Metrics, Sample};
-use crate::outbound::OutboundOptions;
+use crate::outbound::{Outbound, OutboundOptions};
 use crate::scheduler::Scheduler;
 use crate::service::accounts::authenticate;
 use crate::service::clock::Reference;
@@ -58,11 +58,13 @@ pub struct AppOptions {
     pub engine: EngineOptions,
     /// Which JWTs are accepted beside API tokens; `None` accepts none.
     pub jwt: Option<JwtSettings>,
+    /// Which issuers of pipelines' JWTs are allowed; `None` allows none.
+    pub pipelines: Option<PipelineSettings>,
     /// Where seals of the audit log are sent.
     pub seals_to: SealsTo,
     /// Moves an installation to a version. Tests inject one that fails.
     pub mover: Arc<dyn Mover>,
-    /// How webhooks are sent.
+    /// How webhooks are sent, and keys of pipelines' JWTs are read.
     pub outbound: OutboundOptions,
     /// How webhook endpoints are served.
     pub dispatch: DispatchOptions,
@@ -89,6 +91,7 @@ impl AppOptions {
             db: DbOptions::default(),
             engine: EngineOptions::default(),
             jwt: None,
+            pipelines: None,
             seals_to: SealsTo::default(),
             mover: Arc::new(NoFaults),
             outbound: OutboundOptions::default(),
@@ -111,7 +114,7 @@ pub enum AppError {
     Migration(#[from] MigrationError),
     #[error("{0}")]
     Gate(String),
-    #[error("webhooks can't be sent: {0}")]
+    #[error("requests to others can't be sent: {0}")]
     Outbound(String),
     #[error("the keys of JWTs can't be read: {0}")]
     Jwks(String),
@@ -154,6 +157,12 @@ impl App {
             Some(settings) => Some(Arc::new(Jwt::open(settings, options.clock.now()).await.map_err(AppError::Jwks)?)),
             None => None,
         };
+        let pipelines = match options.pipelines {
+            Some(settings) => {
+                Pipelines::new(settings, Outbound::new(options.outbound.clone()).map_err(AppError::Outbound)?)
+            }
+            None => Pipelines::default(),
+        };
         // A test of an endpoint must have ended before the request that asks for it.
         let test_limit = options.engine.execution.mul_f64(0.9);
         let services: Shared = Arc::new(Services {
@@ -171,6 +180,7 @@ impl App {
             seals_to: options.seals_to,
             webhooks: Webhooks::new(options.outbound, test_limit).map_err(AppError::Outbound)?,
             jwt,
+            pipelines: Arc::new(pipelines),
         });
         if services.has_reference() {
             services.clock.expect_correction();

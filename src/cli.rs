@@ -7,6 +7,7 @@ mod backup;
 mod ending;
 pub mod files;
 mod health;
+mod jwt;
 mod notify;
 mod pipeline;
 mod reloading;

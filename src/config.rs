@@ -11,6 +11,7 @@ mod log;
 mod numbers;
 mod seals;
 mod transport;
+mod trusted;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ pub use log::{LogArgs, LogFormat, filter as log_filter};
 pub use numbers::number;
 pub use seals::SealsDestination;
 pub use transport::TransportArgs;
+pub use trusted::{AUDIENCE_OF_DEMO, TrustedArgs};
 pub use webhooks::WebhookArgs;
 
 /// The settings of the time zone data.
@@ -131,6 +133,9 @@ pub struct ServeArgs {
     pub jwt: JwtArgs,
 
     #[command(flatten)]
+    pub trusted: TrustedArgs,
+
+    #[command(flatten)]
     pub transport: TransportArgs,
 
     #[command(flatten)]
@@ -174,7 +179,8 @@ impl ServeArgs {
         }
         self.admin.check(self.listen)?;
         self.limits.check()?;
-        self.jwt.check()
+        self.jwt.check()?;
+        self.trusted.check(self.demo, &self.public_host, &self.jwt)
     }
 
     fn check_demo(&self) -> Result<(), String> {
@@ -253,6 +259,7 @@ impl ServeArgs {
             .into_iter()
             .chain(self.admin.describe())
             .chain(self.jwt.describe())
+            .chain(self.trusted.describe(self.demo, &self.public_host))
             .chain(self.transport.describe())
             .chain(self.limits.describe())
             .chain(self.webhooks.describe());

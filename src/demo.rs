@@ -17,11 +17,13 @@ use tokio::sync::watch;
 
 use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
+use crate::config::{AUDIENCE_OF_DEMO, TrustedArgs};
 use crate::domain::Instant;
 use crate::domain::refusal::Refusal;
 use crate::domain::webhooks::AllowedNetworks;
 use crate::graphql::ResetDemo;
 use crate::http::{self, AdminOptions, DemoToken, EngineOptions, HttpOptions, Router};
+use crate::jwt::PipelineSettings;
 use crate::metrics::Metrics;
 use crate::outbound::OutboundOptions;
 use crate::service::Settings;
@@ -85,6 +87,8 @@ pub struct DemoOptions {
     pub metrics: Arc<Metrics>,
     /// How webhooks are sent.
     pub outbound: OutboundOptions,
+    /// Which issuers of pipelines' JWTs are allowed.
+    pub pipelines: Option<PipelineSettings>,
 }
 
 impl Default for DemoOptions {
@@ -99,6 +103,7 @@ impl Default for DemoOptions {
                 allowed: AllowedNetworks::default().with_loopback(),
                 ..OutboundOptions::default()
             },
+            pipelines: Some(PipelineSettings::new(TrustedArgs::default().issuers(true), AUDIENCE_OF_DEMO)),
         }
     }
 }
@@ -272,6 +277,7 @@ impl World {
         present.engine = options.engine.clone();
         present.metrics = options.metrics.clone();
         present.outbound = options.outbound.clone();
+        present.pipelines = options.pipelines.clone();
         let app = App::build(present).await?;
         let (ending, ended) = watch::channel(false);
         let router = app.router(HttpOptions {

@@ -39,6 +39,7 @@ pub mod release_stage_group;
 pub mod release_tally;
 pub mod server_secret;
 pub mod task;
+pub mod trusted_publisher;
 pub mod update_outcome;
 pub mod webhook_attempts;
 pub mod webhook_endpoint;

@@ -792,6 +792,29 @@ CREATE TABLE library_copy (
     version text NOT NULL
 );
 
+-- Pipelines that act for an account without a stored secret.
+CREATE TABLE trusted_publisher (
+    id $uuid PRIMARY KEY,
+    account_id $uuid NOT NULL REFERENCES account (id),
+    name text NOT NULL,
+    name_key $key NOT NULL,
+    issuer text NOT NULL,
+    -- JSON with the names and the texts.
+    claims text NOT NULL,
+    -- A hash of the issuer and of one of the claims: a token is looked up by it.
+    lookup_key $bytes NOT NULL,
+    role text NOT NULL,
+    created_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    last_used_at $instant
+);
+CREATE UNIQUE INDEX trusted_publisher_name ON trusted_publisher (account_id, name_key);
+CREATE INDEX trusted_publisher_by_name ON trusted_publisher (account_id, name_key, id);
+CREATE INDEX trusted_publisher_lookup ON trusted_publisher (lookup_key);
+
 -- Subscribers of the event log whose place the server keeps. Secrets are sealed with the server's secret.
 CREATE TABLE webhook_endpoint (
     id $uuid PRIMARY KEY,

@@ -9,16 +9,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::app::{App, AppError, AppOptions};
+use crate::app::{App, AppOptions};
 use crate::clock::Clock;
-use crate::config::{JwtAlgorithm, JwtArgs, LogFormat, ServeArgs};
+use crate::config::{LogFormat, ServeArgs};
 use crate::demo::{Demo, DemoOptions};
 use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::workload::WorkOptions;
 use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX, Shed};
-use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::metrics::Metrics;
 use crate::outbound::{OutboundOptions, authorities};
 use crate::service::accounts::has_accounts;
@@ -30,6 +29,7 @@ use crate::zones::TimeZones;
 use super::admin::{AdminListener, admin_options, end_of_admin};
 use super::audit::{check_seals, seals_to};
 use super::ending::Signals;
+use super::jwt::{jwt_settings, keep_keys, pipeline_settings};
 use super::notify::Supervisor;
 use super::reloading::{ReloadSignal, reload_when_signaled, toggle_detail_when_signaled};
 use super::supervising::{ended, supervise};
@@ -64,6 +64,7 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         options.settings = args.rules();
         options.zones = time_zones(&args)?;
         options.jwt = jwt_settings(&args.jwt)?;
+        options.pipelines = pipeline_settings(&args)?;
         options.seals_to = seals_to(args.audit_seals.as_ref())?;
         options.alone = true;
         options.migrate = !args.no_migrate;
@@ -115,10 +116,7 @@ pub(super) async fn check(args: &ServeArgs) -> Result<(), CliError> {
     time_zones(args)?;
     check_seals(args.audit_seals.as_ref())?;
     outbound(args)?;
-    if let Some(jwt) = jwt_settings(&args.jwt)?.filter(|jwt| matches!(jwt.source, Source::File(_))) {
-        Jwt::open(jwt, Clock::system().now()).await.map_err(AppError::Jwks)?;
-    }
-    Ok(())
+    super::jwt::check(args).await
 }
 
 fn time_zones(args: &ServeArgs) -> Result<TimeZones, CliError> {
@@ -142,7 +140,8 @@ async fn serve_demo(
     let http = http_options(args, address, ending.clone());
     let connections = connection_options(args, &metrics, engine.shed.clone());
     let (settings, zones, outbound) = (args.rules(), time_zones(args)?, outbound(args)?);
-    let options = DemoOptions { settings, zones, engine, http, metrics, outbound };
+    let pipelines = pipeline_settings(args)?;
+    let options = DemoOptions { settings, zones, engine, http, metrics, outbound, pipelines };
     let Some(demo) = unless_signaled(&signaled, Demo::build(options)).await else { return Ok(()) };
     let demo = demo?;
     let scheduler = tokio::spawn(supervise("scheduler", ending, {
@@ -184,13 +183,7 @@ async fn serve(
         let webhooks = app.webhooks.clone();
         move |ending| webhooks.clone().run(ending)
     }));
-    let jwt = app.services.jwt.clone().map(|jwt| {
-        let clock = app.services.clock.clone();
-        tokio::spawn(supervise("the keys of JWTs", ending.clone(), move |ending| {
-            let (jwt, clock) = (jwt.clone(), clock.clone());
-            jwt.run(move || clock.now(), ending)
-        }))
-    });
+    let keys = keep_keys(app, &ending);
     let clock = tokio::spawn(supervise("the clock", ending.clone(), {
         let services = app.services.clone();
         move |ending| services.clone().keep_clock(ending)
@@ -211,10 +204,7 @@ async fn serve(
     let _ = tokio::time::timeout(CLOSING, webhooks).await;
     zones.abort();
     clock.abort();
-    if let Some(jwt) = jwt {
-        // Aborting it leaves nothing incomplete.
-        jwt.abort();
-    }
+    keys.iter().for_each(JoinHandle::abort);
     result
 }
 
@@ -273,7 +263,7 @@ async fn last_batch(scheduler: &mut JoinHandle<()>) {
     }
 }
 
-/// How webhooks are sent.
+/// How webhooks are sent, and keys of pipelines' JWTs are read.
 fn outbound(args: &ServeArgs) -> Result<OutboundOptions, CliError> {
     let authorities = match &args.webhooks.webhook_ca {
         None => Vec::new(),
@@ -281,25 +271,6 @@ fn outbound(args: &ServeArgs) -> Result<OutboundOptions, CliError> {
             .map_err(|why| CliError::new(format!("--webhook-ca (PACKWRIGHT_WEBHOOK_CA) {}: {why}.", file.display())))?,
     };
     Ok(OutboundOptions { allowed: args.webhooks.allowed(args.demo), authorities, ..OutboundOptions::default() })
-}
-
-/// The settings for JWTs; `None` if the options don't configure them.
-fn jwt_settings(args: &JwtArgs) -> Result<Option<JwtSettings>, CliError> {
-    let (Some(source), Some(issuer), Some(audience)) = (&args.jwks, &args.jwt_issuer, &args.jwt_audience) else {
-        return Ok(None);
-    };
-    let algorithm_of = |algorithm: &JwtAlgorithm| algorithm.name().parse().map_err(|_| CliError::new(algorithm.name()));
-    Ok(Some(JwtSettings {
-        source: Source::parse(source).map_err(|why| CliError::new(format!("--jwks (PACKWRIGHT_JWKS): {why}.")))?,
-        issuer: issuer.clone(),
-        audience: audience.clone(),
-        types: args.jwt_types.clone(),
-        algorithms: args.jwt_algorithms.iter().map(algorithm_of).collect::<Result<_, _>>()?,
-        account_claim: args.jwt_account_claim.clone(),
-        role_claim: args.jwt_role_claim.clone(),
-        leeway: chrono::Duration::seconds(args.jwt_leeway.into()),
-        refresh: args.refresh(),
-    }))
 }
 
 fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<bool>) -> HttpOptions {

@@ -12,9 +12,9 @@ use crate::domain::webhooks::AllowedNetworks;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Webhooks")]
 pub struct WebhookArgs {
-    /// An address or a network inside to which webhooks may be sent, over http too, such as 10.0.0.0/8. Without this
-    /// option they go to global addresses alone, over https. May be given several times; the variable takes a list with
-    /// commas
+    /// An address or a network inside to which webhooks may be sent, over http too, such as 10.0.0.0/8. Keys of
+    /// --trusted-issuer may be there too. Without this option both are at global addresses alone, over https. May be
+    /// given several times; the variable takes a list with commas
     #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
 

@@ -54,6 +54,8 @@ ids! {
     AuditEntryId
     /// A webhook endpoint of an account.
     WebhookId
+    /// A trusted publisher of an account (R70).
+    TrustedPublisherId
     /// The key by which managed accounts know a component of a pack: random, and kept for good (R14).
     ContentKey
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::id::{
     AccountId, AuditEntryId, ComponentId, ComponentVersionId, EventId, GroupId, InstallationId, LibraryProcessId,
-    OutcomeReportId, PackId, PackVersionId, ReleaseId, TokenId, UpdateId, WebhookId,
+    OutcomeReportId, PackId, PackVersionId, ReleaseId, TokenId, TrustedPublisherId, UpdateId, WebhookId,
 };
 
 use super::error::not_found;
@@ -43,7 +43,7 @@ macro_rules! bytes_of_uuid {
 }
 
 bytes_of_uuid! {
-    AccountId AuditEntryId ComponentId ComponentVersionId EventId GroupId InstallationId LibraryProcessId OutcomeReportId PackId PackVersionId ReleaseId TokenId WebhookId
+    AccountId AuditEntryId ComponentId ComponentVersionId EventId GroupId InstallationId LibraryProcessId OutcomeReportId PackId PackVersionId ReleaseId TokenId TrustedPublisherId WebhookId
 }
 
 impl Bytes for UpdateId {
@@ -164,6 +164,7 @@ gids! {
     Event(EventId) = "evt", event_id, event_ids;
     AuditEntry(AuditEntryId) = "aud", audit_entry_id, audit_entry_ids;
     WebhookEndpoint(WebhookId) = "hook", webhook_endpoint_id, webhook_endpoint_ids;
+    TrustedPublisher(TrustedPublisherId) = "trust", trusted_publisher_id, trusted_publisher_ids;
 }
 
 /// The account in the id of a `ManagedAccount`; `None` for the caller's own account, by any of its ids. Fails with

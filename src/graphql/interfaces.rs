@@ -13,7 +13,9 @@ use super::context::ContextExt as _;
 use super::enums::{AccountStatus, EventKind, InstallationType, ReleaseSchedule};
 use super::error::{ResultExt as _, bug};
 use super::scalars::{DateTime, Markdown, TimeZoneName};
-use crate::graphql::accounts::{AccountError, Actor, ApiToken, ManagedAccount, OwnAccount, PublisherAccount};
+use crate::graphql::accounts::{
+    AccountError, Actor, ApiToken, ManagedAccount, OwnAccount, PublisherAccount, TrustedPublisher,
+};
 use crate::graphql::components::{Component, PackagedComponent, PackagingError};
 use crate::graphql::installations::{Installation, InstallationError, InstallationUpdate, UpdateOutcomeReport};
 use crate::graphql::library::{AvailableProcess, LibraryError, Publication, PublishedProcess};
@@ -56,6 +58,7 @@ pub enum Node {
     PackDeletedEvent(PackDeletedEvent),
     WebhookEvent(WebhookEvent),
     WebhookEndpoint(WebhookEndpoint),
+    TrustedPublisher(TrustedPublisher),
     PackChangedEvent(PackChangedEvent),
     AuditEntry(AuditEntry),
 }

@@ -31,6 +31,7 @@ macro_rules! mutation {
             crate::graphql::sharing::Sharing,
             crate::graphql::accounts::Accounts,
             crate::graphql::accounts::Tokens,
+            crate::graphql::accounts::Trusting,
             crate::graphql::installations::Installations,
             crate::graphql::webhooks::Webhooks,
             $($more)?

@@ -7,7 +7,7 @@ use super::context::ContextExt as _;
 use super::error::bad_input;
 use super::ids::Gid;
 use super::interfaces::Node;
-use crate::graphql::accounts::{ApiToken, ManagedAccount, OwnAccount, PublisherAccount};
+use crate::graphql::accounts::{ApiToken, ManagedAccount, OwnAccount, PublisherAccount, TrustedPublisher};
 use crate::graphql::components::{Component, PackagedComponent};
 use crate::graphql::installations::{Installation, InstallationUpdate, UpdateOutcomeReport};
 use crate::graphql::library::{AvailableProcess, Publication, PublishedProcess};
@@ -79,5 +79,6 @@ pub async fn visible_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Gid::Event(id) => event_by_id(ctx, id).await?,
         Gid::AuditEntry(id) => AuditEntry::by_id(ctx, id).await?.map(Into::into),
         Gid::WebhookEndpoint(id) => WebhookEndpoint::by_id(ctx, id).await?.map(Into::into),
+        Gid::TrustedPublisher(id) => TrustedPublisher::by_id(ctx, id).await?.map(Into::into),
     })
 }

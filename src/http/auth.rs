@@ -2,9 +2,14 @@
 
 use async_graphql::{Pos, Response as GraphqlResponse};
 use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value};
 
 use crate::graphql;
+use crate::service::accounts::NamedAccount;
 use crate::service::error::Failure;
+
+/// The header that names the account for which a pipeline's JWT is meant.
+const ACCOUNT: &str = "x-packwright-account";
 
 /// The content of the header `Authorization`.
 #[derive(Clone, Debug)]
@@ -42,6 +47,26 @@ impl Credentials {
             Self::Bearer(secret) => Ok(Some(secret)),
             Self::Unreadable => Err(Failure::Unauthenticated("Send one token: `Authorization: Bearer …`.")),
         }
+    }
+}
+
+/// Reads the account that a request names. Several names are none.
+pub(super) fn named_account(headers: &HeaderMap) -> NamedAccount {
+    let mut values = headers.get_all(ACCOUNT).iter();
+    match (values.next(), values.next()) {
+        (None, _) => NamedAccount::Absent,
+        (Some(value), None) => value.to_str().map_or(NamedAccount::Unreadable, NamedAccount::parse),
+        (Some(_), Some(_)) => NamedAccount::Unreadable,
+    }
+}
+
+/// The account that the first message of a WebSocket names; `None` if it has no such field.
+pub(super) fn account_in(payload: &Map<String, Value>) -> Option<NamedAccount> {
+    let given = payload.iter().find(|(name, _)| name.eq_ignore_ascii_case(ACCOUNT));
+    match given.map(|(_, value)| value) {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(NamedAccount::parse(text)),
+        Some(_) => Some(NamedAccount::Unreadable),
     }
 }
 

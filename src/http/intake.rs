@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use crate::service::access::Caller;
 
 use super::answer::Answer;
-use super::auth::Credentials;
+use super::auth::{Credentials, named_account};
 use super::connections::Client;
 use super::login::Denied;
 use super::params::{self, Malformed};
@@ -91,9 +91,11 @@ async fn admit(
         check_type(parts)?;
     }
     let credentials = Credentials::of(&parts.headers);
-    state.login(&credentials, peer(parts), request_id).await.map_err(|denied| match denied {
-        Denied::Failure(failure) => Refused::failure(&failure, request_id),
-        Denied::TooMany(allowance) => Refused::too_many_tokens(allowance),
+    state.login((&credentials, named_account(&parts.headers)), peer(parts), request_id).await.map_err(|denied| {
+        match denied {
+            Denied::Failure(failure) => Refused::failure(&failure, request_id),
+            Denied::TooMany(allowance) => Refused::too_many_tokens(allowance),
+        }
     })
 }
 

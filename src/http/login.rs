@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use quick_cache::sync::Cache;
 
 use crate::service::access::Caller;
-use crate::service::accounts::authenticate;
+use crate::service::accounts::{NamedAccount, authenticate_for};
 use crate::service::error::Failure;
 
 use super::answer::Allowance;
@@ -42,7 +42,7 @@ impl ValidTokens {
         &self,
         engine: &Engine,
         refusals: &Refusals,
-        credentials: &Credentials,
+        (credentials, named): (&Credentials, NamedAccount),
         peer: Option<IpAddr>,
         request_id: &str,
     ) -> Result<Caller, Denied> {
@@ -59,7 +59,7 @@ impl ValidTokens {
         if hash.is_some() && !is_known {
             engine.check_peer(peer).map_err(Denied::TooMany)?;
         }
-        let authenticated = authenticate(&engine.services, secret, Some(request_id.to_owned())).await;
+        let authenticated = authenticate_for(&engine.services, secret, named, Some(request_id.to_owned())).await;
         match (&authenticated, hash) {
             (Ok(_), Some(hash)) if !is_known => self.valid.insert(hash, ()),
             (Ok(_), _) => {}

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::domain::accounts::{AccountKind, Role};
 use crate::metrics::CONTENT_TYPE;
 use crate::service::access::Caller;
+use crate::service::accounts::NamedAccount;
 use crate::service::error::Failure;
 
 use super::accept::Media;
@@ -54,7 +55,8 @@ async fn let_in(state: &HttpState, request_id: &str, parts: &Parts) -> Result<()
     if matches!(credentials, Credentials::Absent) && is_local {
         return Ok(());
     }
-    let login = state.login(&credentials, client.map(|client| client.address), request_id).await;
+    let login =
+        state.login((&credentials, NamedAccount::Absent), client.map(|client| client.address), request_id).await;
     let caller = login.map_err(|denied| match denied {
         Denied::Failure(failure) => Refused::failure(&failure, request_id),
         Denied::TooMany(allowance) => Refused::too_many_tokens(allowance),

@@ -20,6 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use tracing::Instrument as _;
 
 use crate::service::access::Caller;
+use crate::service::accounts::NamedAccount;
 
 use super::accept::Media;
 use super::auth::Credentials;
@@ -49,7 +50,7 @@ impl HttpState {
     /// Authenticates a request from `peer`.
     pub(super) async fn login(
         &self,
-        credentials: &Credentials,
+        credentials: (&Credentials, NamedAccount),
         peer: Option<IpAddr>,
         request_id: &str,
     ) -> Result<Caller, Denied> {

@@ -2,7 +2,7 @@
 
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege, Role};
-use crate::domain::id::{AccountId, WebhookId};
+use crate::domain::id::{AccountId, TrustedPublisherId, WebhookId};
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
 
 use super::error::Failure;
@@ -30,7 +30,7 @@ pub struct Enrolment {
 #[derive(Clone, Debug)]
 pub struct Viewer {
     pub account: Account,
-    /// For a JWT, a token with the JWT's claims.
+    /// For a JWT, a token that represents it.
     pub token: ApiToken,
     pub bearer: Bearer,
     /// The `X-Request-Id`, for the audit log.
@@ -42,8 +42,10 @@ pub struct Viewer {
 pub enum Bearer {
     /// A stored API token, which can be revoked.
     Stored,
-    /// A JWT, which isn't stored and can only expire.
+    /// A JWT of the identity provider, which isn't stored and can only expire.
     Signed { until: Instant },
+    /// A JWT of a pipeline, which ends with the trusted publisher too (R70).
+    Pipeline { publisher: TrustedPublisherId, until: Instant },
 }
 
 impl Caller {

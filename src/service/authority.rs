@@ -3,7 +3,7 @@
 
 use crate::domain::id::{AccountId, TokenId};
 use crate::store::Tx;
-use crate::store::accounts::authority;
+use crate::store::accounts::{authority, trusted};
 
 use super::Services;
 use super::access::{Bearer, Viewer};
@@ -28,13 +28,13 @@ impl Authority {
         self.bearer == Bearer::Stored && self.token == token
     }
 
-    /// Whether the rights depend on a JWT.
+    /// Whether the rights depend on a JWT of the identity provider.
     pub(super) fn is_signed(&self) -> bool {
         matches!(self.bearer, Bearer::Signed { .. })
     }
 
-    /// Checks token and account again, in a transaction that is about to commit. It locks the token, so that a
-    /// revocation waits for the commit.
+    /// Checks token and account again, in a transaction that is about to commit. It locks the token or
+    /// the trusted publisher, so that whoever takes it away waits for the commit.
     pub(super) async fn check(&self, services: &Services, tx: &Tx) -> Result<(), Failure> {
         let live = match self.bearer {
             Bearer::Stored => {
@@ -42,6 +42,7 @@ impl Authority {
                 token.is_some_and(|token| token.is_live(services.now(tx)))
             }
             Bearer::Signed { until } => services.now(tx) < until,
+            Bearer::Pipeline { publisher, until } => trusted::hold(tx, publisher).await? && services.now(tx) < until,
         };
         let account = authority::account(tx, self.account).await?.filter(|_| live).ok_or(REFUSED)?;
         check_status(&account)

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::domain::releases::Zone;
 use crate::ids::Ids;
-use crate::jwt::Jwt;
+use crate::jwt::{Jwt, Pipelines};
 use crate::metrics::Metrics;
 use crate::store::Db;
 pub use crate::store::{Commits, on_behalf_of};
@@ -86,8 +86,10 @@ pub struct Services {
     pub seals_to: log::SealsTo,
     /// Sends events to webhook endpoints.
     pub webhooks: webhooks::Webhooks,
-    /// Checks JWTs, if an issuer is trusted.
+    /// Checks JWTs of the operator's identity provider, if there is one.
     pub jwt: Option<Arc<Jwt>>,
+    /// Checks JWTs of pipelines.
+    pub pipelines: Arc<Pipelines>,
 }
 
 impl Services {

@@ -7,7 +7,7 @@ use crate::support::rows::{all_rows, assert_same_rows, code_of, unknown_like};
 use crate::support::{At, TestApp, input_type};
 
 /// Each mutation with the kind of account that may call it and the privilege that it needs.
-const TABLE: [(&str, Kinds, &str); 57] = [
+const TABLE: [(&str, Kinds, &str); 59] = [
     ("createComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("updateComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("deleteComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
@@ -63,6 +63,8 @@ const TABLE: [(&str, Kinds, &str); 57] = [
     ("resumeWebhookEndpoint", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
     ("rotateWebhookSecret", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
     ("sendTestEvent", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
+    ("createTrustedPublisher", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
+    ("deleteTrustedPublisher", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
     // Any token may call it. Only the demo's schema has it.
     ("demoAdvanceClock", Kinds::Both, "READ"),
     // Two queries, which are refused differently: with null, and with FORBIDDEN (R1).

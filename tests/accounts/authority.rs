@@ -26,9 +26,14 @@ fn at_once(url: &str, sql: &str) {
 
 /// Runs a statement once the next caller is authenticated and before it holds any lock.
 async fn after_the_door(app: &TestApp, sql: &'static str) {
+    after_a_statement(app, "\"t_secret_hash\"", sql).await;
+}
+
+/// Runs a statement once the app has sent the first one with this part.
+pub(crate) async fn after_a_statement(app: &TestApp, part: &'static str, sql: &'static str) {
     let (url, mut done) = (database_url(app).await, false);
     app.after_statements(move |statement| {
-        if !done && statement.contains("\"t_secret_hash\"") {
+        if !done && statement.contains(part) {
             done = true;
             at_once(&url, sql);
         }

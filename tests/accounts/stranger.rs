@@ -23,7 +23,7 @@ const SHARED_WITH_PUBLISHER: [&str; 6] =
 const SHARED_BY_ACCOUNTS: [&str; 4] = ["AvailablePack", "AvailablePackVersion", "AnnouncedRelease", "ReleaseEvent"];
 
 /// The type of an ID in an input, by the name of its field: for a publisher, for a managed account.
-const NAMES: [(&str, &str, &str); 23] = [
+const NAMES: [(&str, &str, &str); 24] = [
     ("id", "*", "*"),
     ("ids", "*", "*"),
     ("packId", "IntegrationPack", "AvailablePack"),
@@ -47,6 +47,7 @@ const NAMES: [(&str, &str, &str); 23] = [
     ("updateId", "InstallationUpdate", "InstallationUpdate"),
     ("subjectId", "*", "*"),
     ("endpointId", "WebhookEndpoint", "WebhookEndpoint"),
+    ("trustedPublisherId", "TrustedPublisher", "TrustedPublisher"),
 ];
 
 /// The name of the field that contains an ID: the last part of the path that isn't an index.

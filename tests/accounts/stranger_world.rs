@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::gate::introspection::Schema;
-use crate::support::{At, Managed, TestApp, of_groups, of_percent};
+use crate::support::{At, GITHUB, Managed, TestApp, of_groups, of_percent};
 use crate::whole::walk::{Walk, selection};
 
 /// Texts that only the first publisher may see: groups, drafts, package notes, tokens, unannounced releases.
@@ -80,6 +80,7 @@ impl StrangerWorld {
         crate::log::events_packs::insert_event_of_a_deleted_pack(&app, &acme).await;
         for token in [&app.publisher, &acme.token] {
             crate::webhooks::receiver::insert_event_of_a_disabled_endpoint(&app, token).await;
+            app.trust(token, "Pipeline", GITHUB, &[("repository", "northwind/orders")], "SUPPORT").await;
         }
         southwind(&app, &b.token, &b_managed).await;
         app.update_now(&fence.pack).await;

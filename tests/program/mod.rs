@@ -24,4 +24,5 @@ pub(crate) mod starts_refused;
 pub(crate) mod supervised;
 pub(crate) mod terminal;
 pub(crate) mod texts;
+pub(crate) mod trusted_settings;
 pub(crate) mod variables;

@@ -129,6 +129,7 @@ impl Family {
             "releases" => vec![p(none, &[Gone::Pack, Installation, Release])],
             "serverInfo" => vec![p(none, &[Gone::Pack])],
             "viewer" => vec![p(none.clone(), OF_PACK), a(none, OF_PACK)],
+            "trustedPublishers" => vec![p(none.clone(), OF_PACK), a(none, OF_PACK)],
             "webhookEndpoints" => vec![p(none.clone(), OF_PACK), a(none, OF_PACK)],
             _ => return None,
         })

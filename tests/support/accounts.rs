@@ -55,6 +55,20 @@ impl TestApp {
         (payload.text("/account/id"), payload.text("/enrolmentToken"))
     }
 
+    /// A trusted publisher of the token's account. Returns its ID.
+    pub(crate) async fn trust(
+        &self,
+        token: &str,
+        name: &str,
+        issuer: &str,
+        claims: &[(&str, &str)],
+        role: &str,
+    ) -> String {
+        let claims: Vec<_> = claims.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let input = json!({ "name": name, "issuer": issuer, "claims": claims, "role": role });
+        self.ok(token, "createTrustedPublisher", input, "trustedPublisher { id }").await.text("/trustedPublisher/id")
+    }
+
     /// Spends an enrolment token on the account's first administrator token. Returns its secret.
     pub(crate) async fn enrol(&self, enrolment_token: &str) -> String {
         let input = json!({ "name": "first", "role": "ADMINISTRATOR" });

@@ -135,6 +135,8 @@ fn object_of(mutation: &str) -> &'static str {
         "pauseRelease" | "resumeRelease" | "setHaltRule" => "release { id }",
         "createWebhookEndpoint" | "rotateWebhookSecret" => "endpoint { id } secret",
         "updateWebhookEndpoint" | "pauseWebhookEndpoint" | "resumeWebhookEndpoint" => "endpoint { id }",
+        "createTrustedPublisher" => "trustedPublisher { id }",
+        "deleteTrustedPublisher" => "deletedTrustedPublisherId",
         _ => "",
     }
 }

@@ -46,7 +46,7 @@ use packwright::domain::webhooks::AllowedNetworks;
 use packwright::gate::Limits;
 use packwright::graphql::ResetDemo;
 use packwright::http::EngineOptions;
-use packwright::jwt::JwtSettings;
+use packwright::jwt::{JwtSettings, PipelineSettings};
 use packwright::outbound::OutboundOptions;
 use packwright::service::Settings;
 use packwright::service::accounts::{create_publisher, create_token_with_secret};
@@ -79,6 +79,17 @@ pub(crate) const START: &str = "2026-11-22T09:00:00.000000Z";
 /// The first publisher's zone, unless the [`Setup`] has another. Its midnight is 23:00 UTC in winter.
 pub(crate) const ZONE: &str = "Europe/Berlin";
 
+/// The issuer of pipelines' JWTs that accounts may trust, unless the [`Setup`] has others. Nothing is read there.
+pub(crate) const GITHUB: &str = "https://token.actions.githubusercontent.com";
+
+/// The audience of pipelines' JWTs.
+pub(crate) const AUDIENCE: &str = "packs.example.com";
+
+/// Settings with these issuers of pipelines' JWTs.
+pub(crate) fn pipelines(issuers: &[&str]) -> PipelineSettings {
+    PipelineSettings::new(issuers.iter().map(ToString::to_string).collect(), AUDIENCE)
+}
+
 /// The options of a test app: `Setup { time_zone: None, ..Setup::default() }`.
 pub(crate) struct Setup {
     /// The initial time of the clock.
@@ -93,6 +104,8 @@ pub(crate) struct Setup {
     pub(crate) engine: EngineOptions,
     /// Which JWTs are accepted.
     pub(crate) jwt: Option<JwtSettings>,
+    /// Which issuers of pipelines' JWTs are allowed.
+    pub(crate) pipelines: Option<PipelineSettings>,
     /// The time zone data.
     pub(crate) zones: TimeZones,
     /// The reference clock.
@@ -120,6 +133,7 @@ impl Default for Setup {
             demo: false,
             engine: generous(),
             jwt: None,
+            pipelines: Some(pipelines(&[GITHUB])),
             zones: TimeZones::built_in(),
             reference: Reference::Own,
             metrics_read_every: Duration::ZERO,
@@ -406,6 +420,7 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
             .demo
             .then(|| ResetDemo::new(|| Box::pin(async { Err(Failure::bug("no demo is behind this app")) }))),
         jwt: setup.jwt.clone(),
+        pipelines: setup.pipelines.clone(),
         zones: setup.zones.clone(),
         reference: setup.reference.clone(),
         migrate: false,

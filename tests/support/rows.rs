@@ -167,6 +167,10 @@ pub(crate) async fn all_rows(app: &TestApp) -> Vec<String> {
         token.last_used_at = None;
         lines.push(format!("{token:?}"));
     }
+    for mut trusted in entity::trusted_publisher::Entity::find().all(tables(app)).await.expect("the pipelines") {
+        trusted.last_used_at = None;
+        lines.push(format!("{trusted:?}"));
+    }
     lines.sort();
     lines
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::gate::introspection::{Schema, named};
 use crate::support::rows::{LogMark, all_rows, assert_same_rows, code_of, with_large_stack};
-use crate::support::{At, Setup, TestApp, immediately, on_date};
+use crate::support::{At, GITHUB, Setup, TestApp, immediately, on_date};
 use crate::whole::walk::payload_selection;
 
 /// Mutations that create another object on each call, if the input has no `clientRequestId`.
@@ -247,6 +247,16 @@ async fn webhooks(caller: &mut Caller, begun: &Begun) {
     caller.call(&begun.token, "deleteWebhookEndpoint", endpoint).await;
 }
 
+async fn pipelines(caller: &mut Caller, begun: &Begun) {
+    let claims = json!([{ "name": "repository", "value": "acme/orders" }]);
+    let input = json!({ "name": "Deploy", "issuer": GITHUB, "claims": claims, "role": "STANDARD_USER" });
+    for token in [begun.token.clone(), caller.app.publisher.clone()] {
+        let made = caller.call(&token, "createTrustedPublisher", input.clone()).await;
+        let trusted = json!({ "trustedPublisherId": made.text("/trustedPublisher/id") });
+        caller.call(&token, "deleteTrustedPublisher", trusted).await;
+    }
+}
+
 /// Undoes everything, while the pack has a pending release.
 async fn end(caller: &mut Caller, begun: &Begun) {
     let Begun { pack, components, group, account, .. } = begun;
@@ -272,6 +282,7 @@ async fn every_mutation(again: bool) -> Vec<String> {
     several_installations(&mut caller, &begun).await;
     library(&mut caller, &begun).await;
     webhooks(&mut caller, &begun).await;
+    pipelines(&mut caller, &begun).await;
     end(&mut caller, &begun).await;
     let all = caller.schema.mutations().iter().map(|field| field.text("/name"));
     let left: Vec<_> = all.filter(|name| !caller.called.contains(name)).collect();

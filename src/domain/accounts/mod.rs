@@ -1,8 +1,13 @@
 //! Accounts, groups, roles, tokens and actors (R1–R4).
 
 mod refusal;
+mod trusted;
 
 pub use refusal::AccountRefusal;
+pub use trusted::{
+    CLAIMS_MAX, ClaimsFault, NoneTrusts, TRUSTED_PUBLISHERS_MAX, TrustedClaim, TrustedPublisher, check_claims, choose,
+    lookup_key,
+};
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, GroupId, TokenId, encode_id};

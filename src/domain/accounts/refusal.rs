@@ -1,3 +1,4 @@
+use super::ClaimsFault;
 use crate::domain::id::AccountId;
 use crate::domain::own_key::KEY_INVALID;
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
@@ -29,6 +30,15 @@ pub enum AccountRefusal {
     },
     KeyInvalid,
     ClientRequestIdReused,
+    /// Another trusted publisher of the account has the name.
+    TrustedNameTaken,
+    /// Carries the issuers that the operator allows.
+    IssuerNotAllowed {
+        allowed: Vec<String>,
+    },
+    ClaimsInvalid(ClaimsFault),
+    RoleNotAllowed,
+    TooMany,
 }
 
 impl Refusal for AccountRefusal {
@@ -53,6 +63,18 @@ impl Refusal for AccountRefusal {
             Self::KeyTaken { .. } => "Another of your managed accounts has this key; choose another.",
             Self::KeyInvalid => KEY_INVALID,
             Self::ClientRequestIdReused => REUSED,
+            Self::TrustedNameTaken => {
+                "Another trusted publisher of the account has this name, whatever the case; choose another."
+            }
+            Self::IssuerNotAllowed { allowed } if allowed.is_empty() => {
+                "The operator of this server allows no issuer; ask for --trusted-issuer."
+            }
+            Self::IssuerNotAllowed { allowed } => {
+                return format!("Give an issuer that the operator of this server allows: {}.", allowed.join(", "));
+            }
+            Self::ClaimsInvalid(fault) => fault.message(),
+            Self::RoleNotAllowed => "A trusted publisher can't be an administrator; choose another role.",
+            Self::TooMany => "The account has 20 trusted publishers; delete one that is no longer needed.",
         }
         .into()
     }
@@ -66,6 +88,11 @@ impl Refusal for AccountRefusal {
             Self::AlreadyRevoked | Self::LastAdministratorToken => path(&["tokenId"]),
             Self::KeyTaken { .. } | Self::KeyInvalid => path(&["key"]),
             Self::ClientRequestIdReused => path(&["clientRequestId"]),
+            Self::TrustedNameTaken => path(&["name"]),
+            Self::IssuerNotAllowed { .. } => path(&["issuer"]),
+            Self::ClaimsInvalid(_) => path(&["claims"]),
+            Self::RoleNotAllowed => path(&["role"]),
+            Self::TooMany => None,
         }
     }
 }

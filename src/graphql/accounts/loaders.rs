@@ -1,11 +1,11 @@
 //! The loaders for accounts and API tokens.
 
-use crate::domain::accounts::{Account, ApiToken};
-use crate::domain::id::{AccountId, TokenId};
+use crate::domain::accounts::{Account, ApiToken, TrustedPublisher};
+use crate::domain::id::{AccountId, TokenId, TrustedPublisherId};
 use crate::domain::own_key::OwnKey;
 use crate::graphql::batch::{Base, Batch};
 use crate::store::accounts::read::AccountFilter;
-use crate::store::accounts::{read as accounts, tokens};
+use crate::store::accounts::{read as accounts, tokens, trusted};
 use crate::store::page::{Page, PageRequest};
 
 /// Loaders of accounts and API tokens.
@@ -20,6 +20,8 @@ pub struct AccountLoaders {
     pub token_pages: Batch<PageRequest, Page<ApiToken>>,
     /// Up to two tokens, each of which alone keeps the account accessible (R1).
     pub open_tokens: Batch<(), Vec<TokenId>>,
+    pub trusted: Batch<TrustedPublisherId, TrustedPublisher>,
+    pub trusted_pages: Batch<PageRequest, Page<TrustedPublisher>>,
     /// The name of the managed account's publisher.
     pub publisher_name: Batch<(), String>,
 }
@@ -36,6 +38,8 @@ impl AccountLoaders {
             open_tokens: Batch::scoped(base, async |snapshot, _| {
                 Ok(single_value(Some(tokens::that_keep_the_account_open(&snapshot).await?)))
             }),
+            trusted: Batch::scoped(base, async |snapshot, ids| trusted::by_ids(&snapshot, &ids).await),
+            trusted_pages: Batch::scoped(base, async |snapshot, keys| trusted::pages(&snapshot, &keys).await),
             publisher_name: Batch::of_managed(base, async |snapshot, _| {
                 Ok(single_value(accounts::publisher_name(&snapshot).await?))
             }),

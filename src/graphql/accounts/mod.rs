@@ -10,6 +10,8 @@ mod publisher_account;
 mod query;
 mod refusal;
 mod tokens;
+mod trusted_publisher;
+mod trusting;
 mod viewer;
 
 pub use actor::Actor;
@@ -24,3 +26,5 @@ pub use publisher_account::PublisherAccount;
 pub use query::AccountQuery;
 pub use refusal::AccountError;
 pub(in crate::graphql) use tokens::Tokens;
+pub use trusted_publisher::{TrustedPublisher, TrustedPublisherConnection};
+pub(in crate::graphql) use trusting::Trusting;

@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, Object, Result};
 use crate::graphql::accounts::managed_account::{
     AccountsOf, ManagedAccount, ManagedAccountConnection, ManagedAccountFilter, accounts_connection,
 };
+use crate::graphql::accounts::trusted_publisher::{TrustedPublisherConnection, trusted_connection};
 use crate::graphql::accounts::viewer::Viewer;
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
@@ -68,6 +69,18 @@ impl AccountQuery {
         #[graphql(desc = "Its key; this or `id`.")] key: Option<String>,
     ) -> Option<Result<ManagedAccount>> {
         Some(managed_account(ctx, id, key).await)
+    }
+
+    /// The trusted publishers of the caller's account, by name. Needs ACCOUNT_ADMINISTRATION.
+    async fn trusted_publishers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<TrustedPublisherConnection> {
+        trusted_connection(ctx, PageArgs::new(first, after, last, before)).await
     }
 }
 

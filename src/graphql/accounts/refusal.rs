@@ -50,7 +50,7 @@ pub(crate) enum AccountErrorCode {
     NameRequired,
     /// The name is longer than 255 characters.
     NameTooLong,
-    /// The name is in use by another account of the publisher.
+    /// The name is in use by another account of the publisher, or by another trusted publisher of the account.
     NameTaken,
     /// A managed account can't rename itself.
     NameNotEditable,
@@ -76,6 +76,14 @@ pub(crate) enum AccountErrorCode {
     KeyTaken,
     /// A key has 1 to 128 characters of `A-Z a-z 0-9 . _ - / :`.
     KeyInvalid,
+    /// The operator allows no such issuer.
+    IssuerNotAllowed,
+    /// There must be 1 to 10 claims, each with a name and a text of its own that tell pipelines apart.
+    ClaimsInvalid,
+    /// A trusted publisher can't be an administrator.
+    RoleNotAllowed,
+    /// The account has 20 trusted publishers.
+    TooMany,
 }
 
 impl From<&AccountRefusal> for AccountErrorCode {
@@ -84,7 +92,7 @@ impl From<&AccountRefusal> for AccountErrorCode {
         match refusal {
             R::NameRequired => Self::NameRequired,
             R::NameTooLong => Self::NameTooLong,
-            R::NameTaken { .. } => Self::NameTaken,
+            R::NameTaken { .. } | R::TrustedNameTaken => Self::NameTaken,
             R::NameNotEditable => Self::NameNotEditable,
             R::TimeZoneUnknown { .. } => Self::TimeZoneUnknown,
             R::AlreadySuspended => Self::AlreadySuspended,
@@ -97,6 +105,10 @@ impl From<&AccountRefusal> for AccountErrorCode {
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
             R::KeyTaken { .. } => Self::KeyTaken,
             R::KeyInvalid => Self::KeyInvalid,
+            R::IssuerNotAllowed { .. } => Self::IssuerNotAllowed,
+            R::ClaimsInvalid(_) => Self::ClaimsInvalid,
+            R::RoleNotAllowed => Self::RoleNotAllowed,
+            R::TooMany => Self::TooMany,
         }
     }
 }

@@ -25,7 +25,7 @@ const ACTIONS_MAX: usize = 100;
 pub(crate) struct AuditLogFilter {
     /// Done by this kind of actor.
     actor_kind: Option<ActorKind>,
-    /// Done with this token: the ID of an ApiToken, revoked or not.
+    /// Done with this token: the ID of an ApiToken, revoked or not. Or done by this pipeline: the ID of a TrustedPublisher, gone or not.
     token_id: Option<ID>,
     /// Done to this object: the ID of any, gone or not.
     subject_id: Option<ID>,
@@ -60,9 +60,14 @@ fn actions(given: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
     Ok(Some(all(given.into_iter().flatten().collect())))
 }
 
-/// A token of the caller's account, which may be revoked.
+/// A token or a trusted publisher of the caller's account, which may be revoked or gone.
 async fn visible_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId>> {
     let Some(id) = id else { return Ok(None) };
+    // A pipeline's actor has the trusted publisher's id.
+    if let Some(Gid::TrustedPublisher(publisher)) = Gid::decode(&id) {
+        visible_subject(ctx, Some(id)).await?;
+        return Ok(Some(TokenId(publisher.0)));
+    }
     let token = token_id(&id)?;
     ApiToken::by_id(ctx, token).await?.ok_or_else(|| not_found(&id))?;
     Ok(Some(token))

@@ -20,12 +20,12 @@ use tracing::Instrument as _;
 use crate::gate::OperationKind;
 use crate::metrics::{Active, CloseCode};
 use crate::service::access::Caller;
-use crate::service::accounts::check_token_valid;
+use crate::service::accounts::{NamedAccount, check_token_valid};
 use crate::service::error::Failure;
 
 use super::admission::owner;
 use super::answer::Answer;
-use super::auth::{Credentials, failure_response};
+use super::auth::{Credentials, account_in, failure_response, named_account};
 use super::connections::Client;
 use super::login::Denied;
 use super::measured::count_errors;
@@ -79,6 +79,7 @@ pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: 
     let shutdown = options.shutdown.clone();
     let connection = Arc::new(Connection {
         credentials: Credentials::of(&parts.headers),
+        named: named_account(&parts.headers),
         peer: super::intake::peer(&parts),
         caller: OnceLock::new(),
         _client: parts.extensions.get::<Client>().cloned(),
@@ -103,6 +104,8 @@ struct Connection {
     peer: Option<IpAddr>,
     /// The credentials in the upgrade request. The first message may bring others.
     credentials: Credentials,
+    /// The account that the upgrade request names. The first message may name another.
+    named: NamedAccount,
     /// The caller, once the client is authenticated.
     caller: OnceLock<Caller>,
     /// Counts the connection for the client's address as long as it lives.
@@ -119,7 +122,8 @@ impl Connection {
             Some(Value::String(value)) => Credentials::parse(value),
             Some(_) => Credentials::Unreadable,
         };
-        let caller = self.state.login(&credentials, self.peer, &self.request_id).await;
+        let named = account_in(&payload).unwrap_or(self.named);
+        let caller = self.state.login((&credentials, named), self.peer, &self.request_id).await;
         let caller = caller.map_err(|denied| match denied {
             Denied::Failure(failure) => self.close(&failure),
             Denied::TooMany(allowance) => Close::new(1013, super::login::too_many(allowance).0),

@@ -2,18 +2,29 @@
 
 mod enrolment;
 mod made_token;
+mod pipelines;
 mod signed_tokens;
+mod suspending;
 mod token_rotation;
+mod token_uses;
 mod token_watch;
 mod tokens;
+mod trusted_publishers;
 
 pub(crate) use enrolment::{Enrollable, reissue_enrolment};
+pub use pipelines::NamedAccount;
+pub use suspending::{reactivate_account, set_account_status, suspend_account};
 pub(crate) use token_rotation::Rotated;
 pub use token_rotation::{Rotation, rotate_token_of};
+pub(crate) use token_uses::{TokenUses, save_token_uses};
 pub(crate) use token_watch::{TokenWatch, Watched};
-pub use tokens::{IssuedToken, authenticate, check_token_valid, create_token_for, create_token_with_secret, tokens_of};
+pub use tokens::{
+    IssuedToken, authenticate, authenticate_for, check_token_valid, create_token_for, create_token_with_secret,
+    tokens_of,
+};
 pub(in crate::service) use tokens::{REFUSED, check_status};
-pub(crate) use tokens::{TokenUses, create_token, revoke_token, revoke_token_of, save_token_uses};
+pub(crate) use tokens::{create_token, revoke_token, revoke_token_of};
+pub(crate) use trusted_publishers::{NewTrustedPublisher, create_trusted_publisher, delete_trusted_publisher};
 
 use crate::domain::Instant;
 use crate::domain::accounts::{
@@ -24,7 +35,6 @@ use crate::domain::text::Name;
 use crate::service::accounts::enrolment::{issue, issued_before};
 use crate::service::ending::commit_and_begin;
 use crate::store::accounts::write as accounts;
-use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::installations::write as installations;
@@ -301,89 +311,6 @@ fn find_zone(cx: &Services, name: Option<String>) -> Outcome<Option<String>, Acc
 /// All accounts, each publisher before its managed accounts. For the command line.
 pub async fn all_accounts(cx: &Services) -> Result<Vec<Account>, Failure> {
     Ok(accounts::all(&cx.db.whole_server()).await?)
-}
-
-/// Suspends a managed account of the caller: its tokens are refused, and its updates skipped (R4, R46).
-///
-/// # Errors
-/// ALREADY_SUSPENDED; not found.
-pub async fn suspend_account(cx: &Services, caller: &Publisher, account: AccountId) -> Outcome<(), AccountRefusal> {
-    set_managed_status(cx, caller, account, AccountStatus::Suspended, "suspendAccount").await
-}
-
-/// Makes a suspended managed account of the caller active again. Its installations catch up (R46).
-///
-/// # Errors
-/// NOT_SUSPENDED; not found.
-pub async fn reactivate_account(cx: &Services, caller: &Publisher, account: AccountId) -> Outcome<(), AccountRefusal> {
-    set_managed_status(cx, caller, account, AccountStatus::Active, "reactivateAccount").await
-}
-
-async fn set_managed_status(
-    cx: &Services,
-    caller: &Publisher,
-    account: AccountId,
-    status: AccountStatus,
-    action: &'static str,
-) -> Outcome<(), AccountRefusal> {
-    caller.viewer.require(Privilege::AccountAdministration)?;
-    let tx = cx.db.begin().await?;
-    let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
-    let journal = Journal::of(cx, caller, cx.now(&tx));
-    set_status(cx, tx, journal, account, status, action).await
-}
-
-/// Suspends or reactivates any managed account. For the command line.
-///
-/// # Errors
-/// ALREADY_SUSPENDED, NOT_SUSPENDED; not found; bad input for a publisher's account.
-pub async fn set_account_status(
-    cx: &Services,
-    account: AccountId,
-    status: AccountStatus,
-) -> Outcome<(), AccountRefusal> {
-    let tx = cx.db.begin().await?;
-    let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
-    if account.kind != AccountKind::Managed {
-        return Err(Failure::BadInput("Only a managed account can be suspended and reactivated.".into()).into());
-    }
-    let action = match status {
-        AccountStatus::Suspended => "commandLine.suspendAccount",
-        AccountStatus::Active => "commandLine.reactivateAccount",
-    };
-    let journal = Journal::of_command_line(cx, account.publisher_id, cx.now(&tx));
-    set_status(cx, tx, journal, account, status, action).await
-}
-
-async fn set_status(
-    cx: &Services,
-    tx: Tx,
-    mut journal: Journal<'_>,
-    mut account: Account,
-    status: AccountStatus,
-    action: &'static str,
-) -> Outcome<(), AccountRefusal> {
-    let suspend = status == AccountStatus::Suspended;
-    if account.status == status {
-        if suspend {
-            tx.roll_back_after_cache_expiry().await;
-        }
-        return Err(if suspend { AccountRefusal::AlreadySuspended } else { AccountRefusal::NotSuspended }.into());
-    }
-    let before = account.status;
-    account.status = status;
-    account.suspended_at = suspend.then_some(journal.now);
-    accounts::save(&tx, &account).await?;
-    let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
-    journal.append_entry(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
-    // Updates that a release skips before this commit are applied by this task (R46).
-    let catch_up = if suspend {
-        None
-    } else {
-        let (id, work) = (cx.ids.next(), Work::CatchUp(account.id));
-        Some(tasks::add(&tx, id, account.publisher_id, work, false, journal.now).await?)
-    };
-    Ok(commit_and_begin(cx, tx, journal, catch_up).await?)
 }
 
 fn account_name(raw: &str) -> Outcome<Name, AccountRefusal> {

@@ -12,6 +12,7 @@ use crate::store::convert::Stored as _;
 
 use crate::service::Services;
 use crate::service::access::{Bearer, Caller, Viewer};
+use crate::service::accounts::pipelines::{NamedAccount, authenticate_pipeline};
 use crate::service::accounts::tokens::{REFUSED, check_status};
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Journal, Subject};
@@ -19,17 +20,41 @@ use crate::service::journal::{Entry, Journal, Subject};
 /// The most characters of a token name that is derived from a JWT's subject.
 const NAME_MAX: usize = 255;
 
-/// Authenticates a JWT. Its account must exist and be active, and its role must be valid.
-pub(in crate::service) async fn authenticate_signed(
+/// The refusal of a JWT on a server that accepts those of pipelines. It is the same whatever the reason, so that nobody
+/// finds out which trusted publishers there are.
+const JWT_REFUSED: Failure = Failure::Unauthenticated(
+    "The token is unknown, revoked, expired or spent; ask for another. A pipeline's JWT must be for this server's \
+     audience and have all claims of a trusted publisher; if several accounts trust the pipeline, name one in \
+     X-Packwright-Account.",
+);
+
+/// The refusal of a JWT. Only the log says why.
+pub(super) fn refused(cx: &Services, why: &dyn std::fmt::Display) -> Failure {
+    tracing::debug!(%why, "a JWT was refused");
+    if cx.pipelines.is_empty() { REFUSED } else { JWT_REFUSED }
+}
+
+/// Authenticates a JWT: a pipeline's if it says that it is of such an issuer (R70), or else the identity provider's.
+pub(super) async fn authenticate_signed(
+    cx: &Services,
+    token: &str,
+    named: NamedAccount,
+    request_id: Option<String>,
+) -> Result<Caller, Failure> {
+    match &cx.jwt {
+        Some(jwt) if !cx.pipelines.claim(token) => authenticate_identity(cx, jwt, token, request_id).await,
+        _ => authenticate_pipeline(cx, token, named, request_id).await,
+    }
+}
+
+/// Authenticates a JWT of the identity provider. Its account must exist and be active, and its role must be valid.
+async fn authenticate_identity(
     cx: &Services,
     jwt: &Jwt,
     token: &str,
     request_id: Option<String>,
 ) -> Result<Caller, Failure> {
-    let refused = |why: &dyn std::fmt::Display| {
-        tracing::debug!(%why, "a JWT was refused");
-        REFUSED
-    };
+    let refused = |why: &dyn std::fmt::Display| refused(cx, why);
     let identity = jwt.identify(token, cx.clock.now()).await.map_err(|why| refused(&why))?;
     let role = Role::read(&identity.role).map_err(|_| refused(&"its role is none"))?;
     let account = authority::account(&cx.db.whole_server(), identity.account).await?;

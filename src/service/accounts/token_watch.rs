@@ -10,12 +10,14 @@ use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
 use crate::domain::Instant;
-use crate::domain::id::{AccountId, TokenId};
+use crate::domain::accounts::AccountStatus;
+use crate::domain::id::{AccountId, TokenId, TrustedPublisherId};
 use crate::service::Shared;
 use crate::service::access::{Bearer, Viewer};
 use crate::service::accounts::tokens::{REFUSED, check_status_of};
 use crate::service::error::Failure;
-use crate::store::accounts::bearers;
+use crate::store::StoreResult;
+use crate::store::accounts::{bearers, trusted};
 
 /// How often all watched tokens are checked.
 const CHECK: Duration = Duration::from_secs(3);
@@ -63,6 +65,8 @@ enum Key {
     Stored(TokenId),
     /// A JWT of an account, which expires.
     Signed(AccountId, Instant),
+    /// A JWT of a trusted publisher, which expires.
+    Pipeline(TrustedPublisherId, Instant),
 }
 
 struct Token {
@@ -95,6 +99,7 @@ impl TokenWatch {
         let key = match viewer.bearer {
             Bearer::Stored => Key::Stored(viewer.token.id),
             Bearer::Signed { until } => Key::Signed(viewer.account.id, until),
+            Bearer::Pipeline { publisher, until } => Key::Pipeline(publisher, until),
         };
         let mut state = watch.state();
         let slot = state.tokens.entry(key).or_insert_with(|| Slot::of(key));
@@ -232,11 +237,12 @@ async fn run(services: Shared) {
 async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<(), Failure> {
     // A check that waited for a connection would be late.
     let (server, now) = (services.db.whole_server_apart(), services.clock.now());
-    let (mut stored, mut signed) = (HashMap::new(), Vec::new());
+    let (mut stored, mut signed, mut pipelines) = (HashMap::new(), Vec::new(), Vec::new());
     for token in tokens {
         match token.key {
             Key::Stored(id) => _ = stored.insert(id, token),
             Key::Signed(account, until) => signed.push((account, until, token)),
+            Key::Pipeline(publisher, until) => pipelines.push((publisher, until, token)),
         }
     }
     let pass = |token: &Token, verdict: Result<(), Failure>| match verdict {
@@ -260,19 +266,20 @@ async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<()
             );
         }
     }
+    let status = |found: Option<&StoreResult<AccountStatus>>, until| match found {
+        Some(Ok(status)) if now < until => check_status_of(*status),
+        Some(Err(unreadable)) => Err(unreadable.clone().into()),
+        Some(Ok(_)) | None => Err(REFUSED),
+    };
     if !signed.is_empty() {
         let accounts = signed.iter().map(|(account, ..)| *account).collect();
         let found = bearers::statuses(&server, accounts).await?;
-        for (account, until, token) in signed {
-            pass(
-                token,
-                match found.get(&account) {
-                    Some(Ok(status)) if now < until => check_status_of(*status),
-                    Some(Err(unreadable)) => Err(unreadable.clone().into()),
-                    Some(Ok(_)) | None => Err(REFUSED),
-                },
-            );
-        }
+        signed.iter().for_each(|(account, until, token)| pass(token, status(found.get(account), *until)));
+    }
+    if !pipelines.is_empty() {
+        let ids: Vec<_> = pipelines.iter().map(|(publisher, ..)| *publisher).collect();
+        let found = trusted::statuses(&server, &ids).await?;
+        pipelines.iter().for_each(|(publisher, until, token)| pass(token, status(found.get(publisher), *until)));
     }
     Ok(())
 }

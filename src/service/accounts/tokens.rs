@@ -1,17 +1,16 @@
 //! Authenticates bearer secrets, and creates and revokes API tokens (R1, R4).
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use crate::domain::accounts::{Account, AccountRefusal, AccountStatus, ApiToken, Privilege, Role};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::text::Name;
 use crate::domain::{Instant, instant};
 use crate::ids;
 use crate::jwt::is_jwt;
+use crate::service::accounts::pipelines::NamedAccount;
 use crate::service::accounts::signed_tokens::authenticate_signed;
 use crate::service::accounts::token_rotation::check_others_keep_open;
-use crate::store::accounts::{authority, bearers, write as accounts};
+use crate::service::accounts::token_uses::Used;
+use crate::store::accounts::{authority, bearers, trusted, write as accounts};
 use crate::store::convert::Stored as _;
 use crate::store::{StoreError, Tx};
 
@@ -27,38 +26,6 @@ use crate::service::requests::{Repeatable, single};
 pub struct IssuedToken {
     pub token_id: TokenId,
     pub secret: String,
-}
-
-/// The most uses that one transaction saves, because other transactions wait for its locks.
-const USES_A_TRANSACTION: usize = 500;
-
-/// The latest uses of tokens. The scheduler saves them, so that requests don't wait for the write.
-#[derive(Default)]
-pub struct TokenUses(Mutex<HashMap<TokenId, Instant>>);
-
-impl TokenUses {
-    /// Adds a use if the saved `lastUsedAt` is at least a minute off. A value in the future, from a clock that was
-    /// ahead, is corrected too.
-    fn remember(&self, token: &ApiToken, now: Instant) {
-        if token.last_used_at.is_none_or(|last| (now - last).abs() >= chrono::Duration::minutes(1)) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token.id, now);
-        }
-    }
-
-    /// Removes and returns all uses, in the order in which every server locks tokens.
-    fn take(&self) -> Vec<(TokenId, Instant)> {
-        let mut uses: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
-        uses.sort_unstable_by_key(|(token, _)| token.0);
-        uses
-    }
-
-    /// Adds uses back that could not be saved. A newer use of the same token is kept.
-    fn put_back(&self, uses: &[(TokenId, Instant)]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (token, at) in uses {
-            kept.entry(*token).or_insert(*at);
-        }
-    }
 }
 
 pub(in crate::service) const REFUSED: Failure =
@@ -81,10 +48,23 @@ pub(in crate::service) fn check_status_of(status: AccountStatus) -> Result<(), F
 /// [`Failure::Unauthenticated`] for an unknown, revoked, expired or spent token, [`Failure::Forbidden`]
 /// for a suspended account's.
 pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Option<String>) -> Result<Caller, Failure> {
+    authenticate_for(cx, secret, NamedAccount::Absent, request_id).await
+}
+
+/// [`authenticate`] for a request that names an account, which only a pipeline's JWT needs (R70).
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn authenticate_for(
+    cx: &Services,
+    secret: Option<&str>,
+    named: NamedAccount,
+    request_id: Option<String>,
+) -> Result<Caller, Failure> {
     let Some(secret) = secret else { return Ok(Caller::Anonymous) };
-    if let Some(jwt) = cx.jwt.as_ref().filter(|_| is_jwt(secret)) {
+    if is_jwt(secret) && (cx.jwt.is_some() || !cx.pipelines.is_empty()) {
         // Boxed, because the future of each request would have to hold it.
-        return Box::pin(authenticate_signed(cx, jwt, secret, request_id)).await;
+        return Box::pin(authenticate_signed(cx, secret, named, request_id)).await;
     }
     let (hash, now) = (ids::hash(secret), cx.clock.now());
     if let Some((token, account)) = bearers::by_hash(&cx.db.whole_server(), hash.clone(), now).await? {
@@ -92,7 +72,7 @@ pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Optio
             return Err(REFUSED);
         }
         check_status(&account)?;
-        cx.token_uses.remember(&token, now);
+        cx.token_uses.remember(Used::Token(token.id), token.last_used_at, now);
         return Ok(Caller::Viewer(Box::new(Viewer { account, token, bearer: Bearer::Stored, request_id })));
     }
     let enrolment = Box::pin(accounts::enrolment_by_hash(&cx.db.whole_server(), &hash)).await?;
@@ -121,24 +101,13 @@ pub async fn check_token_valid(cx: &Services, viewer: &Viewer) -> Result<(), Fai
         Bearer::Signed { until } => {
             (now < until, authority::account(&cx.db.whole_server(), viewer.account.id).await?.ok_or(REFUSED)?)
         }
+        Bearer::Pipeline { publisher, until } => {
+            let found = trusted::statuses(&cx.db.whole_server(), &[publisher]).await?.remove(&publisher);
+            let status = found.filter(|_| now < until).ok_or(REFUSED)??;
+            return check_status_of(status);
+        }
     };
     if live { check_status(&account) } else { Err(REFUSED) }
-}
-
-/// Saves the uses of tokens, some hundreds per transaction. After an error the remaining ones are kept for the next
-/// call.
-pub(crate) async fn save_token_uses(cx: &Services) -> Result<(), Failure> {
-    let uses = cx.token_uses.take();
-    let mut left = &uses[..];
-    while !left.is_empty() {
-        let (some, rest) = left.split_at(left.len().min(USES_A_TRANSACTION));
-        if let Err(error) = accounts::save_last_used(&cx.db, some).await {
-            cx.token_uses.put_back(left);
-            return Err(error.into());
-        }
-        left = rest;
-    }
-    Ok(())
 }
 
 /// Creates a token for the caller's own account. An enrolment token creates the account's first token, which always has

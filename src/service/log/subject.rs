@@ -4,7 +4,7 @@ use crate::domain::accounts::Account;
 use crate::domain::components::VersionKind;
 use crate::domain::id::{
     AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, LibraryProcessId, PackId, ReleaseId, TokenId,
-    UpdateId, WebhookId,
+    TrustedPublisherId, UpdateId, WebhookId,
 };
 use crate::domain::log::{self, SubjectKey};
 
@@ -28,6 +28,7 @@ pub enum Subject {
     Installation(InstallationId),
     InstallationUpdate(UpdateId),
     WebhookEndpoint(WebhookId),
+    TrustedPublisher(TrustedPublisherId),
 }
 
 impl Subject {
@@ -49,6 +50,7 @@ impl Subject {
             Self::ApiToken(id) => ("ApiToken", id.0.to_string()),
             Self::Installation(id) => ("Installation", id.0.to_string()),
             Self::WebhookEndpoint(id) => ("WebhookEndpoint", id.0.to_string()),
+            Self::TrustedPublisher(id) => ("TrustedPublisher", id.0.to_string()),
             Self::InstallationUpdate(id) => ("InstallationUpdate", format!("{}+{}", id.installation.0, id.release.0)),
         }
     }
@@ -67,6 +69,7 @@ impl Subject {
             Self::AccountGroup(_) | Self::PublisherAccount(_) => (self, Self::OwnAccount(account)),
             Self::ApiToken(_)
             | Self::WebhookEndpoint(_)
+            | Self::TrustedPublisher(_)
             | Self::Component(_)
             | Self::PackagedComponent(_)
             | Self::Publication(_) => (Self::ManagedAccount(account), self),

@@ -1,0 +1,140 @@
+//! Reads of trusted publishers (R70): for the account that they belong to, and for the authentication of JWTs, which
+//! takes no scope, because a scope is made from its result.
+
+use std::collections::{BTreeMap, HashMap};
+
+use entity::{account, trusted_publisher as trusted};
+use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
+use sea_orm::{
+    ConnectionTrait as _, EntityTrait as _, IdenStatic as _, Iterable as _, QueryFilter as _, QueryTrait as _,
+};
+use uuid::Uuid;
+
+use crate::domain::accounts::{Account, AccountStatus, TrustedPublisher, lookup_key};
+use crate::domain::id::TrustedPublisherId;
+use crate::store::column::col;
+use crate::store::convert::{self, Stored as _, from_json, read};
+use crate::store::locks::shared_lock;
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
+use crate::store::{Snapshot, StoreError, StoreResult, Tx, WholeServer, page, tolerant};
+
+use trusted::Column as T;
+
+/// The prefixes of the columns in a joined row.
+const OF_TRUSTED: &str = "t_";
+const OF_ACCOUNT: &str = "a_";
+/// The most ids or keys in a statement. Both databases accept that many.
+const AT_ONCE: usize = 30_000;
+
+pub(in crate::store) fn trusted_of(m: trusted::Model) -> StoreResult<TrustedPublisher> {
+    Ok(TrustedPublisher {
+        id: m.id.into(),
+        account_id: m.account_id.into(),
+        name: m.name,
+        issuer: m.issuer,
+        claims: from_json(&m.claims)?,
+        role: read(&m.role)?,
+        created_at: m.created_at,
+        created_by: convert::actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+        last_used_at: m.last_used_at,
+    })
+}
+
+/// The trusted publishers among `ids` that belong to the reader's account.
+pub async fn by_ids(
+    snapshot: &Snapshot,
+    ids: &[TrustedPublisherId],
+) -> StoreResult<HashMap<TrustedPublisherId, TrustedPublisher>> {
+    let rows = trusted::Entity::find()
+        .filter(snapshot.any_of(col(T::Id), ids.iter().map(|id| id.0)))
+        .filter(col(T::AccountId).eq(snapshot.scope().account_id().0))
+        .all(snapshot.conn())
+        .await?;
+    rows.into_iter().map(|row| trusted_of(row).map(|trusted| (trusted.id, trusted))).collect()
+}
+
+/// The form of cursors into lists of [`pages`].
+pub const BY_NAME: CursorForm = CursorForm::new("trusted", &[KeyKind::Text, KeyKind::Id]);
+
+/// Pages of the trusted publishers of the reader's account, by name.
+pub async fn pages(
+    snapshot: &Snapshot,
+    keys: &[PageRequest],
+) -> StoreResult<HashMap<PageRequest, Page<TrustedPublisher>>> {
+    let order = || {
+        Order::new(BY_NAME, vec![col(T::NameKey), col(T::Id)], |row: &trusted::Model| {
+            vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+        })
+    };
+    let queries = keys.iter().map(|request| {
+        let select = trusted::Entity::find().filter(col(T::AccountId).eq(snapshot.scope().account_id().0)).into_query();
+        (request.clone(), ListQuery { select, order: order(), request: request.clone() })
+    });
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(trusted_of)?))).collect()
+}
+
+/// The trusted publishers that a JWT of `issuer` with these claims matches, and their accounts. A row that can't be
+/// read is logged and skipped, because it may be another account's.
+pub async fn matching(
+    server: &WholeServer,
+    issuer: &str,
+    claims: &BTreeMap<String, String>,
+) -> StoreResult<Vec<(TrustedPublisher, Account)>> {
+    let keys: Vec<_> = claims.iter().map(|(name, value)| lookup_key(issuer, name, value)).take(AT_ONCE).collect();
+    let mut select = trusted_and_accounts();
+    select.and_where(server.reader().any_of_bytes(col(T::LookupKey), keys));
+    let mut found = Vec::new();
+    for row in server.conn().query_all(&select).await? {
+        let trusted: trusted::Model = tolerant::row(&row, OF_TRUSTED)?;
+        let id = trusted.id;
+        match trusted_of(trusted) {
+            Ok(trusted) if trusted.matches(issuer, claims) => {
+                found.push((trusted, convert::account(tolerant::row(&row, OF_ACCOUNT)?)?));
+            }
+            Ok(_) => {}
+            Err(why) => tolerant::skip("trusted_publisher", id, &why),
+        }
+    }
+    Ok(found)
+}
+
+/// The statuses of the accounts to which these trusted publishers belong. Those that are gone are left out. A status
+/// that can't be read has its own error.
+pub async fn statuses(
+    server: &WholeServer,
+    ids: &[TrustedPublisherId],
+) -> StoreResult<HashMap<TrustedPublisherId, StoreResult<AccountStatus>>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(AT_ONCE) {
+        let select = Query::select()
+            .expr(col(T::Id))
+            .expr(col(account::Column::Status))
+            .from(trusted::Entity)
+            .inner_join(account::Entity, col(account::Column::Id).eq(col(T::AccountId)))
+            .and_where(server.reader().any_of(col(T::Id), ids.iter().map(|id| id.0)))
+            .take();
+        for row in server.conn().query_all(&select).await? {
+            let id: Uuid = row.try_get_by_index(0)?;
+            let status = row.try_get_by_index::<String>(1).map_err(StoreError::from);
+            found.insert(id.into(), status.and_then(|status| AccountStatus::read(&status)));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a trusted publisher is still there. Holds it, so that nobody can delete it before the transaction ends.
+pub async fn hold(tx: &Tx, id: TrustedPublisherId) -> StoreResult<bool> {
+    Ok(shared_lock(trusted::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.is_some())
+}
+
+fn trusted_and_accounts() -> SelectStatement {
+    let mut select = Query::select();
+    for column in T::iter() {
+        select.expr_as(col(column), format!("{OF_TRUSTED}{}", column.as_str()));
+    }
+    for column in account::Column::iter() {
+        select.expr_as(col(column), format!("{OF_ACCOUNT}{}", column.as_str()));
+    }
+    select.from(trusted::Entity).inner_join(account::Entity, col(account::Column::Id).eq(col(T::AccountId))).take()
+}
