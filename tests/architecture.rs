@@ -484,6 +484,7 @@ fn r30_use_cases_read_the_clock_once_they_hold_their_locks() {
     // within one.
     let before = [
         "instant.rs",
+        "accounts/pipelines.rs",
         "accounts/tokens.rs",
         "accounts/signed_tokens.rs",
         "accounts/token_watch.rs",

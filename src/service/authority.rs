@@ -3,7 +3,7 @@
 
 use crate::domain::id::{AccountId, TokenId};
 use crate::store::Tx;
-use crate::store::accounts::{authority, trusted};
+use crate::store::accounts::{authority, write_trusted as trusted};
 
 use super::Services;
 use super::access::{Bearer, Viewer};

@@ -100,7 +100,7 @@ async fn r70_an_issuer_that_answers_wrongly_lets_nobody_in_and_keeps_nobody_out_
         issuer.answer(path, answer);
         let began = Instant::now();
         assert!(!lets_in(&app, &jwt).await, "{why}");
-        assert!(began.elapsed() < Duration::from_secs(6), "{why}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(20), "{why}: {:?}", began.elapsed());
         app.clock_only_by(30);
     }
     assert_eq!((elsewhere.asked(DISCOVERY), elsewhere.asked(KEYS)), (0, 0));

@@ -14,9 +14,8 @@ use crate::domain::accounts::{Account, AccountStatus, TrustedPublisher, lookup_k
 use crate::domain::id::TrustedPublisherId;
 use crate::store::column::col;
 use crate::store::convert::{self, Stored as _, from_json, read};
-use crate::store::locks::shared_lock;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
-use crate::store::{Snapshot, StoreError, StoreResult, Tx, WholeServer, page, tolerant};
+use crate::store::{Snapshot, StoreError, StoreResult, WholeServer, page, tolerant};
 
 use trusted::Column as T;
 
@@ -121,11 +120,6 @@ pub async fn statuses(
         }
     }
     Ok(found)
-}
-
-/// Whether a trusted publisher is still there. Holds it, so that nobody can delete it before the transaction ends.
-pub async fn hold(tx: &Tx, id: TrustedPublisherId) -> StoreResult<bool> {
-    Ok(shared_lock(trusted::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.is_some())
 }
 
 fn trusted_and_accounts() -> SelectStatement {

@@ -10,7 +10,7 @@ use crate::domain::id::{AccountId, TrustedPublisherId};
 use crate::domain::{Instant, text};
 use crate::store::accounts::trusted::trusted_of;
 use crate::store::convert::{Stored as _, to_json};
-use crate::store::locks::{ActorColumns, locked};
+use crate::store::locks::{ActorColumns, locked, shared_lock};
 use crate::store::{Db, StoreResult, Tx};
 
 use trusted::Column as T;
@@ -56,6 +56,11 @@ pub async fn is_taken(tx: &Tx, account: AccountId, key: &str) -> StoreResult<boo
 pub async fn lock(tx: &Tx, account: AccountId, id: TrustedPublisherId) -> StoreResult<Option<TrustedPublisher>> {
     let select = trusted::Entity::find_by_id(Uuid::from(id)).filter(T::AccountId.eq(Uuid::from(account)));
     locked(select).one(tx.conn()).await?.map(trusted_of).transpose()
+}
+
+/// Whether a trusted publisher is still there. Holds it, so that nobody can delete it before the transaction ends.
+pub async fn hold(tx: &Tx, id: TrustedPublisherId) -> StoreResult<bool> {
+    Ok(shared_lock(trusted::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.is_some())
 }
 
 /// Deletes a trusted publisher. Subscriptions of its pipeline are woken, so that they notice it.
