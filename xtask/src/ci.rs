@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::machine::{Outcome, Scratch, command, find, find_chromium, find_npm, find_promtool, free_port};
 use crate::machine::{install_missing, is_root};
-use crate::machine::{output, program, run, run_in};
+use crate::machine::{output, program, run, run_in, target};
 use crate::postgres::Postgres;
 use crate::task::{TEST_DATABASE, cargo, test, test_on};
 
@@ -37,6 +37,7 @@ const STEPS: &[Step] = &[
     ("packages", "packages of the clients", packages),
     ("audits", "audits of GraphQL over HTTP; the grades of changes, by graphql-inspector", |_| clients("test:audits")),
     ("generate", "types and artifacts of clients from schema.graphql", generate),
+    ("rust", "graphql_client and cynic: types of all examples, on the demo", rust),
     ("python", "ariadne-codegen: types of all examples, on the demo", python),
     ("clients", "Apollo Client, urql, Relay, graphql-ws and graphql-sse on the demo", |_| clients("test")),
     ("browser", "GraphiQL in a browser; pictures are left in target/ci", browser),
@@ -286,6 +287,19 @@ fn demo_schema(demo: &Demo, path: &Path) -> Outcome {
         .map_err(|error| format!("{}: {error}", path.display()))?;
     // It is the program's own schema with a few fields more.
     run(Command::new(program).args(["schema", "check"]).arg("schema.graphql").arg("--new").arg(path))
+}
+
+fn rust(scratch: &Scratch) -> Outcome {
+    let demo = Demo::start(scratch)?;
+    let schema = scratch.join("demo-for-rust.graphql");
+    demo_schema(&demo, &schema)?;
+    let manifest = ["--manifest-path", "examples/clients/rust/Cargo.toml"];
+    run(cargo(&["fmt", "--check"]).args(manifest))?;
+    // The folder is kept, because the crates take minutes the first time.
+    let mut client = cargo(&["run", "--locked", "--quiet"]);
+    client.args(manifest).arg("--target-dir").arg(target().join("clients")).args(["--", &demo.url]);
+    run(client.env("PACKWRIGHT_SCHEMA", &schema))?;
+    demo.end()
 }
 
 fn python(scratch: &Scratch) -> Outcome {
