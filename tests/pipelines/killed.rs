@@ -33,7 +33,7 @@ async fn killed(world: &World, label: &str, variables: &[(String, String)], at: 
 }
 
 #[tokio::test]
-async fn r70_a_pipeline_that_is_killed_and_run_again_packages_and_releases_once() {
+async fn a_pipeline_that_is_killed_and_run_again_packages_and_releases_once() {
     let kills = short_or_long(6, 50);
     let world = World::new().await;
     let mut dice = Dice::new("a killed pipeline");

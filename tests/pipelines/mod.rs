@@ -15,7 +15,7 @@ use packwright::http::connections::ConnectionOptions;
 use serde_json::{Value, json};
 
 use crate::program::starts::TIME_LIMIT;
-use crate::support::{At as _, Managed, Server, TestApp};
+use crate::support::{At as _, Managed, Server, Setup, TestApp};
 
 /// A run of GitHub Actions, as it says so itself.
 pub(crate) const RUN: &[(&str, &str)] = &[
@@ -81,7 +81,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::with(Setup::default()).await
+    }
+
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let app = TestApp::with(setup).await;
         let input = json!({ "name": "Import orders", "type": "PROCESS", "key": "orders/import" });
         let component =
             app.ok(&app.publisher, "createComponent", input, "component { id }").await.text("/component/id");

@@ -7,17 +7,20 @@ use tokio::net::TcpListener;
 
 use super::{RUN, World, run};
 
-/// GitHub Actions as a job sees them: an address that gives a token to who knows the secret. It keeps what it was asked.
-async fn github(token: &str) -> (String, Arc<Mutex<Vec<String>>>) {
+/// GitHub Actions as a job sees them: an address that gives a token for the job's secret, the last one again and again.
+/// It keeps what it was asked.
+pub(super) async fn github(tokens: &[&str]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let (keep, token) = (asked.clone(), token.to_owned());
+    let keep = asked.clone();
+    let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut bytes = vec![0; 8192];
             let read = socket.read(&mut bytes).await.unwrap_or(0);
             let request = String::from_utf8_lossy(&bytes[..read]).to_lowercase();
+            let token = &tokens[keep.lock().unwrap().len().min(tokens.len() - 1)];
             let (status, body) = if request.contains("authorization: bearer of-the-job") {
                 ("200 OK", format!(r#"{{"count": 1, "value": "{token}"}}"#))
             } else {
@@ -35,7 +38,7 @@ async fn github(token: &str) -> (String, Arc<Mutex<Vec<String>>>) {
 #[tokio::test]
 async fn r70_in_github_actions_the_command_gets_its_token_by_itself() {
     let world = World::new().await;
-    let (address, asked) = github(&world.app.publisher).await;
+    let (address, asked) = github(&[&world.app.publisher]).await;
     let url = world.url();
     let mut variables = RUN.to_vec();
     variables.extend([

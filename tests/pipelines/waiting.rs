@@ -2,24 +2,27 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use packwright::domain::installations::FailureCode;
+use packwright::service::Settings;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::tokens::github;
 use super::{Ended, RUN, World, program};
 use crate::program::kill::until;
 use crate::program::starts::TIME_LIMIT;
-use crate::support::At as _;
+use crate::support::{At as _, Setup};
 
-/// Passes connections on to a server, until they are cut.
+/// Passes connections on to a server, until they are cut. While it is down, it closes each new one.
 struct Wire {
     address: SocketAddr,
     streams: Arc<AtomicUsize>,
     cut: tokio::sync::watch::Sender<usize>,
+    is_down: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -30,9 +33,14 @@ impl Wire {
         let streams = Arc::new(AtomicUsize::new(0));
         let (cut, cuts) = tokio::sync::watch::channel(0);
         let counted = streams.clone();
+        let is_down = Arc::new(AtomicBool::new(false));
+        let down = is_down.clone();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((mut near, _)) = listener.accept().await {
+                if down.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let (mut cuts, counted) = (cuts.clone(), counted.clone());
                 cuts.mark_unchanged();
                 connections.spawn(async move {
@@ -51,7 +59,7 @@ impl Wire {
                 });
             }
         });
-        Self { address, streams, cut, task }
+        Self { address, streams, cut, is_down, task }
     }
 
     /// Waits until so many streams of events were opened.
@@ -61,6 +69,13 @@ impl Wire {
 
     fn cut(&self) {
         self.cut.send_modify(|times| *times += 1);
+    }
+
+    fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::SeqCst);
+        if is_down {
+            self.cut();
+        }
     }
 }
 
@@ -105,6 +120,49 @@ async fn a_wait_ends_with_the_release_and_a_lost_connection_loses_nothing() {
     assert!(ended.words.contains("from the last event on"), "{ended:?}");
     assert!(!ended.words.contains('\r') && !ended.words.contains("[#"), "no bar without a terminal: {ended:?}");
     assert_eq!(ended.json().at("/release/progress/applied"), &json!(1));
+}
+
+#[tokio::test]
+async fn r49_a_wait_that_was_away_for_too_long_reads_the_release_anew() {
+    let settings = Settings { keep_events_days: 1, ..Settings::default() };
+    let world = World::with(Setup { settings, ..Setup::default() }).await;
+    let release = scheduled(&world).await;
+    let cursor = world.app.cursor(&world.app.publisher).await;
+    let wire = Wire::to(world.server.address).await;
+    let server = format!("http://{}", wire.address);
+    let watch = begun(&world, &["watch", &release, "--server", &server], &[]);
+    wire.has_streams(1).await;
+    wire.set_down(true);
+    world.app.half_days_to("2026-12-05T09:00:00Z").await;
+    let events = "query($after: String) { events(after: $after, first: 1) { edges { cursor } } }";
+    let code = world.app.error_code(Some(&world.app.publisher), events, json!({ "after": cursor })).await;
+    assert_eq!(code, "CURSOR_EXPIRED", "what the command has read up to");
+    wire.set_down(false);
+    let ended = end(watch).await;
+    assert_eq!((ended.status, ended.printed.as_str()), (0, format!("{release} SUCCEEDED\n").as_str()), "{ended:?}");
+}
+
+#[tokio::test]
+async fn r70_a_wait_goes_on_with_another_token_when_the_first_has_ended() {
+    let world = World::new().await;
+    let release = scheduled(&world).await;
+    let first = world.app.token(&world.app.publisher, "STANDARD_USER").await;
+    let id = world.app.gql(&first, "{ viewer { token { id } } }", json!(null)).await.text("/viewer/token/id");
+    let (address, asked) = github(&[&first, &world.app.publisher]).await;
+    let wire = Wire::to(world.server.address).await;
+    let server = format!("http://{}", wire.address);
+    let variables =
+        [("ACTIONS_ID_TOKEN_REQUEST_URL", address.as_str()), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-the-job")];
+    let mut watch = program(&["watch", &release, "--server", &server, "--wait", "5m"], &variables);
+    let watch = watch.spawn().expect("it starts");
+    wire.has_streams(1).await;
+    world.app.ok(&world.app.publisher, "revokeApiToken", json!({ "tokenId": id }), "apiToken { id }").await;
+    until("another token", async || asked.lock().unwrap().len() == 2).await;
+    wire.has_streams(2).await;
+    world.app.advance_to("2026-12-01T00:00:00Z").await;
+    let ended = end(watch).await;
+    assert_eq!((ended.status, ended.printed.as_str()), (0, format!("{release} SUCCEEDED\n").as_str()), "{ended:?}");
+    assert_eq!(asked.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]

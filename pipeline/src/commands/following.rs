@@ -122,7 +122,9 @@ pub(super) async fn until_the_end(
     let deadline = wait.limit.map(|limit| Instant::now() + limit);
     // The release must exist at the first look. Later its server may be away.
     let first = look(api, release).await?;
-    talk.say(&first.words());
+    if judge(&first.course(), wait.goal, wait.max_failed) == Verdict::GoesOn {
+        talk.say(&first.words());
+    }
     let mut following = Following {
         cursor: first.cursor.clone(),
         seen: first,
@@ -181,16 +183,20 @@ impl Following {
                 Verdict::GoesOn => {}
                 decided => return Ok(decided),
             }
-            let broken = match self.listen(api, release, wait, talk).await {
+            let mut broken = match self.listen(api, release, wait, talk).await {
                 Ok(verdict) => return Ok(verdict),
                 Err(failure) => failure,
             };
             if broken.has_code("CURSOR_EXPIRED") {
                 // Too long away: the release is read anew, and the events from there on.
-                let seen = look(api, release).await?;
-                self.cursor.clone_from(&seen.cursor);
-                self.seen = seen;
-                continue;
+                match look(api, release).await {
+                    Ok(seen) => {
+                        self.cursor.clone_from(&seen.cursor);
+                        self.seen = seen;
+                        broken.is_passing = true;
+                    }
+                    Err(failure) => broken = failure,
+                }
             }
             let is_due = self.renewed.is_none_or(|at| at.elapsed() > SILENCE_MAX);
             let renewed = broken.has_code("UNAUTHENTICATED") && is_due && api.renew();
@@ -238,25 +244,22 @@ impl Following {
             }
             // Events that come together are looked at once.
             if is_new {
-                self.look_again(api, release, talk).await?;
+                let before = std::mem::replace(&mut self.seen, look(api, release).await?);
                 match judge(&self.seen.course(), wait.goal, wait.max_failed) {
-                    Verdict::GoesOn => {}
+                    Verdict::GoesOn => self.tell_since(&before, talk),
                     decided => return Ok(decided),
                 }
             }
         }
     }
 
-    async fn look_again(&mut self, api: &mut Api, release: &str, talk: &mut dyn Talk) -> Result<(), Failure> {
-        let seen = look(api, release).await?;
-        let (before, now) = (self.seen.course(), seen.course());
-        let was_paused = self.seen.release.pause.is_some();
-        if before.state != now.state || was_paused != seen.release.pause.is_some() {
-            talk.say(&seen.words());
+    /// Tells what is new since the release was seen before.
+    fn tell_since(&self, before: &Seen, talk: &mut dyn Talk) {
+        let was_paused = before.release.pause.is_some();
+        if before.course().state != self.seen.course().state || was_paused != self.seen.release.pause.is_some() {
+            talk.say(&self.seen.words());
         }
-        talk.progress(seen.release.progress.percent, &seen.words());
-        self.seen = seen;
-        Ok(())
+        talk.progress(self.seen.release.progress.percent, &self.seen.words());
     }
 }
 
