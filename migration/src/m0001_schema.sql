@@ -612,7 +612,7 @@ CREATE TABLE event (
 );
 CREATE INDEX event_of_publisher ON event (publisher_id, sequence);
 CREATE INDEX event_of_account ON event (account_id, sequence) WHERE account_id IS NOT NULL;
-CREATE INDEX event_for_installed ON event (publisher_id, sequence) WHERE audience = 'PUBLISHER_AND_INSTALLED';
+CREATE INDEX event_for_installed ON event (pack_id, sequence) WHERE audience = 'PUBLISHER_AND_INSTALLED';
 CREATE INDEX event_of_release ON event (release_id, sequence) WHERE release_id IS NOT NULL;
 CREATE INDEX event_of_publisher_by_kind ON event (publisher_id, kind, sequence);
 CREATE INDEX event_of_pack_by_kind ON event (pack_id, kind, sequence);

@@ -169,12 +169,12 @@ impl<M: FromQueryResult> ListQuery<M> {
         select.limit(u64::from(request.size) + 1);
         select
     }
+}
 
-    fn counted(&self) -> SelectStatement {
-        let mut rows = self.select.clone();
-        rows.clear_selects().clear_order_by().expr(Expr::cust("1")).limit(COUNT_MAX + 1);
-        SelectStatement::new().expr_as(Expr::cust("COUNT(*)"), "total").from_subquery(rows, "counted").take()
-    }
+/// Counts the rows of a select up to the largest total, and one more.
+fn counted(mut rows: SelectStatement) -> SelectStatement {
+    rows.clear_selects().clear_order_by().expr(Expr::cust("1")).limit(COUNT_MAX + 1);
+    SelectStatement::new().expr_as(Expr::cust("COUNT(*)"), "total").from_subquery(rows, "counted").take()
 }
 
 impl<M> ListQuery<M> {
@@ -200,26 +200,31 @@ pub(in crate::store) async fn page<M: FromQueryResult>(reader: &Reader, query: L
     Ok(pages.remove(&()).unwrap_or_else(|| Page::empty(false)))
 }
 
-/// The rows of a list that consists of parts, and the total if it is requested; one statement each. No row may be in
-/// two parts. Each part is read in the list's order from its own index, so the cost depends on the rows read and not on
-/// the size of the parts. Returns at least the rows of the page, for [`joined`].
+/// The rows of a list that consists of parts, by one statement. No row may be in two parts. Each part is read in the
+/// list's order from its own index, so the cost depends on the rows read and not on the size of the parts. Returns at
+/// least the rows of the page, for [`joined`].
 pub(in crate::store) async fn rows_of_parts<M: FromQueryResult>(
     reader: &Reader,
     parts: Vec<SelectStatement>,
     order: Order<M>,
     request: &PageRequest,
-) -> StoreResult<(Vec<M>, i64)> {
+) -> StoreResult<Vec<M>> {
     let mut query = ListQuery { select: SelectStatement::new(), order, request: request.clone() };
-    let (mut pages, mut counts) = (Vec::new(), Vec::new());
+    let mut pages = Vec::new();
     for part in parts {
         query.select = part;
         pages.push(query.statement());
-        counts.push(query.counted());
     }
     let rows = numbered(reader, pages).await?;
-    let rows = rows.iter().map(|(row, _)| M::from_query_result(row, "")).collect::<Result<_, _>>()?;
-    let total = if query.request.count { sum(reader, counts).await? } else { 0 };
-    Ok((rows, total))
+    Ok(rows.iter().map(|(row, _)| M::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// The number of rows of a list that consists of parts, by one statement. Each part is counted up to the largest total.
+pub(in crate::store) async fn count_of_parts(
+    reader: &Reader,
+    parts: impl IntoIterator<Item = SelectStatement>,
+) -> StoreResult<i64> {
+    sum(reader, parts.into_iter().map(counted).collect()).await
 }
 
 /// A page from rows of several statements. Each statement must have returned one row more than the page has, if it has
@@ -277,7 +282,7 @@ where
     let counted: Vec<_> = queries.iter().enumerate().filter(|(_, (_, w))| w.request.count).collect();
     let mut totals = vec![None; queries.len()];
     if !counted.is_empty() {
-        let selects = counted.iter().map(|(_, (_, w))| w.counted()).collect();
+        let selects = counted.iter().map(|(_, (_, w))| self::counted(w.select.clone())).collect();
         for (row, index) in numbered(reader, selects).await? {
             let total: i64 = row.try_get("", "total")?;
             if let Some(slot) = counted.get(index).and_then(|(page, _)| totals.get_mut(*page)) {

@@ -138,6 +138,93 @@ async fn r49_pages_of_the_log_join_without_a_gap_either_way() {
     assert_eq!(whole.int("/totalCount"), i64::try_from(count).expect("few"), "all that is there, cursors aside");
 }
 
+/// Acme's log, when it has or had several packs: one twice, one frozen for a while, one removed for a while. Each pack
+/// was released again in every round, so that the packs' events alternate. A pack that Acme never had was released too.
+async fn many_packs() -> (TestApp, Managed) {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let gold = app.group("Gold", &[&acme]).await;
+    let mut packs = Vec::new();
+    for name in ["One", "Two", "Three"] {
+        packs.push(app.installed_pack(name, &[&acme]).await.pack);
+    }
+    packs.push(app.installed_pack_in("Frozen", &gold, &[&acme]).await.pack);
+    packs.push(app.installed_pack("Foreign", &[&globex]).await.pack);
+    let several = app.multi_pack_with("Several", &["Repeated"]).await;
+    app.share_with_all(&several.id).await;
+    app.release_now(&several.id).await;
+    let twice = app.install_as(&acme, "Several", "First").await;
+    packs.push(several);
+    for round in 0..4 {
+        for pack in &packs {
+            app.update_now(pack).await;
+        }
+        match round {
+            0 => {
+                app.install_as(&acme, "Several", "Second").await;
+                app.unshare(&packs[3].id, &[&gold]).await;
+                app.uninstall(&acme, &twice).await;
+            }
+            1 => app.share(&packs[3].id, &[&gold]).await,
+            2 => {
+                app.install_as(&acme, "Several", "Third").await;
+            }
+            _ => {
+                app.unshare(&packs[3].id, &[&gold]).await;
+            }
+        }
+    }
+    app.tick().await;
+    (app, acme)
+}
+
+#[tokio::test]
+async fn r49_pages_of_an_account_with_many_packs_join_to_its_whole_log() {
+    let (app, acme) = many_packs().await;
+    for kinds in [Value::Null, json!(["RELEASE_COMPLETED"]), json!(["RELEASE_STARTED", "INSTALLATION_UPDATED"])] {
+        let filter = json!({ "kinds": kinds });
+        let whole = app.event_page(&acme.token, json!({ "first": 100, "filter": filter })).await;
+        let all = whole.nodes("");
+        let counted = (whole.at("/pageInfo/hasNextPage"), whole.at("/totalCount"));
+        assert_eq!(counted, (&json!(false), &json!(all.len())));
+        let ids: BTreeSet<_> = all.iter().map(|event| event.text("/id")).collect();
+        assert_eq!(ids.len(), all.len(), "no event comes twice");
+        for size in [2, 7, 50] {
+            let (mut forward, mut after) = (Vec::new(), Value::Null);
+            let (mut backward, mut before) = (Vec::new(), Value::Null);
+            while forward.len() < all.len() {
+                let page = json!({ "first": size, "after": after, "filter": filter });
+                let page = app.event_page(&acme.token, page).await;
+                forward.extend(page.nodes(""));
+                after = page.at("/pageInfo/endCursor").clone();
+                assert_eq!(page.at("/pageInfo/hasNextPage"), &json!(forward.len() < all.len()), "{size} {filter}");
+            }
+            while backward.len() < all.len() {
+                let page = json!({ "last": size, "before": before, "filter": filter });
+                let page = app.event_page(&acme.token, page).await;
+                let nodes = page.nodes("");
+                backward.splice(0..0, nodes);
+                before = page.at("/pageInfo/startCursor").clone();
+                assert_eq!(page.at("/pageInfo/hasPreviousPage"), &json!(backward.len() < all.len()), "{size} {filter}");
+            }
+            assert_eq!((&forward, &backward), (&all, &all), "{size} {filter}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn r50_an_account_reads_of_its_packs_the_releases_since_it_installed_them_except_while_frozen() {
+    let (app, acme) = many_packs().await;
+    let completed = json!({ "first": 100, "filter": { "kinds": ["RELEASE_COMPLETED"] } });
+    let of_packs = app.event_page(&acme.token, completed.clone()).await.nodes("");
+    let named = |name: &str| of_packs.iter().filter(|event| event.text("/packName") == name).count();
+    let counts = ["One", "Two", "Three", "Several", "Frozen", "Foreign"].map(|name| (name, named(name)));
+    let expected = [("One", 4), ("Two", 4), ("Three", 4), ("Several", 4), ("Frozen", 3), ("Foreign", 0)];
+    assert_eq!(counts, expected, "the frozen pack's second release was made while it was frozen");
+    let newest = app.event_page(&acme.token, json!({ "last": 1 })).await.text("/edges/0/cursor");
+    assert_eq!(app.cursor(&acme.token).await, newest);
+}
+
 #[tokio::test]
 async fn r50_the_log_is_narrowed_by_kind_pack_installation_release_and_account() {
     let (app, acme, installed, p, a) = story().await;

@@ -20,7 +20,9 @@ async fn are_read_by(app: &TestApp, statements: &[Statement], variables: &Value,
     assert!(!plans.is_empty(), "no statement on {table}: {statements:#?}");
     for plan in &plans {
         let scans = plan.scanned.iter().any(|scanned| scanned == table);
-        assert!(!plan.sorts && !scans, "{variables}: {}\n{}", plan.sql, plan.steps.join("\n"));
+        // Events of several packs are found pack by pack, a page of each, and sorted.
+        let sorts = plan.sorts && !plan.sql.contains("\"position\"");
+        assert!(!sorts && !scans, "{variables}: {}\n{}", plan.sql, plan.steps.join("\n"));
     }
     if tables(app).get_database_backend() == DatabaseBackend::Sqlite {
         let search = format!("SEARCH {table} USING INDEX ");
@@ -42,6 +44,8 @@ async fn r49_the_event_log_is_read_by_an_index_whatever_is_asked() {
     let installed = app.installed_pack("Orders", &[&acme]).await;
     let available = app.available(&acme, "Orders").await;
     let (p, a) = (app.cursor(&app.publisher).await, app.cursor(&acme.token).await);
+    let release = app.update_now(&installed.pack).await;
+    let announced = release.replacen("rel_", "ann_", 1);
     let kinds = json!(["RELEASE_STARTED", "PACK_SHARED"]);
     let installation = json!({ "installationId": installed.installations[0], "kinds": kinds });
     for more in [json!({}), json!({ "after": p }), json!({ "after": p, "last": 5 }), json!({ "last": 5 })] {
@@ -51,6 +55,7 @@ async fn r49_the_event_log_is_read_by_an_index_whatever_is_asked() {
             (json!({ "packId": installed.pack.id }), "event_of_pack_by_kind"),
             (json!({ "packId": installed.pack.id, "kinds": kinds }), "event_of_pack_by_kind"),
             (installation.clone(), "event_of_installation"),
+            (json!({ "releaseId": release }), "event_of_release"),
         ] {
             let mut variables = more.clone();
             variables["filter"] = filter;
@@ -64,6 +69,7 @@ async fn r49_the_event_log_is_read_by_an_index_whatever_is_asked() {
             (json!({ "kinds": ["PACK_SHARED"] }), vec!["event_of_account"]),
             (json!({ "packId": available }), vec!["event_of_account", "event_of_pack_by_kind"]),
             (installation.clone(), vec!["event_of_installation"]),
+            (json!({ "releaseId": announced }), vec!["event_of_account", "event_for_installed"]),
         ] {
             let mut variables = more.clone();
             variables["filter"] = filter;

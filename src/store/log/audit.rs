@@ -122,8 +122,9 @@ pub async fn page(
     };
     let by_position = || vec![col(entry::Column::Sequence)];
     let order = Order::new(BY_POSITION, by_position(), |row: &entry::Model| vec![Key::Number(row.sequence)]);
-    let (rows, mut total) =
-        page::rows_of_parts(snapshot.reader(), parts(scope, filter, between), order, &request).await?;
+    let parts = parts(scope, filter, between);
+    let mut total = if request.count { page::count_of_parts(snapshot.reader(), parts.clone()).await? } else { 0 };
+    let rows = page::rows_of_parts(snapshot.reader(), parts, order, &request).await?;
     let query = audit_records::query(scope, filter);
     let all_located = records::find(snapshot.reader(), &query, audit_records::range(&request, between)).await?;
     if request.count {

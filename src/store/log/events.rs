@@ -2,22 +2,21 @@
 
 use std::collections::HashMap;
 
-use entity::{event, installation, past_visibility};
+use entity::{event, installation, pack_release, past_visibility};
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
-use sea_orm::{
-    ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
-};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, SubQueryStatement};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _};
 
 use crate::domain::accounts::ActorKind;
-use crate::domain::id::EventId;
+use crate::domain::id::{EventId, ReleaseId};
 use crate::domain::installations::UpdateState;
 use crate::domain::log::{Audience, Event, EventKind, Position};
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
+use crate::store::log::installed::for_installed;
 pub use crate::store::log::interest::Interest;
 use crate::store::log::records::{Located, PositionRange};
-use crate::store::log::{event_floor, event_log, event_records, records};
+use crate::store::log::{event_floor, event_log, event_records, installed, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::tolerant::EventLine;
@@ -53,11 +52,6 @@ fn of_installed(scope: ManagedScope) -> Expr {
     col(event::Column::PublisherId).eq(scope.publisher_id().0).and(for_installed()).and(was_visible(scope))
 }
 
-/// Spelt as in the partial index `event_for_installed`, so that the database uses it.
-fn for_installed() -> Expr {
-    col(event::Column::Audience).eq(Expr::cust("'PUBLISHER_AND_INSTALLED'"))
-}
-
 /// The condition that an event lies in an interval in which the account had its pack installed and granted.
 fn was_visible(scope: ManagedScope) -> Expr {
     use installation::Column as I;
@@ -90,7 +84,8 @@ fn visible(scope: Scope) -> Expr {
     }
 }
 
-/// The reader's filtered events, as parts that are each served by an index in the order of the log.
+/// The reader's filtered events, as parts that are each served by an index in the order of the log. Without the events
+/// that are [`by_installations`].
 fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
     use event::Column as E;
     let part = |found_by: Expr, may_see: Expr| {
@@ -104,8 +99,15 @@ fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
     if let Some(id) = interest.installation_id {
         return vec![part(col(E::InstallationId).eq(id.0), visible(scope))];
     }
-    if let Some(id) = interest.release_id {
-        return vec![part(col(E::ReleaseId).eq(id.0), visible(scope))];
+    match (scope, interest.release_id) {
+        (Scope::Publisher(_), Some(id)) => return vec![part(col(E::ReleaseId).eq(id.0), of_publisher(scope))],
+        // Not by the release, because a release has the events of all other accounts' updates too.
+        (Scope::Managed(by), Some(id)) => {
+            let of_own = part(col(E::AccountId).eq(by.account_id().0), of_account(by));
+            let of_pack = col(E::PackId).eq(pack_of(id)).and(for_installed());
+            return vec![of_own, part(of_pack, of_installed(by))];
+        }
+        (_, None) => {}
     }
     if let Some(id) = interest.account_id {
         return vec![part(col(E::AccountId).eq(id.0), visible(scope))];
@@ -119,17 +121,29 @@ fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
         (Scope::Publisher(by), None) => vec![part(col(E::PublisherId).eq(by.publisher_id().0), of_publisher(scope))],
         (Scope::Managed(by), pack) => {
             let mut parts = vec![part(col(E::AccountId).eq(by.account_id().0), of_account(by))];
-            let mut of_releases = kinds.filter(|kind| kind.is_of_release()).peekable();
-            match (of_releases.peek(), pack) {
-                (None, _) => {}
-                (_, Some(id)) => parts.extend(by_kind(col(E::PackId).eq(id.0), &mut of_releases, of_installed(by))),
-                (_, None) => {
-                    let found_by = col(E::PublisherId).eq(by.publisher_id().0).and(for_installed());
-                    parts.push(part(found_by, of_installed(by)));
-                }
+            if let Some(id) = pack {
+                let mut of_releases = kinds.filter(|kind| kind.is_of_release());
+                parts.extend(by_kind(col(E::PackId).eq(id.0), &mut of_releases, of_installed(by)));
             }
             parts
         }
+    }
+}
+
+fn pack_of(release: ReleaseId) -> Expr {
+    use pack_release::Column as R;
+    let pack =
+        Query::select().expr(col(R::PackId)).from(pack_release::Entity).and_where(col(R::Id).eq(release.0)).take();
+    Expr::from(SubQueryStatement::from(pack))
+}
+
+/// The account whose installations decide on events of packs that the filter doesn't name.
+fn by_installations(scope: Scope, interest: &Interest) -> Option<ManagedScope> {
+    let Interest { kinds: _, pack_id, release_id, installation_id, account_id } = interest;
+    let names_any = pack_id.is_some() || release_id.is_some() || installation_id.is_some() || account_id.is_some();
+    match scope {
+        Scope::Managed(by) if interest.wants(true) && !names_any => Some(by),
+        _ => None,
     }
 }
 
@@ -212,11 +226,19 @@ impl LoggedEvent {
 
 /// A page of rows and records, including unreadable ones.
 async fn page_of_all(snapshot: &Snapshot, interest: &Interest, request: PageRequest) -> StoreResult<Page<LoggedEvent>> {
-    let scope = snapshot.scope();
-    let (rows, mut total) =
-        page::rows_of_parts(snapshot.reader(), parts(scope, interest), in_order(), &request).await?;
+    let (scope, range) = (snapshot.scope(), event_records::range(&request));
+    let (mut parts, mut total) = (parts(scope, interest), 0);
+    let by_installations = by_installations(scope, interest);
+    if request.count {
+        let all = by_installations.map(|by| installed::all(by, interest));
+        total += page::count_of_parts(snapshot.reader(), parts.iter().cloned().chain(all)).await?;
+    }
+    if let Some(by) = by_installations {
+        parts.extend(installed::of_page(snapshot.reader(), by, interest, range).await?);
+    }
+    let rows = page::rows_of_parts(snapshot.reader(), parts, in_order(), &request).await?;
     let query = event_records::query(scope, interest);
-    let all_located = records::find(snapshot.reader(), &query, event_records::range(&request)).await?;
+    let all_located = records::find(snapshot.reader(), &query, range).await?;
     if request.count {
         total += records::count(snapshot.reader(), &query, PositionRange::default()).await?;
     }
@@ -278,7 +300,9 @@ pub async fn position(snapshot: &Snapshot) -> StoreResult<Position> {
         Scope::Managed(by) => {
             let select = newest(col(E::AccountId).eq(by.account_id().0), of_account(by));
             found.extend(select.one(snapshot.conn()).await?);
-            found.extend(newest_for_installed(snapshot, by).await?);
+            if let Some(sequence) = installed::newest(snapshot, by).await? {
+                found.extend(event_log::event_at(snapshot, sequence).await?.map(|id| (sequence, id.0)));
+            }
         }
     }
     let last = PositionRange { from_end: true, ..PositionRange::default() };
@@ -286,42 +310,6 @@ pub async fn position(snapshot: &Snapshot) -> StoreResult<Position> {
     found.extend(recorded.first().map(|located| (located.sequence, located.id())));
     let found = found.into_iter().max().map(|(sequence, id)| Position { sequence, event: id.into() });
     Ok(found.filter(|found| found.sequence > floor.sequence).unwrap_or(floor))
-}
-
-/// The newest event for all accounts with a pack installed that this account can see. The query starts from the
-/// account's installations, because a publisher has many more releases than the packs of one account.
-async fn newest_for_installed(snapshot: &Snapshot, scope: ManagedScope) -> StoreResult<Option<(i64, Uuid)>> {
-    use event::Column as E;
-    use installation::Column as I;
-    use past_visibility::Column as H;
-    let visible_between = |from: Expr, until: Expr, pack: Expr| {
-        let kinds = EventKind::ALL.iter().filter(|kind| kind.is_of_release()).map(|kind| kind.stored());
-        col(E::PackId)
-            .eq(pack)
-            .and(col(E::Kind).is_in(kinds))
-            .and(checked(for_installed().and(readable())))
-            .and(col(E::Sequence).gt(from))
-            .and(until.clone().is_null().or(col(E::Sequence).lte(until)))
-    };
-    let newest = || Query::select().expr(col(E::Sequence).max()).take();
-    let now = newest()
-        .from(installation::Entity)
-        .inner_join(event::Entity, visible_between(col(I::VisibleAfter), col(I::VisibleUntil), col(I::PackId)))
-        .and_where(col(I::AccountId).eq(scope.account_id().0))
-        .take();
-    let before = newest()
-        .from(past_visibility::Entity)
-        .inner_join(event::Entity, visible_between(col(H::VisibleAfter), col(H::VisibleUntil), col(H::PackId)))
-        .and_where(col(H::AccountId).eq(scope.account_id().0))
-        .take();
-    let mut last: Option<i64> = None;
-    for select in [now, before] {
-        let found = snapshot.conn().query_one(&select).await?;
-        let found: Option<i64> = found.map(|row| row.try_get_by_index(0)).transpose()?.flatten();
-        last = std::cmp::max(last, found);
-    }
-    let Some(last) = last else { return Ok(None) };
-    Ok(event_log::event_at(snapshot, last).await?.map(|id| (last, id.0)))
 }
 
 /// Whether the reader has an event that matches the filter.

@@ -96,7 +96,7 @@ async fn covering(
     );
     // One row of each part: the first.
     let parts = positions.clone().map(part).collect();
-    let (found, _) = page::rows_of_parts(snapshot.reader(), parts, order, &PageRequest::first(0)).await?;
+    let found = page::rows_of_parts(snapshot.reader(), parts, order, &PageRequest::first(0)).await?;
     let seals = found.into_iter().map(|SealLine(seal)| seal);
     let covers = |seal: &Seal| positions.clone().any(|at| (seal.first_position..=seal.last_position).contains(&at));
     Ok(seals.filter(covers).map(|seal| (seal.last_position, seal)).collect())

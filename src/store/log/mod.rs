@@ -9,6 +9,7 @@ pub(crate) mod event_records;
 pub mod events;
 pub mod feed;
 pub mod hashes;
+mod installed;
 mod interest;
 pub mod journal;
 mod links;

@@ -236,7 +236,7 @@ pub(in crate::store) async fn find(
             };
             let order = Order::new(IN_ORDER, vec![query.log.first()], keys);
             let parts = found_by.iter().map(|found_by| query.batches_in(found_by, range)).collect();
-            let (mut batches, _) = page::rows_of_parts(reader, parts, order, &request).await?;
+            let mut batches = page::rows_of_parts(reader, parts, order, &request).await?;
             batches.sort_by_key(|BatchLine(batch)| batch.first_sequence);
             if range.from_end {
                 batches.reverse();
@@ -249,7 +249,7 @@ pub(in crate::store) async fn find(
             let order =
                 Order::new(IN_ORDER, vec![col(R::Sequence)], |row: &Joined| vec![Key::Number(row.record.sequence)]);
             let parts = vec![query.records_in(found_by, range)];
-            let (records, _) = page::rows_of_parts(reader, parts, order, &request).await?;
+            let records = page::rows_of_parts(reader, parts, order, &request).await?;
             let all_located = records.into_iter().map(|Joined { batch, record }| {
                 let sequence = record.sequence;
                 let position = query.log.first_of(&batch) + sequence - batch.first_sequence;
