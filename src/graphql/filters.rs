@@ -42,10 +42,7 @@ impl IntegrationPackFilter {
     /// Converts the filter, and looks up its group. Fails with NOT_FOUND for an unknown group, BAD_USER_INPUT for an
     /// invalid search text.
     pub async fn read(self, ctx: &Context<'_>) -> Result<PackFilter> {
-        let group = match &self.group_id {
-            Some(id) => Some(visible_group(ctx, id).await?),
-            None => None,
-        };
+        let group = visible_group(ctx, self.group_id).await?;
         Ok(PackFilter {
             search: searchable(self.search)?,
             installation_type: self.installation_type.map(Into::into),
@@ -60,9 +57,10 @@ impl IntegrationPackFilter {
 }
 
 /// The group that an id in a filter names. A managed account knows none.
-pub(in crate::graphql) async fn visible_group(ctx: &Context<'_>, id: &ID) -> Result<GroupId> {
-    let found = ctx.loaders().sharing.groups.one(group_id(id)?).await.or_failure()?;
-    found.map(|group| group.id).ok_or_else(|| not_found(id))
+pub(in crate::graphql) async fn visible_group(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<GroupId>> {
+    let Some(id) = id else { return Ok(None) };
+    let found = ctx.loaders().sharing.groups.one(group_id(&id)?).await.or_failure()?;
+    found.map(|group| Some(group.id)).ok_or_else(|| not_found(&id))
 }
 
 /// The pack of the publisher's that an id in a filter names.

@@ -65,6 +65,16 @@ impl Entry {
         self.add(Change { field: field.into(), before: id(before), after: id(after), of, private: false })
     }
 
+    /// Adds a changed field whose values are ids of objects, and that only the actor's account sees.
+    #[must_use]
+    pub fn refer_private(self, field: &str, before: Option<Subject>, after: Option<Subject>) -> Self {
+        let mut referring = self.refer(field, before, after);
+        if let Some(change) = referring.changes.last_mut().filter(|change| change.field == field) {
+            change.private = true;
+        }
+        referring
+    }
+
     fn add(mut self, change: Change) -> Self {
         if change.before != change.after && self.changes.len() < CHANGES_MAX {
             self.changes.push(change);

@@ -61,6 +61,44 @@ async fn r61_an_endpoint_is_made_changed_read_and_deleted() {
 }
 
 #[tokio::test]
+async fn r51_a_changed_filter_is_written_down_with_the_objects_that_it_names() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let installed = app.installed_pack("Orders", &[&acme]).await;
+    let available = app.available(&acme, "Orders").await;
+    let release = app.update_now(&installed.pack).await;
+    let announced = release.replacen("rel_", "ann_", 1);
+    let own = json!({ "packId": installed.pack.id, "releaseId": release, "accountId": acme.id });
+    let of_acme = json!({ "packId": available, "releaseId": announced, "installationId": installed.installations[0] });
+    let changes = "query { auditLog(first: 1, filter: { actions: [\"updateWebhookEndpoint\"] }) { edges { node {
+        changes { field before after } } } } }";
+    for (token, filter) in [(&app.publisher, own), (&acme.token, of_acme)] {
+        let (id, _) = app.endpoint(token, URL, json!({})).await;
+        let named: Vec<_> = filter.as_object().expect("an object").iter().collect();
+        for given in [filter.clone(), Value::Null] {
+            let input = json!({ "endpointId": id, "filter": given });
+            app.ok(token, "updateWebhookEndpoint", input, "endpoint { id }").await;
+            let entry = app.gql(token, changes, json!(null)).await.at("/auditLog/edges/0/node/changes").clone();
+            let mut entry = entry.as_array().expect("a list").clone();
+            entry.sort_by_key(|change| change.text("/field"));
+            let expected = named.iter().map(|(field, id)| {
+                let (before, after) = if given.is_null() { (*id, &Value::Null) } else { (&Value::Null, *id) };
+                json!({ "field": format!("filter.{field}"), "before": before, "after": after })
+            });
+            let mut expected: Vec<_> = expected.collect();
+            expected.sort_by_key(|change| change.text("/field"));
+            assert_eq!(entry, expected);
+        }
+    }
+    let of_both = "{ auditLog(filter: { actions: [\"updateWebhookEndpoint\"] }) { edges { node { actor { name } changes { field } } } } }";
+    let seen = app.gql(&app.publisher, of_both, json!(null)).await;
+    let others = seen.list("/auditLog/edges").iter().filter(|edge| edge.text("/node/actor/name") == "Acme");
+    for entry in others {
+        assert_eq!(entry.at("/node/changes"), &json!([]), "what an account's endpoint is sent is its own matter");
+    }
+}
+
+#[tokio::test]
 async fn r61_what_the_rule_does_not_allow_is_refused() {
     let app = TestApp::new().await;
     let publisher = &app.publisher;

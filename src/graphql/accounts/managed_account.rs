@@ -160,10 +160,6 @@ pub struct ManagedAccountFilter {
 
 impl ManagedAccountFilter {
     async fn read(self, ctx: &Context<'_>) -> Result<AccountFilter> {
-        let group = async |id: Option<ID>| match &id {
-            Some(id) => visible_group(ctx, id).await.map(Some),
-            None => Ok(None),
-        };
         let with_pack = match &self.with_pack_id {
             Some(id) => Some(visible_own_pack(ctx, id).await?),
             None => None,
@@ -171,8 +167,8 @@ impl ManagedAccountFilter {
         Ok(AccountFilter {
             search: searchable(self.search)?,
             status: self.status.map(Into::into),
-            group: group(self.group_id).await?,
-            without_group: group(self.without_group_id).await?,
+            group: visible_group(ctx, self.group_id).await?,
+            without_group: visible_group(ctx, self.without_group_id).await?,
             enrolled: self.is_enrolled,
             with_pack,
         })

@@ -193,10 +193,7 @@ impl InstallationFilter {
             (_, Some(id)) => Some(visible_account(ctx, id).await?),
             (_, None) => None,
         };
-        let group = match &self.group_id {
-            Some(id) => Some(visible_group(ctx, id).await?),
-            None => None,
-        };
+        let group = visible_group(ctx, self.group_id).await?;
         Ok(installations::InstallationFilter {
             search: searchable(self.search)?,
             pack,

@@ -218,11 +218,29 @@ pub(crate) async fn update(
     ] {
         entry = entry.change_private(field, then, now);
     }
+    for ((field, then), (_, now)) in
+        named_by(&before.filter, &account).into_iter().zip(named_by(&after.filter, &account))
+    {
+        entry = entry.refer_private(field, then, now);
+    }
     journal.append_entry(entry);
     journal.write(&tx).await?;
     tx.commit().await?;
     cx.webhooks.changed.notify_one();
     Ok(())
+}
+
+/// The objects that an endpoint's filter names, in the view of the endpoint's account.
+fn named_by(filter: &EndpointFilter, account: &Account) -> [(&'static str, Option<Subject>); 4] {
+    let is_publisher = account.id == account.publisher_id;
+    let pack = if is_publisher { Subject::IntegrationPack } else { Subject::AvailablePack };
+    let release = if is_publisher { Subject::Release } else { Subject::AnnouncedRelease };
+    [
+        ("filter.packId", filter.pack_id.map(pack)),
+        ("filter.installationId", filter.installation_id.map(Subject::Installation)),
+        ("filter.releaseId", filter.release_id.map(release)),
+        ("filter.accountId", filter.about_account_id.map(Subject::ManagedAccount)),
+    ]
 }
 
 /// Whether an endpoint is the caller's account's.
