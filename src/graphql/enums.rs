@@ -317,6 +317,20 @@ pub enum EventKind {
     InstallationRenamed,
     /// An installation was removed; to the publisher and to that account. Whoever had a deleted pack installed gets PACK_DELETED in its place.
     InstallationRemoved,
+    /// A component was packaged or published; to the publisher.
+    ComponentPackaged,
+    /// A managed account was made; to the publisher and to that account.
+    AccountCreated,
+    /// A managed account got its first token; to the publisher and to that account.
+    AccountEnrolled,
+    /// An account's name, time zone or key changed; to the publisher, and to a managed account when it was more than its publisher's key.
+    AccountUpdated,
+    /// An account was suspended; to the publisher and to that account, which reads it when it is active again.
+    AccountSuspended,
+    /// An account is active again; to the publisher and to that account.
+    AccountReactivated,
+    /// A group was made, renamed or deleted, or has another key or other members; to the publisher.
+    GroupChanged,
 }
 
 /// The kind of the actor.

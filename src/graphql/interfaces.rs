@@ -20,8 +20,8 @@ use crate::graphql::components::{Component, PackagedComponent, PackagingError};
 use crate::graphql::installations::{Installation, InstallationError, InstallationUpdate, UpdateOutcomeReport};
 use crate::graphql::library::{AvailableProcess, LibraryError, Publication, PublishedProcess};
 use crate::graphql::log::{
-    AuditEntry, InstallationEvent, NewerShareableEvent, PackChangedEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
-    WebhookEvent,
+    AccountEvent, AuditEntry, ComponentEvent, GroupEvent, InstallationEvent, NewerShareableEvent, PackChangedEvent,
+    PackDeletedEvent, ReleaseEvent, SharingEvent, WebhookEvent,
 };
 use crate::graphql::packs::{IntegrationPack, PackContentItem, PackError, PackVersion, SupportInfo};
 use crate::graphql::releases::{AnnouncedRelease, Release, ReleaseError, ReleaseWindow, TestingPeriod};
@@ -60,6 +60,9 @@ pub enum Node {
     WebhookEndpoint(WebhookEndpoint),
     TrustedPublisher(TrustedPublisher),
     PackChangedEvent(PackChangedEvent),
+    AccountEvent(AccountEvent),
+    GroupEvent(GroupEvent),
+    ComponentEvent(ComponentEvent),
     AuditEntry(AuditEntry),
 }
 
@@ -199,6 +202,9 @@ pub enum Event {
     PackDeletedEvent(PackDeletedEvent),
     WebhookEvent(WebhookEvent),
     PackChangedEvent(PackChangedEvent),
+    AccountEvent(AccountEvent),
+    GroupEvent(GroupEvent),
+    ComponentEvent(ComponentEvent),
 }
 
 /// An event of one pack, or of something of it.

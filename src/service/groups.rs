@@ -10,7 +10,7 @@ use crate::store::{StoreResult, Tx};
 use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome, is_conflict, text_fault};
-use super::journal::{Entry, Journal, Subject};
+use super::journal::{Entry, Journal, JournalEvent, Subject};
 use super::own_keys::{KeyRefusals, free_key};
 use super::requests::{Repeatable, single};
 
@@ -64,6 +64,7 @@ pub(crate) async fn create_group(
     if is_conflict(grants::insert_group(&tx, &group).await)? {
         return Err(was_taken(cx, tx, caller, &group).await?.into());
     }
+    journal.append_event(JournalEvent::group(&group));
     journal.append_entry(
         Entry::of("createAccountGroup", Subject::AccountGroup(group.id), group.name.clone())
             .set("name", &group.name)
@@ -104,6 +105,7 @@ pub(crate) async fn update_group(
     if is_conflict(grants::save_group(&tx, after.id, &after.name, after.key.as_deref()).await)? {
         return Err(was_taken(cx, tx, caller, &after).await?.into());
     }
+    journal.append_event(JournalEvent::group(&after));
     let entry = Entry::of("updateAccountGroup", Subject::AccountGroup(after.id), after.name.clone());
     journal
         .append_entry(entry.change("name", Some(before.name), Some(after.name)).change("key", before.key, after.key));

@@ -1,5 +1,6 @@
 //! Events as use cases add them to their journal.
 
+use crate::domain::accounts::{Account, AccountGroup, AccountKind};
 use crate::domain::id::{AccountId, ComponentVersionId, GroupId, InstallationId, PackId, ReleaseId};
 use crate::domain::installations::{Installation, UpdateState};
 use crate::domain::log::{Audience, EventData, EventKind, WindowFacts};
@@ -45,6 +46,35 @@ impl JournalEvent {
             group_id: None,
             data: EventData::default(),
         }
+    }
+
+    /// An event of an account: of a managed one for its publisher and itself, of a publisher for itself.
+    #[must_use]
+    pub fn account(kind: EventKind, account: &Account) -> Self {
+        match account.kind {
+            AccountKind::Publisher => Self::without_pack(kind),
+            AccountKind::Managed => Self {
+                audience: Audience::PublisherAndAccount,
+                account_id: Some(account.id),
+                ..Self::without_pack(kind)
+            },
+        }
+    }
+
+    /// The event that a group was made, changed or deleted, for the publisher.
+    #[must_use]
+    pub fn group(group: &AccountGroup) -> Self {
+        Self {
+            group_id: Some(group.id),
+            data: EventData { group_name: Some(group.name.clone()), ..EventData::default() },
+            ..Self::without_pack(EventKind::GroupChanged)
+        }
+    }
+
+    /// The event that a component was packaged or published, for the publisher.
+    #[must_use]
+    pub fn packaged(version: ComponentVersionId) -> Self {
+        Self { component_version_id: Some(version), ..Self::without_pack(EventKind::ComponentPackaged) }
     }
 
     /// An event of an installation, for the publisher and its account. `number` is that of the installation's version.

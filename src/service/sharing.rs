@@ -51,6 +51,7 @@ async fn try_delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> 
             ..JournalEvent::of(EventKind::PackUnshared, &pack)
         });
     }
+    journal.append_event(JournalEvent::group(&group));
     journal.append_entry(Entry::of("deleteAccountGroup", Subject::AccountGroup(group.id), group.name));
     let works = packs.iter().map(|pack| Work::GrantsOfPack(*pack)).collect();
     let follow = follow(cx, &tx, caller, works, &journal).await?;
@@ -147,6 +148,7 @@ async fn try_change_members(
         grants::remove_members(&tx, group.id, &ids).await?;
         grants::count_frozen(&tx, &packs, LostGrants::Accounts(&ids)).await?
     };
+    journal.append_event(JournalEvent::group(&group));
     for account in &accounts_found {
         let action = if add { "addAccountsToGroup" } else { "removeAccountsFromGroup" };
         let member = Some(account.name.clone());

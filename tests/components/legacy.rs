@@ -282,7 +282,9 @@ async fn r18_publishing_announces_to_legacy_packs_and_packaging_to_the_others() 
     app.package(&component).await;
     let described: Vec<_> = mark.events(&app).await.into_iter().map(|event| (event.kind, event.pack_name)).collect();
     let newer = |name: &str| ("NEWER_SHAREABLE_PACKAGED".to_owned(), name.to_owned());
-    assert_eq!(described, [newer("Legacy"), newer("Packaged")], "one for each, by its own kind");
+    let made = || ("COMPONENT_PACKAGED".to_owned(), String::new());
+    let expected = [made(), newer("Legacy"), made(), newer("Packaged")];
+    assert_eq!(described, expected, "one for each pack, by its own kind");
     for (name, kind, version) in [("Legacy", "Publication", "2"), ("Packaged", "PackagedComponent", "2.0")] {
         let item = subscription.next().await;
         let expected = json!({ "packName": name, "version": { "__typename": kind, "version": version } });

@@ -7,6 +7,7 @@ pub(crate) mod audit_retention;
 pub(crate) mod commit_order;
 pub(crate) mod event_log;
 pub(crate) mod events;
+pub(crate) mod events_accounts;
 pub(crate) mod events_audience;
 pub(crate) mod events_packs;
 pub(crate) mod events_socket;

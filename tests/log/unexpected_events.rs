@@ -43,7 +43,7 @@ async fn r50_an_event_that_this_program_does_not_know_is_passed_over() {
     ];
     app.update_now(&world.pack).await;
     let mut received = [Vec::new(), Vec::new()];
-    let counts = [4, 3];
+    let counts = [5, 3];
     for (index, count) in counts.into_iter().enumerate() {
         received[index] = live[index].collect(count).await;
     }
@@ -241,9 +241,13 @@ async fn r49_the_end_of_a_log_that_is_empty_or_was_pruned_is_a_cursor_that_holds
     for (token, cursor) in tokens.into_iter().zip(&pruned) {
         let received = kinds(&app.events_since(token, cursor, Value::Null).await);
         let expected: &[&str] = match token {
-            token if *token == app.publisher => {
-                &["NEWER_SHAREABLE_PACKAGED", "RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED"]
-            }
+            token if *token == app.publisher => &[
+                "COMPONENT_PACKAGED",
+                "NEWER_SHAREABLE_PACKAGED",
+                "RELEASE_STARTED",
+                "INSTALLATION_UPDATED",
+                "RELEASE_COMPLETED",
+            ],
             token if *token == acme.token => &["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED"],
             _ => &[],
         };

@@ -50,10 +50,20 @@ pub enum EventKind {
     InstallationCreated,
     InstallationRenamed,
     InstallationRemoved,
+    /// A component was packaged or published.
+    ComponentPackaged,
+    AccountCreated,
+    /// A managed account got its first token, or its administrator came with a JWT.
+    AccountEnrolled,
+    AccountUpdated,
+    AccountSuspended,
+    AccountReactivated,
+    /// A group was made, renamed or deleted, or has another key or other members.
+    GroupChanged,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 37] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
         Self::WindowMoved,
@@ -84,6 +94,13 @@ impl EventKind {
         Self::InstallationCreated,
         Self::InstallationRenamed,
         Self::InstallationRemoved,
+        Self::ComponentPackaged,
+        Self::AccountCreated,
+        Self::AccountEnrolled,
+        Self::AccountUpdated,
+        Self::AccountSuspended,
+        Self::AccountReactivated,
+        Self::GroupChanged,
     ];
 
     /// Whether the event is about a release. Each managed account that has the pack installed gets those events.
@@ -119,7 +136,14 @@ impl EventKind {
             | Self::PackUpdated
             | Self::InstallationCreated
             | Self::InstallationRenamed
-            | Self::InstallationRemoved => false,
+            | Self::InstallationRemoved
+            | Self::ComponentPackaged
+            | Self::AccountCreated
+            | Self::AccountEnrolled
+            | Self::AccountUpdated
+            | Self::AccountSuspended
+            | Self::AccountReactivated
+            | Self::GroupChanged => false,
         }
     }
 }
@@ -322,6 +346,9 @@ pub struct EventData {
     /// The name that an installation had before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_name: Option<String>,
+    /// The name of the group that the event is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
 }
 
 /// An event before it is stored. The database assigns its sequence number.

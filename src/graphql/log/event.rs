@@ -11,7 +11,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{EventKind, InstallationUpdateState};
 use crate::graphql::error::{ResultExt as _, bug};
 use crate::graphql::ids::Gid;
-use crate::graphql::interfaces::{ComponentVersion, Event, Node, Pack, PackRelease};
+use crate::graphql::interfaces::{Account, ComponentVersion, Event, Node, Pack, PackRelease};
 use crate::graphql::scalars::DateTime;
 
 use crate::graphql::accounts::Actor;
@@ -66,27 +66,39 @@ macro_rules! event_type {
                 self.0.actor()
             }
 
-            /// The pack's ID for this reader.
-            pub async fn pack_id(&self) -> Result<ID> {
-                self.0.pack_id()
-            }
-
-            /// The pack's name when it happened.
-            pub async fn pack_name(&self) -> String {
-                self.0.event().pack_name.clone()
-            }
-
-            /// The pack as it is now; null when it is gone or no longer to be seen.
-            pub async fn pack(&self, ctx: &Context<'_>) -> Result<Option<Pack>> {
-                Pack::by_id(ctx, self.0.pack()?).await
-            }
-
             $($own)*
         }
     };
 }
 
-event_type! {
+/// Defines the type of an event of a pack: an event type that has the pack too.
+macro_rules! pack_event_type {
+    ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
+        event_type! {
+            $(#[$doc])*
+            $name {
+                /// The pack's ID for this reader.
+                pub async fn pack_id(&self) -> Result<ID> {
+                    self.0.pack_id()
+                }
+
+                /// The pack's name when it happened.
+                pub async fn pack_name(&self) -> String {
+                    self.0.event().pack_name.clone()
+                }
+
+                /// The pack as it is now; null when it is gone or no longer to be seen.
+                pub async fn pack(&self, ctx: &Context<'_>) -> Result<Option<Pack>> {
+                    Pack::by_id(ctx, self.0.pack()?).await
+                }
+
+                $($own)*
+            }
+        }
+    };
+}
+
+pack_event_type! {
     /// A RELEASE_… event. Only the publisher gets RELEASE_PROGRESSED; a managed account gets the others for packs that it has installed.
     ReleaseEvent {
         /// The release as it is now; null when it is no longer to be seen.
@@ -140,7 +152,7 @@ event_type! {
     }
 }
 
-event_type! {
+pack_event_type! {
     /// UPDATE_OFFERED, INSTALLATION_UPDATED (whatever the new state), UPDATE_OUTCOME_REPORTED, INSTALLATION_FROZEN, INSTALLATION_CREATED, INSTALLATION_RENAMED or INSTALLATION_REMOVED.
     InstallationEvent {
         /// The installation as it is now; null when it is gone.
@@ -184,7 +196,7 @@ event_type! {
     }
 }
 
-event_type! {
+pack_event_type! {
     /// PACK_SHARED or PACK_UNSHARED. A managed account gets it when it gains its first grant or loses its last one, and for a pack that was never released, at its first release.
     SharingEvent {
         /// The group, to the publisher; null when it is gone, and always for a managed account.
@@ -197,19 +209,17 @@ event_type! {
     }
 }
 
-event_type! {
+pack_event_type! {
     /// NEWER_SHAREABLE_PACKAGED, to the publisher alone: one for each pack that has the component.
     NewerShareableEvent {
         /// The new version; a package that was restored counts too.
         async fn version(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
-            let missing = || bug("an event of a newer version without the version");
-            let id = self.0.event().component_version_id.ok_or_else(missing)?;
-            ComponentVersion::by_id(ctx, id).await?.ok_or_else(missing)
+            self.0.version(ctx).await
         }
     }
 }
 
-event_type! {
+pack_event_type! {
     /// PACK_CREATED or PACK_UPDATED, to the publisher alone.
     PackChangedEvent {
         /// The changes, field by field, as in the audit log; at most 100. Empty for PACK_CREATED.
@@ -219,7 +229,7 @@ event_type! {
     }
 }
 
-event_type! {
+pack_event_type! {
     /// PACK_DELETED. A managed account gets it when it had the pack installed or could install it.
     PackDeletedEvent {
         /// How many installations were uninstalled with it: for the publisher all, for a managed account its own.
@@ -230,49 +240,54 @@ event_type! {
     }
 }
 
-/// WEBHOOK_DISABLED, to the endpoint's own account.
-#[derive(Clone, Debug)]
-pub struct WebhookEvent(EventView);
-
-impl From<EventView> for WebhookEvent {
-    fn from(view: EventView) -> Self {
-        Self(view)
+event_type! {
+    /// ACCOUNT_CREATED, ACCOUNT_ENROLLED, ACCOUNT_UPDATED, ACCOUNT_SUSPENDED or ACCOUNT_REACTIVATED. A managed account gets those of its own.
+    AccountEvent {
+        /// The account as it is now.
+        async fn account(&self, ctx: &Context<'_>) -> Result<Account> {
+            let account = Account::by_id(ctx, self.0.account()).await?;
+            account.ok_or_else(|| bug("an event of an account that the reader may not see"))
+        }
     }
 }
 
-/// WEBHOOK_DISABLED, to the endpoint's own account.
-#[Object]
-impl WebhookEvent {
-    /// Opaque; the same for each delivery of the event.
-    pub async fn id(&self) -> ID {
-        Gid::Event(self.0.event().id).encode()
-    }
+event_type! {
+    /// GROUP_CHANGED, to the publisher alone: a group was made, renamed or deleted, or has another key or other members. A new account is in All Accounts from the start, so ACCOUNT_CREATED tells that by itself.
+    GroupEvent {
+        /// The group's name when it happened.
+        async fn group_name(&self) -> Result<String> {
+            self.0.event().data.group_name.clone().ok_or_else(|| bug("an event of a group without its name"))
+        }
 
-    /// The cursor of the event, for `after`.
-    pub async fn cursor(&self) -> String {
-        self.0.cursor().to_owned()
+        /// The group as it is now; null when it is gone.
+        async fn group(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
+            match self.0.event().group_id {
+                Some(id) => AccountGroup::by_id(ctx, id).await,
+                None => Ok(None),
+            }
+        }
     }
+}
 
-    /// The kind of the event.
-    pub async fn kind(&self) -> EventKind {
-        self.0.event().kind.into()
+event_type! {
+    /// COMPONENT_PACKAGED, to the publisher alone: a component was packaged, shareable or not, or published.
+    ComponentEvent {
+        /// The new package or publication.
+        async fn version(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
+            self.0.version(ctx).await
+        }
     }
+}
 
-    /// When it was committed.
-    pub async fn occurred_at(&self) -> DateTime {
-        self.0.event().occurred_at.into()
-    }
-
-    /// The actor; null for a managed account when it wasn't one of its own tokens.
-    pub async fn actor(&self) -> Option<Actor> {
-        self.0.actor()
-    }
-
-    /// The endpoint as it is now; null when it is gone, and without the privilege ACCOUNT_ADMINISTRATION.
-    async fn endpoint(&self, ctx: &Context<'_>) -> Result<Option<WebhookEndpoint>> {
-        match self.0.event().data.webhook {
-            Some(id) => WebhookEndpoint::by_id(ctx, id).await,
-            None => Ok(None),
+event_type! {
+    /// WEBHOOK_DISABLED, to the endpoint's own account.
+    WebhookEvent {
+        /// The endpoint as it is now; null when it is gone, and without the privilege ACCOUNT_ADMINISTRATION.
+        async fn endpoint(&self, ctx: &Context<'_>) -> Result<Option<WebhookEndpoint>> {
+            match self.0.event().data.webhook {
+                Some(id) => WebhookEndpoint::by_id(ctx, id).await,
+                None => Ok(None),
+            }
         }
     }
 }
@@ -314,6 +329,13 @@ impl Event {
             Kind::PackShared | Kind::PackUnshared => Self::SharingEvent(view.into()),
             Kind::NewerShareablePackaged => Self::NewerShareableEvent(view.into()),
             Kind::PackDeleted => Self::PackDeletedEvent(view.into()),
+            Kind::ComponentPackaged => Self::ComponentEvent(view.into()),
+            Kind::AccountCreated
+            | Kind::AccountEnrolled
+            | Kind::AccountUpdated
+            | Kind::AccountSuspended
+            | Kind::AccountReactivated => Self::AccountEvent(view.into()),
+            Kind::GroupChanged => Self::GroupEvent(view.into()),
             Kind::WebhookDisabled | Kind::WebhookTest => Self::WebhookEvent(view.into()),
         }
     }
@@ -330,6 +352,9 @@ pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
         Event::PackDeletedEvent(event) => event.into(),
         Event::WebhookEvent(event) => event.into(),
         Event::PackChangedEvent(event) => event.into(),
+        Event::AccountEvent(event) => event.into(),
+        Event::GroupEvent(event) => event.into(),
+        Event::ComponentEvent(event) => event.into(),
     }))
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Result};
 
-use crate::domain::id::{PackId, UpdateId};
+use crate::domain::id::{AccountId, PackId, UpdateId};
 use crate::domain::log as domain;
 use crate::events::hub::Announced;
 use crate::graphql::accounts::Actor;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::bug;
 use crate::graphql::ids::Gid;
+use crate::graphql::interfaces::ComponentVersion;
 use crate::store::scope::Scope;
 
 /// An event, prepared for the account that reads it.
@@ -51,6 +52,17 @@ impl EventView {
         let own = self.event().actor.account_id == Some(reader);
         let seen = || self.event().actor.clone().seen_by(reader, self.event().actor_account_name.clone());
         (own || self.is_for_publisher()).then(|| seen().into())
+    }
+
+    /// The account that the event is about. An event of a publisher's own account names none.
+    pub(super) fn account(&self) -> AccountId {
+        self.event().account_id.unwrap_or(self.event().publisher_id)
+    }
+
+    /// The version of a component that the event is about.
+    pub(super) async fn version(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
+        let id = self.event().component_version_id;
+        ComponentVersion::must(ctx, id.ok_or_else(|| bug("an event of a component without the version"))?).await
     }
 
     pub(super) fn pack(&self) -> Result<PackId> {

@@ -12,8 +12,8 @@ mod subscription;
 
 pub use audit_entry::{AuditEntry, AuditEntryConnection};
 pub use event::{
-    EventConnection, EventView, InstallationEvent, NewerShareableEvent, PackChangedEvent, PackDeletedEvent,
-    ReleaseEvent, SharingEvent, WebhookEvent, by_id as event_by_id,
+    AccountEvent, ComponentEvent, EventConnection, EventView, GroupEvent, InstallationEvent, NewerShareableEvent,
+    PackChangedEvent, PackDeletedEvent, ReleaseEvent, SharingEvent, WebhookEvent, by_id as event_by_id,
 };
 pub(in crate::graphql) use event_log::{EventFilter, position};
 pub(in crate::graphql) use loaders::LogLoaders;

@@ -4,8 +4,9 @@ use chrono::Duration;
 use uuid::Uuid;
 
 use crate::domain::Instant;
-use crate::domain::accounts::{AccountRefusal, Privilege};
+use crate::domain::accounts::{Account, AccountKind, AccountRefusal, Privilege};
 use crate::domain::id::AccountId;
+use crate::domain::log::EventKind;
 use crate::ids;
 use crate::store::accounts::write as accounts;
 use crate::store::accounts::write::EnrolmentRow;
@@ -14,7 +15,7 @@ use crate::store::{StoreResult, Tx};
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome};
-use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::service::requests::{Repeatable, single};
 
 /// How long an enrolment token is valid (R1).
@@ -80,6 +81,19 @@ pub(in crate::service) async fn issue(
     let row = EnrolmentRow { id: cx.ids.next(), account_id: account, expires_at, spent_at: None };
     accounts::issue_enrolment(tx, &row, ids::hash(&secret), now).await?;
     Ok(IssuedEnrolment { id: row.id, secret, expires_at })
+}
+
+/// Saves that a managed account is enrolled, from now on.
+pub(in crate::service) async fn save_enrolled(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    account: &mut Account,
+) -> StoreResult<()> {
+    if account.enrolled_at.is_none() && account.kind == AccountKind::Managed {
+        journal.append_event(JournalEvent::account(EventKind::AccountEnrolled, account));
+    }
+    account.enrolled_at = Some(journal.now);
+    accounts::save_enrolled(tx, account.id, journal.now).await
 }
 
 impl IssuedEnrolment {

@@ -31,6 +31,7 @@ use crate::domain::accounts::{
     ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountRefusal, AccountStatus, Privilege,
 };
 use crate::domain::id::{AccountId, ReleaseId};
+use crate::domain::log::{Audience, EventKind};
 use crate::domain::text::Name;
 use crate::service::accounts::enrolment::{issue, issued_before};
 use crate::service::ending::commit_and_begin;
@@ -44,7 +45,7 @@ use crate::store::{StoreResult, Tx};
 use super::Services;
 use super::access::{Publisher, Viewer};
 use super::error::{Failure, Outcome, is_conflict, text_fault};
-use super::journal::{Entry, Journal, Subject};
+use super::journal::{Entry, Journal, JournalEvent, Subject};
 use super::own_keys::{KeyRefusals, free_key};
 use super::requests::Repeatable;
 
@@ -109,6 +110,7 @@ pub async fn create_managed_account(
         .ok_or_else(|| Failure::bug("a publisher without the group All Accounts"))?;
     grants::add_members(&tx, everybody.id, &[account.id]).await?;
     let issued = issue(cx, &tx, account.id, journal.now).await?;
+    journal.append_event(JournalEvent::account(EventKind::AccountCreated, &account));
     journal.append_entry(
         Entry::of("createManagedAccount", Subject::ManagedAccount(account.id), account.name.clone())
             .concerning(account.id)
@@ -187,8 +189,13 @@ pub async fn update_account(
     } else {
         Vec::new()
     };
-    // The account doesn't see its publisher's key, and so no entry about the key alone.
+    // The account doesn't see its publisher's key, and so neither event nor entry about the key alone.
     let seen = after.kind == AccountKind::Managed && Account { key: before.key.clone(), ..after.clone() } != before;
+    let mut event = JournalEvent::account(EventKind::AccountUpdated, &after);
+    if !seen {
+        event.audience = Audience::Publisher;
+    }
+    journal.append_event(event);
     let mut entry = Entry::of("updateAccount", Subject::account(&after), after.name.clone())
         .change("name", Some(before.name), Some(after.name.clone()))
         .change("timeZone", before.time_zone, after.time_zone.clone())

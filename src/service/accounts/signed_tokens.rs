@@ -12,6 +12,7 @@ use crate::store::convert::Stored as _;
 
 use crate::service::Services;
 use crate::service::access::{Bearer, Caller, Viewer};
+use crate::service::accounts::enrolment::save_enrolled;
 use crate::service::accounts::pipelines::{NamedAccount, authenticate_pipeline};
 use crate::service::accounts::tokens::{REFUSED, check_status};
 use crate::service::error::Failure;
@@ -86,8 +87,7 @@ async fn enrol_signed(cx: &Services, viewer: &Viewer) -> Result<Account, Failure
         // A concurrent request has enrolled it.
         return Ok(account);
     }
-    account.enrolled_at = Some(journal.now);
-    accounts::save_enrolled(&tx, account.id, journal.now).await?;
+    save_enrolled(&tx, &mut journal, &mut account).await?;
     let entry = Entry::of("enrolManagedAccount", Subject::account(&account), account.name.clone());
     journal.append_entry(entry.set("role", viewer.token.role.stored()).concerning_managed(&account));
     journal.write(&tx).await?;

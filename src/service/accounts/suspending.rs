@@ -2,11 +2,12 @@
 
 use crate::domain::accounts::{Account, AccountKind, AccountRefusal, AccountStatus, Privilege};
 use crate::domain::id::AccountId;
+use crate::domain::log::EventKind;
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::ending::commit_and_begin;
 use crate::service::error::{Failure, Outcome};
-use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::store::Tx;
 use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;
@@ -84,6 +85,8 @@ async fn set_status(
     account.status = status;
     account.suspended_at = suspend.then_some(journal.now);
     accounts::save(&tx, &account).await?;
+    let kind = if suspend { EventKind::AccountSuspended } else { EventKind::AccountReactivated };
+    journal.append_event(JournalEvent::account(kind, &account));
     let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
     journal.append_entry(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
     // Updates that a release skips before this commit are applied by this task (R46).

@@ -6,6 +6,7 @@ use crate::domain::text::Name;
 use crate::domain::{Instant, instant};
 use crate::ids;
 use crate::jwt::is_jwt;
+use crate::service::accounts::enrolment::save_enrolled;
 use crate::service::accounts::pipelines::NamedAccount;
 use crate::service::accounts::signed_tokens::authenticate_signed;
 use crate::service::accounts::token_rotation::check_others_keep_open;
@@ -166,8 +167,7 @@ async fn enrol(
         return Err(AccountRefusal::ExpiryNotAllowed.into());
     }
     accounts::save_spent(&tx, enrolment.token_id, now).await?;
-    account.enrolled_at = Some(now);
-    accounts::save_enrolled(&tx, account.id, now).await?;
+    save_enrolled(&tx, &mut journal, &mut account).await?;
     let new =
         NewToken { name: name.as_str(), role: Role::Administrator, expires_at: None, secret: ids::secret("pwt_") };
     let issued = insert_token(cx, &tx, &mut journal, &account, new, Making::Enrolment).await?;
@@ -205,8 +205,7 @@ async fn make_token<'a>(
         return Err(Failure::BadInput(why.into()).into());
     }
     if first {
-        account.enrolled_at = Some(journal.now);
-        accounts::save_enrolled(&tx, account.id, journal.now).await?;
+        save_enrolled(&tx, &mut journal, &mut account).await?;
     }
     let new = NewToken { name: name.as_str(), ..new };
     let issued = insert_token(cx, &tx, &mut journal, &account, new, Making::Another).await?;

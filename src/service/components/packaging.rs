@@ -22,7 +22,7 @@ use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{CONTROL_CHARACTER, Error, Failure, Outcome, is_conflict};
 use crate::service::instant::Touched;
-use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::service::requests::{CallState, Repeatable};
 
 /// A package to be created.
@@ -108,6 +108,7 @@ async fn try_create_packages(
             .set("shareable", version.shareable)
             .change("commit", None, version.source.as_ref().and_then(|source| source.commit.clone())),
         );
+        journal.append_event(JournalEvent::packaged(version.id));
         if version.shareable {
             holders.announce_newer(&mut journal, version.component_id, version.id);
         }

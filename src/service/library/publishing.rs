@@ -14,7 +14,7 @@ use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
 use crate::service::instant::Touched;
-use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::service::requests::{CallState, Repeatable};
 
 /// Publishes a component under its next number. Nothing else is changed or released (R18). Legacy packs with the
@@ -73,6 +73,7 @@ async fn try_publish_component(
     components::insert_version(&tx, &publication, &counters.component, &[]).await?;
     counters.newest_at = Some(publication.created_at);
     counters.latest_publication = Some(publication.id);
+    journal.append_event(JournalEvent::packaged(publication.id));
     let subject = Subject::Publication(publication.id);
     journal.append_entry(Entry::of("publishComponent", subject, counters.component.name.clone()).set("number", number));
     holders.announce_newer(&mut journal, component, publication.id);
