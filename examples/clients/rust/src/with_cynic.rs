@@ -3,7 +3,7 @@
 use cynic::{GraphQlResponse, MutationBuilder as _, QueryBuilder as _};
 use serde::de::DeserializeOwned;
 
-use crate::{Result, Server, with_new_value};
+use crate::{Result, Server, of_a_later_server};
 
 #[allow(warnings)]
 mod operations {
@@ -12,17 +12,18 @@ mod operations {
 
 use operations::mutation_createComponent::{ComponentType, NewComponent, NewComponentVariables};
 use operations::query_integrationPacks::{PackList, PackListVariables};
-use operations::query_viewer::{Role, WhoAmI};
+use operations::query_viewer::{Account2, Role, WhoAmI};
 
 pub fn run(server: &Server) -> Result<()> {
     let answer = server.ask(&WhoAmI::build(()))?;
     let viewer = read::<WhoAmI>(&answer)?.viewer;
     println!("cynic: the role {:?}", viewer.role);
 
-    // A value that this program has never seen is kept in the variant that is marked `#[cynic(fallback)]`.
-    match read::<WhoAmI>(&with_new_value(&answer, "ADMINISTRATOR")?)?.viewer.role {
-        Role::Unknown(value) if value == "SOMETHING_NEW" => {}
-        role => return Err(format!("the new role became {role:?}")),
+    // A value or a type that this program has never seen becomes the variant that is marked `#[cynic(fallback)]`.
+    let later = read::<WhoAmI>(&of_a_later_server(&answer)?)?.viewer;
+    match (later.role, later.account.account2) {
+        (Role::Unknown(value), Account2::Unknown) if value == "SOMETHING_NEW" => {}
+        became => return Err(format!("what is new became {became:?}")),
     }
 
     let variables = PackListVariables { filter: None, order_by: None, first: Some(3), after: None };

@@ -3,7 +3,7 @@
 use graphql_client::{GraphQLQuery, Response};
 use serde::de::DeserializeOwned;
 
-use crate::{Result, Server, with_new_value};
+use crate::{Result, Server, of_a_later_server};
 
 #[allow(warnings)]
 mod operations {
@@ -17,11 +17,11 @@ pub fn run(server: &Server) -> Result<()> {
     let viewer = read::<who_am_i::ResponseData>(&answer)?.viewer;
     println!("graphql_client: {} with the role {:?}", viewer.account.name, viewer.role);
 
-    // A value that this program has never seen is kept in the variant `Other`.
-    let later = read::<who_am_i::ResponseData>(&with_new_value(&answer, "ADMINISTRATOR")?)?;
-    match later.viewer.role {
-        who_am_i::Role::Other(value) if value == "SOMETHING_NEW" => {}
-        role => return Err(format!("the new role became {role:?}")),
+    // A value that this program has never seen is kept in the variant `Other`, and a type becomes `Unknown`.
+    let later = read::<who_am_i::ResponseData>(&of_a_later_server(&answer)?)?.viewer;
+    match (later.role, later.account.on) {
+        (who_am_i::Role::Other(value), who_am_i::WhoAmIViewerAccountOn::Unknown) if value == "SOMETHING_NEW" => {}
+        became => return Err(format!("what is new became {became:?}")),
     }
 
     let variables = pack_list::Variables { filter: None, order_by: None, first: Some(3), after: None };
