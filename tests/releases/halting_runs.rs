@@ -1,22 +1,23 @@
-//! Runs by seeds: a release with a halt rule, moves that fail from a random installation on, reports, an account that is
-//! suspended and catches up, retries, and hours in which the watch ends (R58, R60). After the change that decides, nobody
-//! is moved, and the simulation of the same rule halts at the same change. `PACKWRIGHT_FAULTS=long`
-//! makes a thousand runs, or as many as `PACKWRIGHT_HALTING_RUNS` says.
+//! Runs by seeds: a release with a halt rule, moves that fail from a random installation on, reports, early applications,
+//! early stages, an account that is suspended or loses its grant and catches up, retries, resumes, a roll back, and hours
+//! in which the watch ends (R58, R60). Each run leads to one kind of step that is about to decide, and goes on by chance.
+//! No step is left unjudged, after the change that decides nobody is moved, and the simulation of the same rule halts at
+//! the same change. `PACKWRIGHT_FAULTS=long` makes a thousand runs, or as many as `PACKWRIGHT_HALTING_RUNS` says.
 
+use entity::event;
 use packwright::app::App;
 use packwright::domain::installations::FailureCode;
 use packwright::domain::releases::{HaltAction, HaltFigures, HaltRule, judge};
 use packwright::service::Settings;
-use packwright::service::followup::run_one_batch;
 use sea_orm::DatabaseBackend;
 use serde_json::json;
 
-use crate::releases::halting::{installed, release};
-use crate::support::rows::{LogMark, tables};
-use crate::support::{At, Dice, Managed, Setup, TestApp, immediately, input_type, short_or_long};
-
-/// The installations of a run's pack.
-const COUNT: usize = 14;
+use crate::releases::halting::release;
+use crate::releases::halting_steps::{AIMS, Aim, OF_ACME, OF_GLOBEX, Run};
+use crate::support::rows::{end_of_events, events_after, tables};
+use crate::support::{
+    At, Dice, Managed, Setup, TestApp, immediately, in_stages, of_percent, on_date, short_or_long, uuid_of,
+};
 
 /// How many runs the long run makes: a thousand, or as many as the variable says.
 fn long_run() -> usize {
@@ -24,172 +25,176 @@ fn long_run() -> usize {
     told.unwrap_or(1_000)
 }
 
-/// The installations of another account, which is suspended and active in turns.
-const OF_GLOBEX: usize = 4;
-
-/// A run on some servers, of which the first one is the app's.
-struct Run<'a> {
-    app: &'a TestApp,
-    others: &'a [App],
-    acme: &'a Managed,
-    globex: &'a Managed,
-    updates: Vec<String>,
-    release: String,
+/// What all runs share.
+struct World {
+    app: TestApp,
+    others: Vec<App>,
+    acme: Managed,
+    globex: Managed,
+    groups: [String; 2],
 }
 
-impl Run<'_> {
-    async fn batch(&self, server: usize) {
-        let services = match server.checked_sub(1) {
-            None => &self.app.app.services,
-            Some(other) => &self.others[other].services,
-        };
-        run_one_batch(services).await.expect("a batch");
-    }
-
-    async fn report(&self, server: usize, update: &str, outcome: &str) {
-        let mutation = "reportUpdateOutcome";
-        let document = format!(
-            "mutation($input: {}!) {{ {mutation}(input: $input) {{ errors {{ code }} }} }}",
-            input_type(mutation)
-        );
-        let input = json!({ "input": { "updateId": update, "outcome": outcome } });
-        let request = async_graphql::Request::new(document).variables(async_graphql::Variables::from_json(input));
-        let server = match server.checked_sub(1) {
-            None => &self.app.app,
-            Some(other) => &self.others[other],
-        };
-        let answer = serde_json::to_value(server.execute(Some(&self.acme.token), request).await).expect("JSON");
-        let code = answer.pointer("/data/reportUpdateOutcome/errors/0/code");
-        assert!(answer.get("errors").is_none(), "{answer:#}");
-        assert!(code.is_none_or(|code| code == "OUTCOME_NOT_ALLOWED"), "{answer:#}");
-    }
-
-    /// The other account is suspended, or catches up when it is active again.
-    async fn toggle(&self, is_suspended: &mut bool) {
-        if *is_suspended {
-            self.app.reactivate(self.globex).await;
-        } else {
-            self.app.suspend(self.globex).await;
+impl World {
+    /// Makes a pack that both accounts have installed, and releases it with a halt rule.
+    async fn begin(&self, number: usize, dice: &mut Dice) -> Run<'_> {
+        let Self { app, others, acme, globex, groups } = self;
+        let aim = AIMS[number % AIMS.len()];
+        let name = format!("Orders {number}");
+        let pack = app.multi_pack_with(&name, &[&format!("{name} process")]).await;
+        let [first, group] = groups;
+        app.share(&pack.id, &[first, group]).await;
+        app.release_now(&pack.id).await;
+        let mut installations = Vec::new();
+        for index in 0..OF_ACME {
+            installations.push(app.install_as(acme, &name, &format!("{name} {index}")).await);
         }
-        *is_suspended = !*is_suspended;
+        for index in 0..OF_GLOBEX {
+            app.install_as(globex, &name, &format!("{name} of Globex {index}")).await;
+        }
+        app.package_newer(&pack).await;
+        let is_shared = aim != Aim::Grant;
+        let is_suspended = matches!(aim, Aim::CatchUp | Aim::RollBack) || (is_shared && dice.below(4) == 0);
+        if is_suspended {
+            app.suspend(globex).await;
+        }
+        if !is_shared {
+            app.unshare(&pack.id, &[group]).await;
+        }
+        // The first moves of what fails, up to all of them.
+        let (first_fault, times) = match aim {
+            Aim::Batch | Aim::Stage => (dice.below(OF_ACME / 2), 5),
+            Aim::Report => (dice.below(2 * OF_ACME), 5),
+            Aim::Retry => (OF_ACME - 2, 5),
+            Aim::RetryBatch => (0, u32::MAX),
+            Aim::Early | Aim::CatchUp | Aim::Grant | Aim::RollBack => (OF_ACME, 0),
+        };
+        for installation in installations.iter().skip(first_fault) {
+            if aim == Aim::RetryBatch || dice.below(3) > 0 {
+                app.mover.fail(installation, times, FailureCode::Internal);
+            }
+        }
+        let (percent, at_least) = aim.rule(dice);
+        let rolls_back = !matches!(aim, Aim::RetryBatch) && dice.below(4) == 0;
+        let rule = HaltRule {
+            hundredths: i32::try_from(percent * 100).expect("few"),
+            at_least: i32::try_from(at_least).expect("few"),
+            then: if rolls_back { HaltAction::RollBack } else { HaltAction::Pause },
+            watch_hours: 1,
+        };
+        let day = |days: i64| (app.now() + chrono::Duration::days(days)).date_naive().to_string();
+        let input = match aim {
+            Aim::Stage => {
+                let some = 20.0 + f64::from(u8::try_from(dice.below(50)).expect("few"));
+                let stages = [of_percent("Some", &day(2), some), of_percent("More", &day(3), 90.0)];
+                in_stages(&pack.id, &day(4), &stages)
+            }
+            Aim::Early => on_date(&pack.id, &day(3)),
+            _ => immediately(&pack.id),
+        };
+        let release = release(app, input, input_of(&rule)).await;
+        let mut updates = Vec::new();
+        for installation in &installations {
+            updates.push(app.update_of(&release, installation).await.text("/id"));
+        }
+        Run {
+            app,
+            others,
+            acme,
+            globex,
+            aim,
+            pack,
+            group,
+            installations,
+            updates,
+            release,
+            rule,
+            is_suspended,
+            is_shared,
+        }
     }
 
-    /// Retries the failed updates, if there are any and the release has ended.
-    async fn retry(&self) {
-        let input = json!({ "releaseId": self.release });
-        self.app.mutate(&self.app.publisher, "retryFailedUpdates", input, "retriedCount").await;
+    /// One run. Returns whether the rule halted the release.
+    async fn run(&self, number: usize, dice: &mut Dice) -> bool {
+        let start = end_of_events(&self.app).await;
+        let mut run = self.begin(number, dice).await;
+        run.lead(dice).await;
+        run.steps(if run.aim.waits_for_globex() { 12 } else { 24 }, dice).await;
+        let mut events = events_after(&self.app, start).await;
+        events.retain(|event| event.release_id == Some(uuid_of(&run.release)));
+        assert_nobody_is_moved_while_it_stands(&events);
+        let halted = self.assert_simulation_agrees(&run, &events).await;
+        self.end(&run).await;
+        halted
     }
 
-    /// One step: a batch, reports or time, on any server; on several servers at once.
-    async fn step(&self, dice: &mut Dice, is_suspended: &mut bool) {
-        let servers = self.others.len() + 1;
-        let server = |dice: &mut Dice| dice.below(servers);
-        match dice.below(6) {
-            0 => {
-                // The watch lasts an hour.
-                let seconds = if dice.below(4) == 0 { dice.below(3_000) } else { dice.below(200) };
-                let seconds = i64::try_from(seconds).expect("few");
-                self.app.clock.advance_to(self.app.now() + chrono::Duration::seconds(seconds));
-            }
-            1 | 2 => {
-                let outcome = if dice.below(3) == 0 { "BROKEN" } else { "WORKS" };
-                let (one, two) = (dice.one(&self.updates).clone(), dice.one(&self.updates).clone());
-                let (here, there) = (server(dice), server(dice));
-                if servers == 1 {
-                    self.report(here, &one, outcome).await;
-                } else {
-                    tokio::join!(
-                        self.report(here, &one, outcome),
-                        self.report(there, &two, "BROKEN"),
-                        self.batch(0),
-                        self.batch(1),
-                        self.batch(2)
-                    );
-                }
-            }
-            3 if dice.below(3) == 0 => self.toggle(is_suspended).await,
-            3 if dice.below(2) == 0 => self.retry().await,
-            _ => self.batch(server(dice)).await,
+    /// The simulation of the same rule says the same. Returns whether the rule halted the release.
+    async fn assert_simulation_agrees(&self, run: &Run<'_>, events: &[event::Model]) -> bool {
+        let app = &self.app;
+        let query = "query($pack: ID!, $rule: HaltRuleInput!) { haltRuleOnHistory(packId: $pack, haltWhen: $rule) { release { id } haltsAt figures { executed bad } } }";
+        let told = app.gql(&app.publisher, query, json!({ "pack": run.pack.id, "rule": input_of(&run.rule) })).await;
+        let told = told.list("/haltRuleOnHistory").iter().find(|told| told.text("/release/id") == run.release).cloned();
+        let told = told.expect("the release has a history");
+        let figures = HaltFigures { executed: told.int("/figures/executed"), bad: told.int("/figures/bad") };
+        let halted = events.iter().find(|event| event.kind == "RELEASE_HALTED");
+        assert_eq!(judge(&run.rule, figures), halted.is_some(), "{:?}: {told}: {events:#?}", run.aim);
+        if let Some(halted) = halted {
+            let selection = "... on ReleaseEvent { occurredAt figures { executed bad } }";
+            let seen = app.read_event(&app.publisher, halted, selection).await;
+            assert_eq!(
+                (seen.at("/figures"), seen.at("/occurredAt")),
+                (told.at("/figures"), told.at("/haltsAt")),
+                "{:?}",
+                run.aim
+            );
+        }
+        halted.is_some()
+    }
+
+    /// Ends a run, so that nothing of it is left for the next one.
+    async fn end(&self, run: &Run<'_>) {
+        let app = &self.app;
+        app.mover.repair();
+        // The watch may be over, and the release may have ended.
+        for mutation in ["setHaltRule", "cancelRelease", "resumeRelease"] {
+            app.mutate(&app.publisher, mutation, json!({ "releaseId": run.release }), "").await;
+        }
+        if run.is_suspended {
+            app.reactivate(run.globex).await;
+        }
+        self.settle().await;
+        // An account that is active again comes to all of its packs, and so would later runs.
+        let input = json!({ "packId": run.pack.id, "confirmInstallations": OF_ACME + OF_GLOBEX });
+        app.mutate(&app.publisher, "deleteIntegrationPack", input, "").await;
+        self.settle().await;
+    }
+
+    /// Does what is due within two hours.
+    async fn settle(&self) {
+        let end = self.app.now() + chrono::Duration::hours(2);
+        while let Some(next) = self.app.tick().await.filter(|next| *next <= end) {
+            self.app.clock.advance_to(next.max(self.app.now() + chrono::Duration::seconds(1)));
         }
     }
 }
 
-/// One run. Returns whether the rule halted the release.
-async fn run(app: &TestApp, others: &[App], [acme, globex]: [&Managed; 2], number: usize, dice: &mut Dice) -> bool {
-    let name = format!("Orders {number}");
-    let world = installed(app, acme, &name, COUNT).await;
-    for index in 0..OF_GLOBEX {
-        app.install_as(globex, &name, &format!("{name} of Globex {index}")).await;
-    }
-    // In some runs the rule is judged only when somebody catches up.
-    let waits_for_globex = dice.below(3) == 0;
-    let mut is_suspended = waits_for_globex || dice.below(2) == 0;
-    if is_suspended {
-        app.suspend(globex).await;
-    }
-    let first_fault = dice.below(2 * COUNT);
-    for installation in world.installations.iter().skip(first_fault) {
-        if dice.below(2) == 0 {
-            app.mover.fail(installation, 5, FailureCode::Internal);
+fn input_of(rule: &HaltRule) -> serde_json::Value {
+    let then = if rule.then == HaltAction::RollBack { "ROLL_BACK" } else { "PAUSE" };
+    json!({ "percent": rule.hundredths / 100, "atLeast": rule.at_least, "then": then, "watchHours": rule.watch_hours })
+}
+
+/// Nobody is moved to a release's version while it is paused, or after it was taken back.
+fn assert_nobody_is_moved_while_it_stands(events: &[event::Model]) {
+    let mut stands = false;
+    for event in events {
+        match event.kind.as_str() {
+            "RELEASE_PAUSED" | "RELEASE_CANCELED" | "RELEASE_ROLLING_BACK" => stands = true,
+            "RELEASE_RESUMED" => stands = false,
+            "INSTALLATION_UPDATED" if event.update_state.as_deref() == Some("APPLIED") => {
+                assert!(!stands, "moved after the change that decided: {events:#?}");
+            }
+            _ => {}
         }
     }
-    let percent = 5 + dice.below(45);
-    let at_least = if waits_for_globex { COUNT + 1 } else { 1 + dice.below(COUNT + OF_GLOBEX) };
-    let mark = LogMark::now(app).await;
-    let rule = json!({ "percent": percent, "atLeast": at_least, "watchHours": 1 });
-    let release = release(app, immediately(&world.pack.id), rule.clone()).await;
-    let mut updates = Vec::new();
-    for installation in &world.installations {
-        updates.push(app.update_of(&release, installation).await.text("/id"));
-    }
-    let run = Run { app, others, acme, globex, updates, release };
-    for _ in 0..60 {
-        app.clock.advance_to(app.now() + chrono::Duration::seconds(1));
-        run.step(dice, &mut is_suspended).await;
-    }
-    let events = mark.events(app).await;
-    let halted = events.iter().position(|event| event.kind == "RELEASE_HALTED");
-    // A halt that is only announced stops nobody who catches up or is retried.
-    let is_paused = halted.is_some_and(|at| events.get(at + 1).is_some_and(|event| event.kind == "RELEASE_PAUSED"));
-    let after = halted.filter(|_| is_paused).map_or(&[][..], |at| &events[at..]);
-    let moved = after
-        .iter()
-        .filter(|event| event.update_state.as_deref() == Some("APPLIED") && event.kind == "INSTALLATION_UPDATED");
-    assert_eq!(moved.count(), 0, "moved after the change that decided: {events:#?}");
-    // The simulation of the same rule says the same.
-    let query = "query($pack: ID!, $rule: HaltRuleInput!) { haltRuleOnHistory(packId: $pack, haltWhen: $rule) { release { id } haltsAt figures { executed bad } } }";
-    let told = app.gql(&app.publisher, query, json!({ "pack": world.pack.id, "rule": rule })).await;
-    let told = &told.list("/haltRuleOnHistory")[0];
-    assert_eq!(told.text("/release/id"), run.release);
-    let figures = HaltFigures { executed: told.int("/figures/executed"), bad: told.int("/figures/bad") };
-    let rule = HaltRule {
-        hundredths: i32::try_from(percent * 100).expect("few"),
-        at_least: i32::try_from(at_least).expect("few"),
-        then: HaltAction::Pause,
-        watch_hours: 1,
-    };
-    assert_eq!(judge(&rule, figures), halted.is_some(), "{told}: {events:#?}");
-    if let Some(halted) = halted {
-        let seen = app
-            .read_event(&app.publisher, &events[halted], "... on ReleaseEvent { occurredAt figures { executed bad } }")
-            .await;
-        assert_eq!((seen.at("/figures"), seen.at("/occurredAt")), (told.at("/figures"), told.at("/haltsAt")));
-        // The watch may be over; then nothing is halted any more.
-        app.mutate(&app.publisher, "setHaltRule", json!({ "releaseId": run.release }), "").await;
-        if app.read_release(&run.release, "viewerCanResume").await.at("/viewerCanResume") == true {
-            crate::releases::pausing::resume(app, &run.release).await;
-        }
-    }
-    app.mover.repair();
-    if is_suspended {
-        app.reactivate(globex).await;
-    }
-    // Nothing of this run is left for the next one.
-    for _ in 0..20 {
-        let Some(next) = app.tick().await else { break };
-        app.clock.advance_to(next.max(app.now()));
-    }
-    halted.is_some()
 }
 
 async fn runs(servers: usize, count: usize) {
@@ -203,10 +208,12 @@ async fn runs(servers: usize, count: usize) {
         others.push(app.another_server_of(settings.clone()).await);
     }
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let groups = [app.group("Gold", &[&acme]).await, app.group("Silver", &[&globex]).await];
+    let world = World { app, others, acme, globex, groups };
     let mut dice = Dice::new("halting");
     let mut halted = 0;
     for number in 0..count {
-        halted += usize::from(run(&app, &others, [&acme, &globex], number, &mut dice).await);
+        halted += usize::from(world.run(number, &mut dice).await);
         if (number + 1) % 10 == 0 {
             eprintln!("{halted} of {} releases were halted so far, on {servers} servers", number + 1);
         }
@@ -219,10 +226,10 @@ async fn runs(servers: usize, count: usize) {
 
 #[tokio::test]
 async fn r58_after_the_change_that_decides_nobody_is_moved() {
-    runs(1, short_or_long(12, long_run())).await;
+    runs(1, short_or_long(2 * AIMS.len(), long_run())).await;
 }
 
 #[tokio::test]
 async fn r58_after_the_change_that_decides_nobody_is_moved_on_three_servers() {
-    runs(3, short_or_long(8, long_run())).await;
+    runs(3, short_or_long(AIMS.len(), long_run())).await;
 }

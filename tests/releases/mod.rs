@@ -12,6 +12,7 @@ pub(crate) mod halting;
 mod halting_history;
 mod halting_rules;
 mod halting_runs;
+mod halting_steps;
 pub(crate) mod immediate_releases;
 pub(crate) mod moved_windows;
 mod offered_version;
