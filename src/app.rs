@@ -28,6 +28,7 @@ use crate::service::log::SealsTo;
 use crate::service::webhooks::Webhooks;
 use crate::service::{Services, Settings, Shared};
 use crate::store::{Db, DbOptions, MigrationError, ServedFile, StoreError, Unusable};
+use crate::traces::Traces;
 use crate::webhooks::{DispatchOptions, Dispatcher};
 use crate::zones::TimeZones;
 
@@ -69,6 +70,7 @@ pub struct AppOptions {
     /// How webhook endpoints are served.
     pub dispatch: DispatchOptions,
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     /// How long the numbers that a scrape reads from the database are good for.
     pub metrics_read_every: Duration,
     /// For how long new events may not be readable before the server isn't ready.
@@ -97,6 +99,7 @@ impl AppOptions {
             outbound: OutboundOptions::default(),
             dispatch: DispatchOptions::default(),
             metrics: Arc::new(Metrics::on()),
+            traces: Traces::off(),
             metrics_read_every: scrape::EVERY,
             events_behind: readiness::EVENTS_BEHIND,
         }
@@ -172,6 +175,7 @@ impl App {
             reference: options.reference,
             settings: options.settings,
             metrics: options.metrics.clone(),
+            traces: options.traces,
             zones: options.zones,
             mover: options.mover,
             follow_ups: crate::service::followup::BatchSizes::default(),

@@ -20,6 +20,7 @@ mod tasks;
 pub mod terminal;
 mod texts;
 mod time_zones;
+mod traces;
 mod variables;
 mod welcome;
 

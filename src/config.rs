@@ -10,6 +10,7 @@ mod limits;
 mod log;
 mod numbers;
 mod seals;
+mod traces;
 mod transport;
 mod trusted;
 mod webhooks;
@@ -31,6 +32,7 @@ pub use limits::LimitArgs;
 pub use log::{LogArgs, LogFormat, filter as log_filter};
 pub use numbers::number;
 pub use seals::SealsDestination;
+pub use traces::{TraceArgs, endpoint as otlp_endpoint, ratio_of_sampler};
 pub use transport::TransportArgs;
 pub use trusted::{AUDIENCE_OF_DEMO, TrustedArgs};
 pub use webhooks::WebhookArgs;
@@ -143,6 +145,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub webhooks: WebhookArgs,
+
+    #[command(flatten)]
+    pub traces: TraceArgs,
 }
 
 impl ServeArgs {
@@ -179,6 +184,7 @@ impl ServeArgs {
         }
         self.admin.check(self.listen)?;
         self.limits.check()?;
+        self.traces.check()?;
         self.jwt.check()?;
         self.trusted.check(self.demo, &self.public_host, &self.jwt)
     }
@@ -262,7 +268,8 @@ impl ServeArgs {
             .chain(self.trusted.describe(self.demo, &self.public_host))
             .chain(self.transport.describe())
             .chain(self.limits.describe())
-            .chain(self.webhooks.describe());
+            .chain(self.webhooks.describe())
+            .chain(self.traces.describe());
         settings.map(|(name, value)| format!("{name} = {value}\n")).collect()
     }
 }

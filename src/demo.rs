@@ -29,6 +29,7 @@ use crate::outbound::OutboundOptions;
 use crate::service::Settings;
 use crate::service::error::{Error, Failure};
 use crate::store::StoreError;
+use crate::traces::Traces;
 use crate::zones::TimeZones;
 
 use directory::Directory;
@@ -85,6 +86,7 @@ pub struct DemoOptions {
     pub http: HttpOptions,
     /// The worlds count in the same metrics, one after the other.
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     /// How webhooks are sent.
     pub outbound: OutboundOptions,
     /// Which issuers of pipelines' JWTs are allowed.
@@ -99,6 +101,7 @@ impl Default for DemoOptions {
             engine: EngineOptions::default(),
             http: HttpOptions::default(),
             metrics: Arc::new(Metrics::on()),
+            traces: Traces::off(),
             outbound: OutboundOptions {
                 allowed: AllowedNetworks::default().with_loopback(),
                 ..OutboundOptions::default()
@@ -276,6 +279,7 @@ impl World {
         present.demo = Some(reset.clone());
         present.engine = options.engine.clone();
         present.metrics = options.metrics.clone();
+        present.traces = options.traces.clone();
         present.outbound = options.outbound.clone();
         present.pipelines = options.pipelines.clone();
         let app = App::build(present).await?;

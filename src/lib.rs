@@ -21,5 +21,6 @@ pub mod service;
 pub mod signing;
 pub mod store;
 pub mod telemetry;
+pub mod traces;
 pub mod webhooks;
 pub mod zones;

@@ -16,24 +16,26 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("zones", &["domain"]),
     // Knows nobody, and all that count something know it.
     ("metrics", &[]),
-    ("store", &["domain", "metrics"]),
-    ("service", &["domain", "store", "clock", "ids", "jwt", "metrics", "outbound", "signing", "zones"]),
+    // The same; and it sends to a collector.
+    ("traces", &["clock", "metrics", "outbound"]),
+    ("store", &["domain", "metrics", "traces"]),
+    ("service", &["domain", "store", "clock", "ids", "jwt", "metrics", "outbound", "signing", "traces", "zones"]),
     ("events", &["domain", "store", "service::error", "clock", "metrics"]),
-    ("scheduler", &["domain", "service", "clock", "metrics"]),
+    ("scheduler", &["domain", "service", "clock", "metrics", "traces"]),
     // Delivers events to endpoints. What it sends is made by the engine, which `app` connects.
-    ("webhooks", &["domain", "service", "store", "ids"]),
+    ("webhooks", &["domain", "service", "store", "ids", "traces"]),
     ("graphql", &["domain", "service", "events", "store", "ids", "zones"]),
     // Pure functions of their input.
     ("comparison", &[]),
     ("gate", &[]),
-    ("http", &["gate", "graphql", "service", "metrics"]),
+    ("http", &["gate", "graphql", "service", "metrics", "traces"]),
     // Generates a world without the database. The store writes it, and the command connects both.
     ("seed", &["domain", "zones"]),
     ("telemetry", &["config"]),
     ("main", &["cli"]),
     ("lib", &[]),
     // The parsers of options need hosts and the locations of time zone data.
-    ("config", &["domain::host", "domain::webhooks", "zones"]),
+    ("config", &["domain::host", "domain::webhooks", "traces", "zones"]),
     ("app", EVERYTHING),
     ("cli", EVERYTHING),
     ("demo", EVERYTHING),
@@ -61,6 +63,7 @@ const EVERYTHING: &[&str] = &[
     "signing",
     "store",
     "telemetry",
+    "traces",
     "webhooks",
     "zones",
 ];

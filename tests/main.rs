@@ -21,5 +21,6 @@ mod releases;
 mod sharing;
 mod store;
 mod support;
+mod traces;
 mod webhooks;
 mod whole;

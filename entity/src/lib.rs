@@ -18,6 +18,7 @@ pub mod enrolment_token;
 pub mod event;
 pub mod event_floor;
 pub mod event_log;
+pub mod event_trace;
 pub mod installation;
 pub mod installation_tally;
 pub mod installation_update;

@@ -21,6 +21,7 @@ pub struct Model {
     pub failures: i32,
     pub last_failure: Option<String>,
     pub created_at: DateTimeUtc,
+    pub trace_parent: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

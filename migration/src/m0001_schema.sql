@@ -559,7 +559,9 @@ CREATE TABLE task (
     -- The number of failures since the last progress, and the last one's message.
     failures integer NOT NULL,
     last_failure text,
-    created_at $instant NOT NULL
+    created_at $instant NOT NULL,
+    -- The trace of whatever added the task, as `traceparent` has it; null if none is recorded.
+    trace_parent text
 );
 CREATE INDEX task_due ON task (not_before, id);
 CREATE INDEX task_of_pack ON task (pack_id, id);
@@ -617,6 +619,14 @@ CREATE INDEX event_of_release ON event (release_id, sequence) WHERE release_id I
 CREATE INDEX event_of_publisher_by_kind ON event (publisher_id, kind, sequence);
 CREATE INDEX event_of_pack_by_kind ON event (pack_id, kind, sequence);
 CREATE INDEX event_of_installation ON event (installation_id, sequence) WHERE installation_id IS NOT NULL;
+
+-- The trace in which a transaction appended events at these positions, as `traceparent` has it: their webhooks go on in
+-- it. Only of recorded traces.
+CREATE TABLE event_trace (
+    last_sequence $number PRIMARY KEY,
+    first_sequence bigint NOT NULL,
+    trace_parent text NOT NULL
+);
 
 CREATE TABLE audit_entry (
     -- The position in the log, in the order of commits.

@@ -24,6 +24,7 @@ use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
 use crate::store::DbOptions;
 use crate::telemetry;
+use crate::traces::Traces;
 use crate::zones::TimeZones;
 
 use super::admin::{AdminListener, admin_options, end_of_admin};
@@ -33,6 +34,7 @@ use super::jwt::{jwt_settings, keep_keys, pipeline_settings};
 use super::notify::Supervisor;
 use super::reloading::{ReloadSignal, reload_when_signaled, toggle_detail_when_signaled};
 use super::supervising::{ended, supervise};
+use super::traces;
 use super::{CliError, failed, files, print, welcome};
 
 /// The grace period for requests in progress when the server ends.
@@ -53,11 +55,12 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         .map_err(|error| CliError::new(format!("can't listen on {}: {error}", args.listen)))?;
     let admin = AdminListener::bind(&args).await?;
     let metrics = Arc::new(if args.admin.no_metrics { Metrics::off() } else { Metrics::on() });
+    let (traces, sending) = traces::begin(&args, &metrics)?;
     let signaled = listen_for_the_end()?;
     toggle_detail_when_signaled();
-    if args.demo {
+    let result = if args.demo {
         let listeners = (listener, admin);
-        serve_demo(&args, listeners, engine, metrics, reload_signal, signaled).await
+        serve_demo(&args, listeners, engine, (metrics, traces), reload_signal, signaled).await
     } else {
         let mut options = AppOptions::new(args.database.address()?.reveal(), Clock::system());
         options.reference = Reference::Database;
@@ -72,6 +75,7 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         let shed = engine.shed.clone();
         options.engine = engine;
         options.metrics = metrics;
+        options.traces = traces;
         options.outbound = outbound(&args)?;
         let Some(app) = unless_signaled(&signaled, App::build(options)).await else { return Ok(()) };
         let app = app?;
@@ -79,7 +83,9 @@ pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliEr
         // A failure or a statement that doesn't end doesn't matter: the server's work is done.
         let _ = tokio::time::timeout(CLOSING, app.services.db.clone().close()).await;
         result
-    }
+    };
+    sending.end().await;
+    result
 }
 
 /// A value that becomes true at the first signal to end. A second signal exits at once. It listens from the start,
@@ -114,6 +120,7 @@ pub(super) async fn check(args: &ServeArgs) -> Result<(), CliError> {
     args.admin.token().map_err(CliError::new)?;
     engine_options(args)?;
     time_zones(args)?;
+    traces::settings(args)?;
     check_seals(args.audit_seals.as_ref())?;
     outbound(args)?;
     super::jwt::check(args).await
@@ -128,7 +135,7 @@ async fn serve_demo(
     args: &ServeArgs,
     (listener, admin): (TcpListener, Option<AdminListener>),
     engine: EngineOptions,
-    metrics: Arc<Metrics>,
+    (metrics, traces): (Arc<Metrics>, Traces),
     reload_signal: ReloadSignal,
     signaled: watch::Receiver<bool>,
 ) -> Result<(), CliError> {
@@ -141,7 +148,7 @@ async fn serve_demo(
     let connections = connection_options(args, &metrics, engine.shed.clone());
     let (settings, zones, outbound) = (args.rules(), time_zones(args)?, outbound(args)?);
     let pipelines = pipeline_settings(args)?;
-    let options = DemoOptions { settings, zones, engine, http, metrics, outbound, pipelines };
+    let options = DemoOptions { settings, zones, engine, http, metrics, traces, outbound, pipelines };
     let Some(demo) = unless_signaled(&signaled, Demo::build(options)).await else { return Ok(()) };
     let demo = demo?;
     let scheduler = tokio::spawn(supervise("scheduler", ending, {

@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-use crate::config::COMMON_VARIABLE;
 use crate::config::file::{self, Setting, nearest};
+use crate::config::{COMMON_VARIABLE, otlp_endpoint, ratio_of_sampler};
 
 /// The option for the configuration file, and its variable.
 pub(super) const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "PACKWRIGHT_CONFIG";
+/// The option for the collector of traces.
+const ENDPOINT: &str = "otlp-endpoint";
 const PREFIX: &str = "PACKWRIGHT_";
 
 /// Variables that builds, tests and examples read. One that ends with `_` stands for all that begin with it.
@@ -84,6 +86,9 @@ impl Sources {
                 sources.add_setting(setting, &path);
             }
         }
+        if target.get_arguments().any(|arg| arg.get_long() == Some(ENDPOINT)) {
+            sources.add_opentelemetry()?;
+        }
         for arg in target.get_arguments().filter(|arg| arg.is_hide_env_values_set()) {
             sources.add_secret(arg)?;
         }
@@ -96,6 +101,45 @@ impl Sources {
             let given = Given { values: setting.values, origin: Origin::File(path.to_owned()) };
             self.given.insert(setting.key, given);
         }
+    }
+
+    /// Takes the settings of traces from OpenTelemetry's variables, which count less than this program's own.
+    fn add_opentelemetry(&mut self) -> Result<(), String> {
+        let is = |name: &str, value: &str| variable(name).is_some_and(|set| set.trim().eq_ignore_ascii_case(value));
+        if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
+            return Ok(());
+        }
+        let first = |names: [&str; 2]| names.into_iter().find_map(|name| Some((name.to_owned(), variable(name)?)));
+        if let Some((name, value)) = first(["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]) {
+            otlp_endpoint(&value).map_err(|why| format!("{name}: {why}."))?;
+            self.add(ENDPOINT, value, name);
+            if let Some((name, value)) = first(["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"]) {
+                self.add("otlp-headers", value, name);
+            }
+            if let Some((name, value)) =
+                first(["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"])
+            {
+                self.add("otlp-ca", value, name);
+            }
+            if let Some((name, value)) = first(["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"])
+                && value.trim() == "grpc"
+            {
+                self.unknown.push(format!(
+                    "{name} is grpc, but traces are sent as JSON over HTTP: let the endpoint be the collector's HTTP \
+                     port, which usually is 4318."
+                ));
+            }
+        }
+        if let Some(sampler) = variable("OTEL_TRACES_SAMPLER") {
+            let ratio = ratio_of_sampler(&sampler, variable("OTEL_TRACES_SAMPLER_ARG").as_deref())
+                .map_err(|why| format!("OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: {why}."))?;
+            self.add("trace-ratio", ratio, "OTEL_TRACES_SAMPLER".to_owned());
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, option: &str, value: String, name: String) {
+        self.given.insert(option.to_owned(), Given { values: vec![value], origin: Origin::Variable(name) });
     }
 
     /// Reads the file that `…_FILE` names, for a setting whose value is a secret.

@@ -9,6 +9,7 @@ use crate::gate::{Checked, DocumentRequest, Objection, OperationKind, Prepared};
 use crate::graphql::StreamCursor;
 use crate::service::access::Caller;
 use crate::service::error::Failure;
+use crate::traces::Context;
 
 use super::answer::{Allowance, Answer, Phase, set, set_code};
 use super::busy;
@@ -50,6 +51,10 @@ pub struct Admitted {
     pub(super) owner: Option<Owner>,
     /// The key of the cached answer; only for introspection.
     pub(super) kept: Option<[u8; 32]>,
+    /// Whether the operation is one of the process itself.
+    pub(super) is_of_process: bool,
+    /// The span of the client to which the operation belongs.
+    pub(super) trace: Option<Context>,
 }
 
 impl Admitted {
@@ -64,6 +69,8 @@ impl Admitted {
             charged: 0,
             owner: None,
             kept: None,
+            is_of_process: true,
+            trace: None,
         }
     }
 
@@ -151,7 +158,19 @@ impl Engine {
         let cost = prepared.cost.saturating_add(prepared.introspection_bytes / per_byte);
         let allowance = self.charge(caller, peer, cost)?;
         let owner = owner(caller, peer);
-        Ok(Admitted { checked, prepared, allowance, stream_cursor: None, peer, charged: cost, owner, kept })
+        let (charged, trace) = (cost, graphql_request.trace);
+        Ok(Admitted {
+            checked,
+            prepared,
+            allowance,
+            stream_cursor: None,
+            peer,
+            charged,
+            owner,
+            kept,
+            is_of_process: false,
+            trace,
+        })
     }
 
     /// Charges for a second execution of a request. Returns what is left then; `None` if requests aren't limited.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Context;
 use std::time::Duration;
 
 use async_graphql::{Request, Response, ServerError, Value, Variables};
@@ -20,6 +21,7 @@ use crate::metrics::{Metrics, Sample};
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 use crate::service::{Commits, Shared, on_behalf_of};
+use crate::traces::{Place, within};
 
 use super::admission::{self, Admitted};
 use super::allowance::Allowances;
@@ -163,8 +165,8 @@ impl Engine {
                 None => self.resolve(&caller, request_id, &admitted, &panics).await,
             }
         });
-        let span = measured::span(&caller, &admitted);
-        let work = on_behalf_of(caller.account(), work).instrument(span.clone());
+        let span = measured::span(&caller, &admitted, &measured.trace);
+        let work = within(measured.trace.place(), on_behalf_of(caller.account(), work)).instrument(span.clone());
         let mut answer = match self.in_time(work, admitted.prepared.tells_a_secret).await {
             Some(answer) => answer,
             None => busy::timed_out(kind, self.execution_limit),
@@ -268,7 +270,8 @@ impl Engine {
             Caller::Viewer(viewer) => Some(viewer.clone()),
             _ => None,
         };
-        let (panics, span) = (Panics::default(), measured::span(&caller, &admitted));
+        let (panics, span) = (Panics::default(), measured::span(&caller, &admitted, &open.trace));
+        let place = open.trace.place();
         let document = self.parsed.get(&admitted.checked);
         let (request, connection) = self.request(Arc::new(caller), &admitted, document, &panics);
         // Reads before the first event use no shared snapshot.
@@ -292,7 +295,8 @@ impl Engine {
             Some(viewer) => while_token_valid(&self.services, &viewer, answers.boxed()),
             None => answers.boxed(),
         };
-        let answers = poll_fn(move |cx| span.in_scope(|| answers.poll_next_unpin(cx)));
+        let mut poll = move |cx: &mut Context<'_>| span.in_scope(|| answers.poll_next_unpin(cx));
+        let answers = poll_fn(move |cx| Place::poll(place.as_ref(), || poll(cx)));
         // One more item, so that the end of the stream is noticed too.
         let answers = answers.map(Some).chain(futures_util::stream::iter([None]));
         answers.filter_map(move |answer| ready(open.note(answer))).boxed()

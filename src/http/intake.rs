@@ -17,7 +17,7 @@ use super::reply::Refused;
 use super::request::GraphqlRequest;
 use super::router::HttpState;
 use super::workload::ReservedMemory;
-use super::{accept, admission, limits};
+use super::{accept, admission, limits, traced};
 
 /// A parsed request and its caller.
 pub(super) struct IncomingRequest {
@@ -60,7 +60,9 @@ pub(super) async fn read(
                     return Err(Refused::busy(busy));
                 }
             };
-            Ok(IncomingRequest { request: parameters(state, parts, body, limit).await?, caller, peer, reserved })
+            let mut request = parameters(state, parts, body, limit).await?;
+            request.trace = traced::of_headers(&state.engine, &parts.headers);
+            Ok(IncomingRequest { request, caller, peer, reserved })
         }
         Err(refused) => {
             limits::discard(&parts.headers, body).await;

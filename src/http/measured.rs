@@ -17,12 +17,14 @@ use crate::metrics::{
 };
 
 use crate::service::access::Caller;
+use crate::traces::{Span, Value as TraceValue};
 
 use super::admission::Admitted;
 use super::answer::{Answer, Phase};
 use super::engine::Engine;
 use super::refusals::Reason;
 use super::reply::RefusedWith;
+use super::traced;
 use super::workload::Busy;
 
 pub(super) fn operation_type(kind: OperationKind) -> OperationType {
@@ -34,7 +36,7 @@ pub(super) fn operation_type(kind: OperationKind) -> OperationType {
 }
 
 /// The code of an error.
-fn code(error: &ServerError) -> &str {
+pub(super) fn code(error: &ServerError) -> &str {
     match error.extensions.as_ref().and_then(|values| values.get("code")) {
         Some(Value::String(code)) => code,
         _ => OTHER,
@@ -72,13 +74,13 @@ pub(super) fn shown_name(admitted: &Admitted) -> Option<String> {
 }
 
 /// The span of an operation, within the one of its request: each line of the log has both.
-pub(super) fn span(caller: &Caller, admitted: &Admitted) -> tracing::Span {
+pub(super) fn span(caller: &Caller, admitted: &Admitted, trace: &Span) -> tracing::Span {
     let account = match caller {
         Caller::Anonymous => None,
         Caller::Enrolment(enrolment) => Some(enrolment.account.shown_id()),
         Caller::Viewer(viewer) => Some(viewer.account.shown_id()),
     };
-    tracing::info_span!("operation", account, operation = shown_name(admitted))
+    tracing::info_span!("operation", account, operation = shown_name(admitted), trace_id = trace.trace_id())
 }
 
 impl Engine {
@@ -142,16 +144,19 @@ pub(super) struct Measured<'a> {
     admitted: &'a Admitted,
     began: Instant,
     outcome: Outcome,
+    pub(super) trace: Span,
 }
 
 impl<'a> Measured<'a> {
     pub(super) fn begin(engine: &'a Engine, admitted: &'a Admitted) -> Self {
         engine.metrics.costs.amount(operation_type(admitted.kind()), admitted.prepared.cost);
-        Self { engine, admitted, began: Instant::now(), outcome: Outcome::Canceled }
+        let trace = traced::begin(engine, admitted);
+        Self { engine, admitted, began: Instant::now(), outcome: Outcome::Canceled, trace }
     }
 
     pub(super) fn end(&mut self, answer: Answer) -> Answer {
         self.outcome = outcome(&answer);
+        traced::note_error(&mut self.trace, &answer);
         count_errors(&self.engine.metrics, &answer);
         answer
     }
@@ -161,6 +166,7 @@ impl Drop for Measured<'_> {
     fn drop(&mut self) {
         let (metrics, took) = (&self.engine.metrics, self.began.elapsed());
         metrics.operations.took((operation_type(self.admitted.kind()), self.outcome), took);
+        traced::end(&mut self.trace, self.outcome);
         if self.engine.has_trusted_names {
             let name = self.admitted.prepared.operation_name.as_deref();
             metrics.documents.took(name.unwrap_or(OTHER), took);
@@ -208,6 +214,7 @@ pub(super) struct OpenSubscription {
     _active: Active,
     /// Why it ended, if that is known.
     end: Option<SubscriptionEnd>,
+    pub(super) trace: Span,
 }
 
 impl OpenSubscription {
@@ -216,7 +223,7 @@ impl OpenSubscription {
         let transport = if admitted.stream_cursor.is_some() { Transport::EventStream } else { Transport::WebSocket };
         engine.metrics.costs.amount(OperationType::Subscription, admitted.prepared.cost);
         let active = engine.metrics.subscriptions.enter(transport);
-        Self { engine: engine.clone(), transport, _active: active, end: None }
+        Self { engine: engine.clone(), transport, _active: active, end: None, trace: traced::begin(engine, admitted) }
     }
 
     /// Notes an item of the subscription, or its end, and passes it on.
@@ -226,6 +233,7 @@ impl OpenSubscription {
             return None;
         };
         count_errors(&self.engine.metrics, &answer);
+        traced::note_error(&mut self.trace, &answer);
         self.end = match answer.response.errors.first().map(code) {
             None => None,
             Some("UNAUTHENTICATED" | "FORBIDDEN") => Some(SubscriptionEnd::Token),
@@ -245,5 +253,6 @@ impl Drop for OpenSubscription {
             Some(end) => end,
         };
         self.engine.metrics.subscriptions_ended.add((self.transport, end), 1);
+        self.trace.set("packwright.subscription.end", TraceValue::Name(end.name()));
     }
 }

@@ -36,6 +36,7 @@ mod settings;
 mod shed;
 mod stream;
 mod token_watch;
+mod traced;
 pub mod websocket;
 pub mod workload;
 

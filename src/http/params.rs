@@ -47,7 +47,7 @@ pub(super) fn from_json(value: Value) -> Result<GraphqlRequest, Malformed> {
     };
     let operation_name = optional_string(&mut object, "operationName")?;
     let variables = optional_object(&mut object, "variables")?;
-    Ok(GraphqlRequest { query, operation_name, variables, extensions, document_id })
+    Ok(GraphqlRequest { query, operation_name, variables, extensions, document_id, trace: None })
 }
 
 /// The id of a stored document. The appendix of GraphQL over HTTP defines `documentId`. Relay clients send `id` or

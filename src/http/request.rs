@@ -3,6 +3,8 @@
 use async_graphql::Request;
 use serde_json::{Map, Value};
 
+use crate::traces::Context;
+
 /// A parsed request. Its parts have the right JSON types, but nothing else was checked.
 #[derive(Clone, Debug, Default)]
 pub struct GraphqlRequest {
@@ -15,6 +17,8 @@ pub struct GraphqlRequest {
     pub extensions: Map<String, Value>,
     /// The id of a stored document: the parameter `documentId`, `id` or `doc_id`.
     pub document_id: Option<String>,
+    /// The span of the client to which the request belongs.
+    pub trace: Option<Context>,
 }
 
 /// For callers within the process, which send their own documents.

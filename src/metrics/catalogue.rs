@@ -8,8 +8,8 @@
 use super::labels::{
     AttemptOutcome, CacheName, CacheResult, CloseCode, ConnectionLimit, ConnectionState, DATABASE_SYSTEM,
     DOCUMENT_NAME, ERROR_CODE, EndpointState, Label, LabelValue as _, Method, NotReadyReason, OperationType, Outcome,
-    PoolName, Route, ServedState, Statement, StatementError, Status, SubscriptionEnd, TaskKind, Transport, UpdateState,
-    VERSION, WebhookEnd, WorkOutcome,
+    PoolName, Route, ServedState, SpanOutcome, Statement, StatementError, Status, SubscriptionEnd, TaskKind, Transport,
+    UpdateState, VERSION, WebhookEnd, WorkOutcome,
 };
 
 /// A family of series: all that have one name.
@@ -203,6 +203,10 @@ catalogue! {
     CACHE_REQUESTS = "packwright_cache_requests_total", Kind::Counter, "requests",
         [CacheName::LABEL, CacheResult::LABEL],
         "Look-ups in the server's caches.";
+
+    // Traces.
+    TRACE_SPANS = "packwright_trace_spans_total", Kind::Counter, "spans", [SpanOutcome::LABEL],
+        "Spans of traces: exported; dropped, because too many waited; lost, because the collector did not answer; or refused by it.";
 
     // The server.
     READY = "packwright_ready", Kind::Gauge, "", [],

@@ -271,6 +271,13 @@ label! {
 }
 
 label! {
+    /// What became of a span.
+    SpanOutcome = "outcome" {
+        Exported = "exported", Dropped = "dropped", Lost = "lost", Refused = "refused",
+    }
+}
+
+label! {
     /// The kind of a task, as the database stores it.
     TaskKind = "kind" {
         Offer = "OFFER", RollOut = "ROLL_OUT", Stage = "STAGE", Retry = "RETRY", GiveUp = "GIVE_UP",

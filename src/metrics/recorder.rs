@@ -3,8 +3,8 @@
 use super::catalogue as families;
 use super::cells::{Counters, Gauges, Histograms, NamedCounters, NamedHistograms, Recorded};
 use super::labels::{
-    AttemptOutcome, CloseCode, ConnectionLimit, Method, OperationType, Outcome, PoolName, Route, Statement,
-    StatementError, Status, SubscriptionEnd, TaskKind, Transport, WebhookEnd, WorkOutcome,
+    AttemptOutcome, CloseCode, ConnectionLimit, Method, OperationType, Outcome, PoolName, Route, SpanOutcome,
+    Statement, StatementError, Status, SubscriptionEnd, TaskKind, Transport, WebhookEnd, WorkOutcome,
 };
 use super::text::{self, Sample};
 
@@ -59,6 +59,7 @@ recorded! {
     webhook_attempts_waiting: Gauges<()> = WEBHOOK_ATTEMPTS_WAITING,
     webhook_lags: Histograms<()> = WEBHOOK_LAGS,
     webhooks_disabled: Counters<WebhookEnd> = WEBHOOKS_DISABLED,
+    trace_spans: Counters<SpanOutcome> = TRACE_SPANS,
 }
 
 impl Metrics {

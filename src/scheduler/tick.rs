@@ -21,6 +21,7 @@ use crate::service::log::{Cutoffs, begin_pruning, cut_audit, prune_events};
 use crate::service::releases::{Initiator, open_if_due, recompute_windows, reload_time_zones};
 use crate::store::followup::turns;
 use crate::store::releases::windows::{self, Publishers};
+use crate::traces::{self, Kind};
 
 /// How many due packs one query reads.
 const PAGE: u64 = 100;
@@ -303,7 +304,11 @@ impl Scheduler {
             state.chores.succeeded(Chore::FindWindows);
             let mut opened = 0;
             let due = due.into_iter().filter(|pack| !backing_off.contains(pack)).take_while(|_| !*ending.borrow());
-            let open = |pack| async move { (pack, open_if_due(&self.services, Publishers::All, pack, now).await) };
+            let open = |pack| async move {
+                let trace = self.services.traces.span("window", Kind::Internal, None);
+                let opened = open_if_due(&self.services, Publishers::All, pack, now);
+                (pack, traces::within(trace.place(), opened).await)
+            };
             let mut opening = stream::iter(due.map(open)).buffer_unordered(at_once.max(1));
             while let Some((pack, ended)) = opening.next().await {
                 match ended {

@@ -36,6 +36,7 @@ use crate::jwt::{Jwt, Pipelines};
 use crate::metrics::Metrics;
 use crate::store::Db;
 pub use crate::store::{Commits, on_behalf_of};
+use crate::traces::Traces;
 use crate::zones::TimeZones;
 
 /// The most installations or accounts per batch, unless the operator configures another number.
@@ -74,6 +75,7 @@ pub struct Services {
     pub ids: Ids,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     pub zones: TimeZones,
     /// Moves installations.
     pub mover: Arc<dyn followup::Mover>,

@@ -106,6 +106,11 @@ impl Pool {
         self.name
     }
 
+    /// The database's name in traces.
+    pub(super) fn system(&self) -> &'static str {
+        if self.is_of_postgresql() { "postgresql" } else { "sqlite" }
+    }
+
     pub(super) fn is_of_postgresql(&self) -> bool {
         matches!(self.opener, Opener::Postgresql { .. })
     }

@@ -16,6 +16,7 @@ use super::hints::CHANNEL;
 use super::pool::{Limits, Pool, timed_out};
 use super::{StoreError, StoreResult};
 use crate::metrics::{self, StatementError};
+use crate::traces;
 
 /// The extra time to wait for an answer after PostgreSQL's statement timeout. If it is exceeded, the network is broken.
 const GRACE: Duration = Duration::from_secs(5);
@@ -126,7 +127,9 @@ impl Session {
             limit => connection.run(command, limit).await,
         };
         let failed = sent.as_ref().map_or_else(error::kind_of, |_| StatementError::None);
-        pool.metrics.statements.took((metrics::Statement::of(command.sql()), failed), began.elapsed());
+        let (kind, took) = (metrics::Statement::of(command.sql()), began.elapsed());
+        pool.metrics.statements.took((kind, failed), took);
+        traces::statement(pool.system(), kind, command.sql(), took, failed);
         if let Err(error) = &sent {
             self.is_unusable |= error::damage(error) > Damage::None;
             self.pool.record_error(error);

@@ -18,8 +18,10 @@ use crate::service::access::Viewer;
 use crate::service::error::Failure;
 use crate::service::webhooks::{Payload, advance_place, disable, save_progress, try_once};
 use crate::store::convert::Stored as _;
+use crate::store::log::event_traces;
 use crate::store::log::events::Interest;
 use crate::store::webhooks::serving::{self, Progress, Served};
+use crate::traces::Context;
 
 /// The pause after a stream of events or a statement failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -158,10 +160,20 @@ impl Worker {
         Ok(())
     }
 
+    /// The trace of an event; `None` without traces.
+    async fn trace_of(&self, position: Position) -> Result<Option<Context>, Failure> {
+        let services = &self.dispatcher.services;
+        if !services.traces.is_on() {
+            return Ok(None);
+        }
+        Ok(event_traces::of_event(&services.db.whole_server(), position).await?)
+    }
+
     /// Tries an event until it is taken. Returns false when the worker is stopped meanwhile, or the endpoint is given up.
     async fn deliver(&self, state: &mut State, item: Item) -> Result<bool, End> {
         let (services, event) = (self.dispatcher.services.clone(), &item.event);
         let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &item.cursor, &item.data);
+        let payload = payload.in_trace(self.trace_of(event.position()).await?);
         let is_failing = state.progress.failed_attempts > 0;
         let wait = services.webhooks.waiting.watch(self.id, event.event.occurred_at, is_failing);
         loop {

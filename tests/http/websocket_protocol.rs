@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::{Ask, At as _, Server, TestApp};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A handshake, to which headers can be added.
 fn handshake(protocol: &str) -> Ask {
@@ -27,19 +27,19 @@ fn handshake(protocol: &str) -> Ask {
         .with("sec-websocket-protocol", protocol)
 }
 
-async fn connect(server: &Server) -> Socket {
+pub(crate) async fn connect(server: &Server) -> Socket {
     use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{}/graphql", server.address).into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
     tokio_tungstenite::connect_async(request).await.expect("the upgrade").0
 }
 
-async fn send_json(socket: &mut Socket, message: Value) {
+pub(crate) async fn send_json(socket: &mut Socket, message: Value) {
     socket.send(Message::text(message.to_string())).await.expect("sent");
 }
 
 /// The next message other than a ping; `{ "closed": code, "reason": … }` for the end.
-async fn receive_json(socket: &mut Socket) -> Value {
+pub(crate) async fn receive_json(socket: &mut Socket) -> Value {
     loop {
         let next = timeout(Duration::from_secs(20), socket.next()).await.expect("nothing came");
         match next.expect("a message").expect("a sound message") {

@@ -90,8 +90,13 @@ async fn an_open_listener_needs_a_name_that_is_none_of_nothing() {
 #[tokio::test]
 async fn a_wrong_value_is_reported_with_its_variable() {
     // Options that accept any text; a wrong file is noticed only when it is read.
-    let free =
-        ["PACKWRIGHT_DATABASE_PASSWORD_FILE", "PACKWRIGHT_JWT_ISSUER", "PACKWRIGHT_JWT_AUDIENCE", "PACKWRIGHT_JWKS"];
+    let free = [
+        "PACKWRIGHT_DATABASE_PASSWORD_FILE",
+        "PACKWRIGHT_JWT_ISSUER",
+        "PACKWRIGHT_JWT_AUDIENCE",
+        "PACKWRIGHT_JWKS",
+        "PACKWRIGHT_OTLP_HEADERS",
+    ];
     for (name, option) in variables() {
         let wrong = "\u{1}wrong,,";
         let (well, printed) = with(&["check-config"], [(name.clone(), wrong.to_owned())]).await;

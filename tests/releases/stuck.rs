@@ -37,6 +37,7 @@ async fn strange_task(app: &TestApp, kind: &str, pack: Option<Uuid>) -> Uuid {
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(app.now()),
+        trace_parent: Set(None),
     };
     task::Entity::insert(row).exec_without_returning(tables(app)).await.expect("a row");
     id

@@ -28,6 +28,7 @@ async fn add_grants_task(app: &TestApp, account: &str) {
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(app.now()),
+        trace_parent: Set(None),
     };
     task::Entity::insert(row).exec_without_returning(tables(app)).await.expect("a task");
 }

@@ -47,12 +47,14 @@ use packwright::gate::Limits;
 use packwright::graphql::ResetDemo;
 use packwright::http::EngineOptions;
 use packwright::jwt::{JwtSettings, PipelineSettings};
+use packwright::metrics::Metrics;
 use packwright::outbound::OutboundOptions;
 use packwright::service::Settings;
 use packwright::service::accounts::{create_publisher, create_token_with_secret};
 use packwright::service::clock::Reference;
 use packwright::service::error::Failure;
 use packwright::store::DbOptions;
+use packwright::traces::Traces;
 use packwright::webhooks::DispatchOptions;
 use packwright::zones::TimeZones;
 
@@ -116,6 +118,8 @@ pub(crate) struct Setup {
     pub(crate) outbound: OutboundOptions,
     /// For how long new events may not be readable.
     pub(crate) events_behind: Duration,
+    /// The traces, and the metrics that count them.
+    pub(crate) traces: Option<(Traces, Arc<Metrics>)>,
 }
 
 /// The default limits, with a very high cost limit, because a test reads the whole world in one request.
@@ -139,6 +143,7 @@ impl Default for Setup {
             metrics_read_every: Duration::ZERO,
             outbound: outbound(),
             events_behind: Duration::from_secs(10),
+            traces: None,
         }
     }
 }
@@ -414,7 +419,10 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
     let observer = move |statement: &sea_orm::Statement| {
         spy.lock().unwrap_or_else(PoisonError::into_inner).saw(statement);
     };
+    let (traces, metrics) = setup.traces.clone().unwrap_or_else(|| (Traces::off(), Arc::new(Metrics::on())));
     AppOptions {
+        traces,
+        metrics,
         settings: setup.settings.clone(),
         demo: setup
             .demo

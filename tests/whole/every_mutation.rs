@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use packwright::domain::installations::FailureCode;
 use packwright::gate::Limits;
 use packwright::http::EngineOptions;
+use packwright::traces::TraceSettings;
 use serde_json::{Value, json};
 
 use crate::gate::introspection::{Schema, named};
 use crate::support::rows::{LogMark, all_rows, assert_same_rows, code_of, with_large_stack};
 use crate::support::{At, GITHUB, Setup, TestApp, immediately, on_date};
+use crate::traces::Traced;
 use crate::whole::walk::payload_selection;
 
 /// Mutations that create another object on each call, if the input has no `clientRequestId`.
@@ -25,15 +27,24 @@ struct Caller {
     again: bool,
     /// What each call left in both logs.
     heard: Vec<String>,
+    /// The texts that calls took and answered.
+    told: BTreeSet<String>,
 }
 
 impl Caller {
     async fn new(again: bool) -> Self {
+        Self::of(TestApp::with(Self::setup()).await, again).await
+    }
+
+    fn setup() -> Setup {
         let large = Limits { cost: 100_000_000, tokens: 200_000, selections: 200_000, depth: 50, ..Limits::default() };
         let engine = EngineOptions { documents: large, ..EngineOptions::default() };
-        let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
+        Setup { engine, ..Setup::default() }
+    }
+
+    async fn of(app: TestApp, again: bool) -> Self {
         let schema = Schema::of(&app).await;
-        Self { app, schema, called: BTreeSet::new(), again, heard: Vec::new() }
+        Self { app, schema, called: BTreeSet::new(), again, heard: Vec::new(), told: BTreeSet::new() }
     }
 
     /// The payload of an accepted call, with all fields that can be reached from it.
@@ -64,6 +75,8 @@ impl Caller {
                 assert_ne!(all_rows(&self.app).await, before, "{mutation} makes another: say no more that it does");
             }
         }
+        collect_texts(&input, &mut self.told);
+        collect_texts(&payload, &mut self.told);
         self.called.insert(mutation.to_owned());
         payload
     }
@@ -275,19 +288,23 @@ async fn end(caller: &mut Caller, begun: &Begun) {
 
 async fn every_mutation(again: bool) -> Vec<String> {
     let mut caller = Caller::new(again).await;
-    let begun = begin(&mut caller).await;
-    draft_and_packages(&mut caller, &begun).await;
-    releases(&mut caller, &begun).await;
-    accounts(&mut caller, &begun).await;
-    several_installations(&mut caller, &begun).await;
-    library(&mut caller, &begun).await;
-    webhooks(&mut caller, &begun).await;
-    pipelines(&mut caller, &begun).await;
-    end(&mut caller, &begun).await;
+    call_every_mutation(&mut caller).await;
+    caller.heard
+}
+
+async fn call_every_mutation(caller: &mut Caller) {
+    let begun = begin(caller).await;
+    draft_and_packages(caller, &begun).await;
+    releases(caller, &begun).await;
+    accounts(caller, &begun).await;
+    several_installations(caller, &begun).await;
+    library(caller, &begun).await;
+    webhooks(caller, &begun).await;
+    pipelines(caller, &begun).await;
+    end(caller, &begun).await;
     let all = caller.schema.mutations().iter().map(|field| field.text("/name"));
     let left: Vec<_> = all.filter(|name| !caller.called.contains(name)).collect();
     assert!(left.is_empty(), "no call of {left:?}: teach this story");
-    caller.heard
 }
 
 #[test]
@@ -307,5 +324,52 @@ fn r50_each_mutation_leaves_the_events_and_entries_of_its_row() {
 fn r50_every_mutation_called_again_changes_and_announces_nothing() {
     with_large_stack(async || {
         every_mutation(true).await;
+    });
+}
+
+/// The texts in a value, but for those that name something of the schema.
+fn collect_texts(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if !text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') => {
+            into.insert(text.clone());
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, into)),
+        Value::Object(values) => {
+            values.iter().filter(|(name, _)| *name != "__typename").for_each(|(_, value)| collect_texts(value, into));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_trace_tells_what_mutations_take_and_answer() {
+    with_large_stack(async || {
+        let traced = Traced::with(Caller::setup(), |settings| TraceSettings { queue: 1_000_000, ..settings }).await;
+        let (app, sent) = traced.split();
+        let mut caller = Caller::of(app, false).await;
+        call_every_mutation(&mut caller).await;
+        // Texts as they are sent outside of variables, by a client that does so, and where they are refused.
+        let admin = caller.app.publisher.clone();
+        for document in [
+            "mutation { createComponent(input: { name: \"geheimesliteral\", type: PROCESS, key: \"geheimeskey\" }) { component { id } } }",
+            "query Search { components(filter: { nameContains: \"geheimessearch\" }) { edges { node { id } } } }",
+            "{ component(id: \"geheimesid\") { id } }",
+            "{ geheimesfield }",
+        ] {
+            caller.app.gql_raw(Some(&admin), document, json!({ "unknown": "geheimesvariable" })).await;
+        }
+        caller.app.gql_raw(Some("geheimestoken"), "{ viewer { role } }", json!({})).await;
+        let (told, app) = (caller.told, caller.app);
+        let collector = sent.end().await;
+        let text = collector.text();
+        assert!(collector.spans().len() > 1_000, "{}", collector.spans().len());
+        assert_eq!(Traced::counts(&app).await[1..], [0.0; 3], "every span has come");
+        assert!(told.len() > 200, "{}", told.len());
+        // A text of few letters is found by chance.
+        let found: Vec<_> = told.iter().filter(|told| told.len() > 8 && text.contains(told.as_str())).collect();
+        assert!(found.is_empty(), "{found:?}");
+        for secret in [admin.as_str(), "geheimes"] {
+            assert!(!text.contains(secret), "{secret} is in a trace");
+        }
     });
 }

@@ -22,6 +22,7 @@ use crate::metrics::{Active, CloseCode};
 use crate::service::access::Caller;
 use crate::service::accounts::{NamedAccount, check_token_valid};
 use crate::service::error::Failure;
+use crate::traces::Context;
 
 use super::admission::owner;
 use super::answer::Answer;
@@ -32,6 +33,7 @@ use super::measured::count_errors;
 use super::reply::{Refused, refusal};
 use super::request::GraphqlRequest;
 use super::router::HttpState;
+use super::traced;
 use machine::Close;
 use message::Payload;
 use session::{Limits, Operations, Session, Started};
@@ -80,6 +82,8 @@ pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: 
     let connection = Arc::new(Connection {
         credentials: Credentials::of(&parts.headers),
         named: named_account(&parts.headers),
+        trace: OnceLock::new(),
+        upgrade_trace: traced::of_headers(&state.engine, &parts.headers),
         peer: super::intake::peer(&parts),
         caller: OnceLock::new(),
         _client: parts.extensions.get::<Client>().cloned(),
@@ -108,6 +112,9 @@ struct Connection {
     named: NamedAccount,
     /// The caller, once the client is authenticated.
     caller: OnceLock<Caller>,
+    /// The client's span that the upgrade request names, and the one that the first message names instead.
+    upgrade_trace: Option<Context>,
+    trace: OnceLock<Context>,
     /// Counts the connection for the client's address as long as it lives.
     _client: Option<Client>,
     _active: Active,
@@ -128,6 +135,9 @@ impl Connection {
             Denied::Failure(failure) => self.close(&failure),
             Denied::TooMany(allowance) => Close::new(1013, super::login::too_many(allowance).0),
         })?;
+        if let Some(trace) = traced::of_payload(&self.state.engine, &payload) {
+            let _ = self.trace.set(trace);
+        }
         // Set only once, because the machine greets only once.
         let _ = self.caller.set(caller);
         Ok(())
@@ -154,9 +164,10 @@ impl Connection {
         }
     }
 
-    async fn open(&self, request: GraphqlRequest) -> Result<Started, Close> {
+    async fn open(&self, mut request: GraphqlRequest) -> Result<Started, Close> {
         let caller = self.valid_caller().await?;
         let engine = &self.state.engine;
+        request.trace = self.trace.get().or(self.upgrade_trace.as_ref()).cloned();
         let refused = |refused: Box<Answer>| Started { answers: stream::iter([*refused]).boxed(), once: true };
         let reserved = match engine.reserve(owner(&caller, self.peer), bytes(&request)) {
             Ok(reserved) => reserved,

@@ -24,6 +24,7 @@ use crate::store::log::journal as log;
 use crate::store::packs::write as packs;
 use crate::store::sharing::pairs::Pair;
 use crate::store::sharing::{pairs, write_grants as grants};
+use crate::traces::{Kind, Value, within};
 
 use super::{Batch, FollowUp, Next};
 
@@ -75,7 +76,10 @@ impl FollowUp for GrantsOfAccount {
 /// together as fit into a batch, so that in a small installation all is done before the command answers. A failure
 /// doesn't fail the command, because the scheduler tries again.
 pub(in crate::service) async fn run_first_grants(cx: &Services, tasks: &[Uuid]) {
-    if let Err(failure) = first_grants(cx, tasks).await {
+    let mut trace = cx.traces.span("batch", Kind::Internal, None);
+    trace.set("packwright.task.kind", Value::Name("GRANTS"));
+    if let Err(failure) = within(trace.place(), first_grants(cx, tasks)).await {
+        trace.has_failed();
         tracing::warn!(?failure, "a first batch failed; the scheduler will try again");
     }
 }

@@ -12,6 +12,7 @@ use crate::store::followup::tasks::{NextRun, Task, Work};
 pub use crate::store::followup::turns::Turns;
 use crate::store::followup::{paused, tasks, turns};
 use crate::store::{DatabaseKind, Tx};
+use crate::traces::{Kind, Span, Value, within};
 
 use super::catch_up::CatchUp;
 use super::delete::Delete;
@@ -103,8 +104,10 @@ async fn try_first_batch(cx: &Services, task: Uuid) -> Result<(), Failure> {
 /// Runs one batch of a claimed task. When it fails, the task is postponed, so that other tasks get their turn.
 pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) -> Result<(), BatchFailure> {
     let (began, kind) = (std::time::Instant::now(), TaskKind::of(task.work.kind()));
+    let mut trace = begin_trace(cx, &task, kind);
     let count = |outcome| cx.metrics.batches.took((kind, outcome), began.elapsed());
-    match work(cx, tx, &task, alone).await {
+    let place = trace.place();
+    match within(place, work(cx, tx, &task, alone)).await {
         Ok(()) => {
             count(WorkOutcome::Done);
             Ok(())
@@ -113,6 +116,7 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) ->
         Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, postponed: false }),
         Err(failure) => {
             count(WorkOutcome::Failed);
+            trace.has_failed();
             cx.follow_ups.count_failure(task.work.kind(), &cx.settings);
             let failures = task.failures.saturating_add(1);
             let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
@@ -121,6 +125,16 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) ->
             Err(BatchFailure { failure, postponed: postponed.is_ok() })
         }
     }
+}
+
+/// The span of a batch.
+fn begin_trace(cx: &Services, task: &Task, kind: TaskKind) -> Span {
+    let mut trace = cx.traces.span("batch", Kind::Internal, task.trace.as_ref());
+    if trace.is_recorded() {
+        trace.set("packwright.task.kind", Value::Name(kind.name()));
+        trace.set("packwright.task.id", Value::Text(task.id.to_string()));
+    }
+    trace
 }
 
 async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Failure> {

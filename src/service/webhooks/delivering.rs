@@ -18,6 +18,7 @@ use crate::service::webhooks::{key, secrets};
 use crate::signing::signatures;
 use crate::store::convert::Stored as _;
 use crate::store::webhooks::serving::Served;
+use crate::traces::{Context, Kind, Span, Value};
 
 /// What is sent of an event: the same for each attempt.
 #[derive(Clone, Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Payload {
     kind: EventKind,
     id: String,
     body: Bytes,
+    trace: Option<Context>,
 }
 
 impl Payload {
@@ -40,7 +42,12 @@ impl Payload {
         };
         let whole = write(data);
         let body = if whole.len() > PAYLOAD_MAX { write("null") } else { whole };
-        Self { event, kind, id, body: body.into() }
+        Self { event, kind, id, body: body.into(), trace: None }
+    }
+
+    /// The payload of an event that happened in a trace, which goes on at the receiver.
+    pub(crate) fn in_trace(self, trace: Option<Context>) -> Self {
+        Self { trace, ..self }
     }
 }
 
@@ -67,14 +74,14 @@ pub(crate) async fn try_once(
     }
     let timestamp = at.timestamp();
     let signature = signatures(signers.iter().map(String::as_str), &payload.id, timestamp, &payload.body);
-    let request = Request {
-        headers: vec![
-            ("webhook-id", payload.id.clone()),
-            ("webhook-timestamp", timestamp.to_string()),
-            ("webhook-signature", signature),
-        ],
-        body: payload.body.clone(),
-    };
+    let mut trace = cx.traces.span("POST", Kind::Client, payload.trace.as_ref());
+    let mut headers = vec![
+        ("webhook-id", payload.id.clone()),
+        ("webhook-timestamp", timestamp.to_string()),
+        ("webhook-signature", signature),
+    ];
+    headers.extend(trace.context().map(|context| ("traceparent", context.to_string())));
+    let request = Request { headers, body: payload.body.clone() };
     let _active = cx.metrics.webhook_attempts_active.enter(());
     let (attempted, took) = match Destination::parse(&served.endpoint.url) {
         Some(destination) => {
@@ -88,6 +95,7 @@ pub(crate) async fn try_once(
         None => (not_taken(NotTaken::Connection), cx.webhooks.outbound.options().refusal_after),
     };
     cx.metrics.webhook_attempts.took(outcome(attempted.failure), took);
+    describe(&mut trace, payload.kind, attempt, &attempted);
     let delivery = webhooks::Delivery {
         event: payload.event,
         kind: payload.kind,
@@ -98,6 +106,23 @@ pub(crate) async fn try_once(
         failure: attempted.failure,
     };
     Ok(Tried { attempted, delivery })
+}
+
+/// What the span of an attempt says. An address may hold a secret, so it says nothing of it.
+fn describe(trace: &mut Span, kind: EventKind, attempt: u32, attempted: &Attempted) {
+    if !trace.is_recorded() {
+        return;
+    }
+    trace.set("http.request.method", Value::Name("POST"));
+    if let Some(status) = attempted.status {
+        trace.set("http.response.status_code", Value::Number(status.into()));
+    }
+    trace.set("packwright.event.kind", Value::Name(kind.stored()));
+    trace.set("packwright.webhook.attempt", Value::Number(attempt.into()));
+    if let Some(failure) = attempted.failure {
+        trace.set("error.type", Value::Name(failure.stored()));
+        trace.has_failed();
+    }
 }
 
 fn not_taken(failure: NotTaken) -> Attempted {

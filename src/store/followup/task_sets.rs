@@ -17,6 +17,7 @@ use crate::store::followup::tasks::{Task, Work, due, read};
 use crate::store::followup::work::can_be_done;
 use crate::store::locks::locked;
 use crate::store::{StoreResult, Tx};
+use crate::traces;
 
 /// The number of tasks that one statement writes.
 const CHUNK: usize = 500;
@@ -89,6 +90,7 @@ fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel 
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(now),
+        trace_parent: Set(traces::recorded_parent()),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::id::{AccountId, PackId, ReleaseId};
 pub use crate::store::followup::work::Work;
 use crate::store::locks::locked;
 use crate::store::{Db, StoreResult, Tx, tolerant};
+use crate::traces::{self, Context};
 
 /// A task that this transaction has locked to work on.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Task {
     pub done: i64,
     pub failures: i32,
     pub created_at: Instant,
+    /// The trace of whatever added the task.
+    pub trace: Option<Context>,
 }
 
 impl Task {
@@ -40,6 +43,7 @@ impl Task {
             done: row.done,
             failures: row.failures,
             created_at: row.created_at,
+            trace: row.trace_parent.as_deref().and_then(|parent| Context::parse(parent, None)),
         })
     }
 }
@@ -99,6 +103,7 @@ pub async fn add_beside(
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(not_before),
+        trace_parent: Set(traces::recorded_parent()),
     })
     .exec_without_returning(tx.conn())
     .await?;

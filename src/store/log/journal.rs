@@ -11,10 +11,12 @@ use crate::domain::log::{NewEvent, Recorded};
 use crate::store::convert::{Stored as _, to_json};
 use crate::store::locks::ActorColumns;
 use crate::store::log::event_log::extent;
+use crate::store::log::event_traces;
 use crate::store::log::write_records as records;
 pub use crate::store::log::write_records::RecordBatch;
 use crate::store::log::write_records::{Log, PositionedBatch};
 use crate::store::{StoreResult, Tx};
+use crate::traces;
 
 /// The key of the advisory lock under which positions in the logs are assigned. The number is arbitrary, but the same
 /// for all servers.
@@ -43,7 +45,8 @@ pub async fn append(tx: &Tx, additions: Vec<Addition>) -> StoreResult<()> {
     if tx.is_postgresql() {
         tx.conn().execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOG_LOCK})")).await?;
     }
-    let positions = Positions::of(tx, &additions).await?;
+    let trace = traces::recorded_parent();
+    let positions = Positions::of(tx, &additions, trace.is_some()).await?;
     let (mut entries, mut events, mut batches) = (Vec::new(), Vec::new(), Vec::new());
     let (mut next_event, mut next_entry) = (positions.first_event, positions.first_entry);
     for one in additions {
@@ -79,7 +82,15 @@ pub async fn append(tx: &Tx, additions: Vec<Addition>) -> StoreResult<()> {
     for chunk in events.chunks(CHUNK) {
         event::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
     }
-    if batches.is_empty() { Ok(()) } else { records::insert(tx, &batches).await }
+    if !batches.is_empty() {
+        records::insert(tx, &batches).await?;
+    }
+    match (trace, positions.first_event, next_event) {
+        (Some(trace), Some(first), Some(next)) if next > first => {
+            event_traces::insert(tx, first, next - 1, trace).await
+        }
+        _ => Ok(()),
+    }
 }
 
 fn next(position: &mut Option<i64>, count: i64) -> Option<i64> {
@@ -92,7 +103,7 @@ fn length(record_batch: &RecordBatch) -> i64 {
     i64::try_from(record_batch.records.len()).unwrap_or(i64::MAX)
 }
 
-/// Positions for the additions. The database assigns positions to rows, unless the additions have a batch.
+/// Positions for the additions. The database assigns positions to rows, unless the additions have a batch or a trace.
 struct Positions {
     first_event: Option<i64>,
     first_entry: Option<i64>,
@@ -102,7 +113,7 @@ struct Positions {
 }
 
 impl Positions {
-    async fn of(tx: &Tx, additions: &[Addition]) -> StoreResult<Self> {
+    async fn of(tx: &Tx, additions: &[Addition], has_trace: bool) -> StoreResult<Self> {
         let mut positions = Self { first_event: None, first_entry: None, entries: 0, hours: BTreeSet::new() };
         let (mut events, mut has_batches) = (0, false);
         for one in additions {
@@ -118,9 +129,9 @@ impl Positions {
                 }
             }
         }
-        if has_batches {
+        if has_batches || has_trace && events > 0 {
             positions.first_event = Some(records::reserve_positions(tx, Log::Events, events).await?);
-            if positions.entries > 0 {
+            if has_batches && positions.entries > 0 {
                 positions.first_entry = Some(records::reserve_positions(tx, Log::Entries, positions.entries).await?);
             }
         }

@@ -6,6 +6,7 @@ pub mod audit_retention;
 pub mod event_floor;
 pub mod event_log;
 pub(crate) mod event_records;
+pub mod event_traces;
 pub mod events;
 pub mod feed;
 pub mod hashes;

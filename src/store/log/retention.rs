@@ -15,7 +15,7 @@ use crate::domain::log::{Audience, next_cutoff};
 use crate::store::convert::Stored as _;
 use crate::store::locks::locked;
 use crate::store::log::audit_retention::remove_batches;
-use crate::store::log::record_rows;
+use crate::store::log::{event_traces, record_rows};
 use crate::store::tolerant::EventLine;
 use crate::store::{StoreError, StoreResult, Tx};
 
@@ -91,6 +91,7 @@ pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) ->
         .add(log_batch::Column::FirstEntry.is_null());
     remove_batches(tx, without_entries).await?;
     event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
+    event_traces::prune(tx, end).await?;
     // Intervals without stored events are no longer needed.
     past_visibility::Entity::delete_many()
         .filter(past_visibility::Column::VisibleUntil.lte(end))

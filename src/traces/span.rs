@@ -1,0 +1,220 @@
+//! Spans, and who begins them.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::context::Context;
+use super::export::Exporter;
+use super::place::{Place, current};
+use super::queue::Queue;
+use super::settings::TraceSettings;
+use crate::clock::system_nanos;
+use crate::metrics::Metrics;
+
+/// The role of a span, with the number that OTLP gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Internal = 1,
+    Server = 2,
+    Client = 3,
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Name(&'static str),
+    Text(String),
+    Number(i64),
+}
+
+/// A span that has ended.
+pub(super) struct Finished {
+    pub(super) trace: u128,
+    pub(super) span: u64,
+    pub(super) parent: Option<u64>,
+    pub(super) state: Option<Arc<str>>,
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// Nanoseconds since 1970.
+    pub(super) began: u64,
+    pub(super) ended: u64,
+    pub(super) attributes: Vec<(&'static str, Value)>,
+    pub(super) has_failed: bool,
+}
+
+/// What the spans of a server share.
+pub(super) struct Shared {
+    pub(super) queue: Arc<Queue>,
+    pub(super) ids: TraceIds,
+    /// A trace that begins here is recorded if the last 56 bits of its id are below this number.
+    below: u64,
+}
+
+/// The traces of a server. Those of a process that isn't told to send any are off.
+#[derive(Clone, Default)]
+pub struct Traces(Option<Arc<Shared>>);
+
+impl Traces {
+    /// No traces.
+    #[must_use]
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Traces, and the exporter that must run so that they are sent.
+    ///
+    /// # Errors
+    /// When TLS can't be set up.
+    pub fn on(settings: TraceSettings, metrics: Arc<Metrics>) -> Result<(Self, Exporter), String> {
+        let queue = Arc::new(Queue::new(settings.queue, metrics));
+        // Exact: 2^56 has few digits in a float.
+        let below = (settings.ratio.clamp(0.0, 1.0) * (1_u64 << 56) as f64) as u64;
+        let exporter = Exporter::new(queue.clone(), settings)?;
+        Ok((Self(Some(Arc::new(Shared { queue, ids: TraceIds::default(), below }))), exporter))
+    }
+
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Begins a span below the present one, else below `parent`, else in a new trace.
+    #[must_use]
+    pub fn span(&self, name: &'static str, kind: Kind, parent: Option<&Context>) -> Span {
+        let Some(shared) = &self.0 else { return Span::default() };
+        let present = current();
+        let parent = present.as_ref().map(|place| &place.0.context).or(parent);
+        let (trace, is_sampled) = match parent {
+            Some(parent) => (parent.trace, parent.is_sampled),
+            None => {
+                let trace = shared.ids.trace();
+                (trace, (trace as u64 & ((1 << 56) - 1)) < shared.below)
+            }
+        };
+        let state = parent.and_then(|parent| parent.state.clone());
+        let context = Context { trace, span: shared.ids.span(), is_sampled, state };
+        Span(Some(Box::new(Open {
+            place: Place::new(context, shared.clone()),
+            name,
+            kind,
+            parent: parent.map(|parent| parent.span),
+            began: (system_nanos(), Instant::now()),
+            attributes: Vec::new(),
+            has_failed: false,
+        })))
+    }
+}
+
+impl std::fmt::Debug for Traces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Traces").field(&self.is_on()).finish()
+    }
+}
+
+/// A span that ends when it is dropped. Without traces it is empty.
+#[derive(Default)]
+pub struct Span(Option<Box<Open>>);
+
+struct Open {
+    place: Place,
+    name: &'static str,
+    kind: Kind,
+    parent: Option<u64>,
+    began: (u64, Instant),
+    attributes: Vec<(&'static str, Value)>,
+    has_failed: bool,
+}
+
+impl Span {
+    /// Whether the span will be sent, so that its attributes are worth their while.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.0.as_ref().is_some_and(|open| open.place.0.context.is_sampled)
+    }
+
+    /// Where its children belong.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.0.as_ref().map(|open| open.place.clone())
+    }
+
+    /// Its context, for another program.
+    #[must_use]
+    pub fn context(&self) -> Option<Context> {
+        self.0.as_ref().map(|open| open.place.0.context.clone())
+    }
+
+    /// The trace's id, if the span is sent: a line of the log then leads to it.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<String> {
+        let open = self.0.as_ref().filter(|open| open.place.0.context.is_sampled)?;
+        Some(format!("{:032x}", open.place.0.context.trace))
+    }
+
+    pub fn set(&mut self, name: &'static str, value: Value) {
+        if self.is_recorded()
+            && let Some(open) = &mut self.0
+        {
+            open.attributes.push((name, value));
+        }
+    }
+
+    /// Says that the work failed.
+    pub fn has_failed(&mut self) {
+        if let Some(open) = &mut self.0 {
+            open.has_failed = true;
+        }
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        let Some(open) = self.0.take() else { return };
+        let Open { place, name, kind, parent, began: (began, since), mut attributes, has_failed } = *open;
+        let context = &place.0.context;
+        if !context.is_sampled {
+            return;
+        }
+        let left_out = place.left_out();
+        if left_out > 0 {
+            attributes.push(("packwright.statements.left_out", Value::Number(left_out.into())));
+        }
+        place.0.shared.queue.push(Finished {
+            trace: context.trace,
+            span: context.span,
+            parent,
+            state: context.state.clone(),
+            name,
+            kind,
+            began,
+            ended: began.saturating_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)),
+            attributes,
+            has_failed,
+        });
+    }
+}
+
+/// Makes ids without a call of the operating system: hashes of a counter, with keys that only this process has.
+#[derive(Default)]
+pub(super) struct TraceIds {
+    keys: [RandomState; 3],
+    made: AtomicU64,
+}
+
+impl TraceIds {
+    fn next(&self) -> u64 {
+        self.made.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn trace(&self) -> u128 {
+        let number = self.next();
+        let [high, low, _] = self.keys.each_ref().map(|key| u128::from(key.hash_one(number)));
+        ((high << 64) | low).max(1)
+    }
+
+    pub(super) fn span(&self) -> u64 {
+        self.keys[2].hash_one(self.next()).max(1)
+    }
+}
