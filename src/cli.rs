@@ -14,6 +14,7 @@ mod reloading;
 mod schema;
 pub mod seed;
 mod serve;
+mod sockets;
 mod sources;
 mod supervising;
 mod tasks;

@@ -35,7 +35,7 @@ use super::notify::Supervisor;
 use super::reloading::{ReloadSignal, reload_when_signaled, toggle_detail_when_signaled};
 use super::supervising::{ended, supervise};
 use super::traces;
-use super::{CliError, failed, files, print, welcome};
+use super::{CliError, failed, files, print, sockets, welcome};
 
 /// The grace period for requests in progress when the server ends.
 const GRACE: Duration = Duration::from_secs(10);
@@ -43,16 +43,20 @@ const GRACE: Duration = Duration::from_secs(10);
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// Serves. `remarks` are sentences about the environment for the log.
-pub(super) async fn run(args: ServeArgs, remarks: &[String]) -> Result<(), CliError> {
+pub(super) async fn run(mut args: ServeArgs, remarks: &[String]) -> Result<(), CliError> {
     telemetry::start(&args.log).map_err(CliError::new)?;
     remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+    let given = sockets::given(&mut args)?;
     args.check().map_err(CliError::new)?;
     let reload_signal = ReloadSignal::catch();
     let engine = engine_options(&args)?;
     // Bound before anything is built, so that an address in use is reported at once.
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|error| CliError::new(format!("can't listen on {}: {error}", args.listen)))?;
+    let listener = match given {
+        Some(listener) => listener,
+        None => TcpListener::bind(args.listen)
+            .await
+            .map_err(|error| CliError::new(format!("can't listen on {}: {error}", args.listen)))?,
+    };
     let admin = AdminListener::bind(&args).await?;
     let metrics = Arc::new(if args.admin.no_metrics { Metrics::off() } else { Metrics::on() });
     let (traces, sending) = traces::begin(&args, &metrics)?;

@@ -1,11 +1,13 @@
 //! A server under a supervisor: what it tells systemd, and what `packwright health` says of it.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixDatagram;
 
 use crate::program::starts::{TIME_LIMIT, program, run, text_of};
-use crate::support::{Database, Program};
+use crate::support::{Ask, Database, Program, Reply};
 
 /// Reads datagrams until one has this line.
 async fn told(socket: &UnixDatagram, line: &str) -> String {
@@ -127,4 +129,43 @@ async fn health_gives_the_reason_of_a_server_that_is_not_ready() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     assert!(text.contains("isn't ready: ") && text.contains("database") && !text.contains("503"), "{text}");
+}
+
+/// Starts the program so that a listener is its file 3, as systemd does.
+fn started_with(listener: std::net::TcpListener, sockets: &str, arguments: &str) -> tokio::process::Command {
+    let program = env!("CARGO_BIN_EXE_packwright");
+    let script =
+        format!("exec 3<&0 </dev/null; export LISTEN_FDS={sockets} LISTEN_PID=$$; exec {program} serve {arguments}");
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", &script]).env_remove("DATABASE_URL").kill_on_drop(true);
+    command.stdin(std::os::fd::OwnedFd::from(listener)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[tokio::test]
+async fn a_server_takes_the_listener_that_systemd_has_opened() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    // A client that comes before the server waits.
+    let ask = Ask::query("{ serverInfo { version } }");
+    let mut early = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    early.write_all(&ask.bytes(address)).await.expect("sent");
+    let mut child = started_with(listener, "1", "--demo --listen 127.0.0.1:1").spawn().expect("it starts");
+    assert_eq!(Reply::read(&mut early).await.status, 200);
+    child.kill().await.expect("its end");
+}
+
+#[tokio::test]
+async fn a_listener_for_others_needs_a_public_host_whoever_opened_it_and_two_are_refused() {
+    let refused = async |address: &str, sockets: &str| {
+        let listener = std::net::TcpListener::bind(address).expect("a port");
+        let output =
+            started_with(listener, sockets, "--demo --demo-tokens-are-public").output().await.expect("it runs");
+        assert!(!output.status.success());
+        text_of(&output)
+    };
+    let text = refused("0.0.0.0:0", "1").await;
+    assert!(text.contains("--public-host"), "{text}");
+    let text = refused("127.0.0.1:0", "2").await;
+    assert!(text.contains("more than one socket"), "{text}");
 }
