@@ -17,6 +17,8 @@ FIGURES = [
     ("sqlite", "sqlite.sql", "The page on SQLite beside one statement of plain SQL", "{:.2f} ×", 3, True),
     ("info", "info.bare", "`{ serverInfo { version } }` with a token, beside a bare handler on axum", "{:.2f} ×", 0.7, True),
     ("metrics", "metrics.page", "The page with metrics that are scraped each second, beside `--no-metrics`", "{:.3f} ×", 0.97, True),
+    ("metrics", "metrics.traces", "The same with all traces sent too", "{:.3f} ×", 0.97, True),
+    ("metrics", "metrics.tenth", "The same with one trace of ten", "{:.3f} ×", 0.97, True),
     ("growth", "growth.worst", "Lists with 3,000,000 packaged versions beside 10,000: the worst of them", "{:.2f} ×", 1.3, False),
     ("rollout", "rollout.loop", "An immediate release to 1,000,000 installations on PostgreSQL, beside a loop in SQL", "{:.2f} ×", 1.5, False),
     ("rollout", "rollout.memory", "The same: memory above idle", "{:.0f} MB", 100, False),
@@ -104,6 +106,7 @@ TITLES = {
     "page": "The page on PostgreSQL",
     "sqlite": "The page on SQLite",
     "info": "The smallest question",
+    "metrics": "Metrics and traces",
     "growth": "Lists in a small and a large catalogue",
     "rollout": "A rollout on PostgreSQL",
     "rollout-sqlite": "A rollout on SQLite",
@@ -125,7 +128,7 @@ def section(commit, one):
     if "world" in one:
         text += "Data: " + ", ".join(f"{count:,} {what}" for what, count in one["world"].items()) + ".\n\n"
     if "contestants" in one:
-        rows = [["", "Answers a second", "p50 (ms)", "p99 (ms)", "Packwright beside it", "Rounds from … to"]]
+        rows = [["", "Answers a second", "p50 (ms)", "p99 (ms)", one.get("column", "Packwright beside it"), "Rounds from … to"]]
         for name, c in one["contestants"].items():
             ratio = f"{c['ratio']:.2f} ×" if "ratio" in c else "–"
             between = f"{c['ratios'][0]:.2f} … {c['ratios'][1]:.2f}" if "ratios" in c else "–"
