@@ -221,8 +221,8 @@ impl Api {
     fn failure(&self, code: &str, message: &str) -> Failure {
         let what_to_do = match code {
             "UNAUTHENTICATED" => format!(
-                "{} doesn't accept the token: {message} Give one of that server by PACKWRIGHT_TOKEN; for a pipeline's \
-                 own token, an account there must trust this pipeline, and --audience must be the server's.",
+                "{} doesn't accept the token: {message} The options are --token (PACKWRIGHT_TOKEN), and for a pipeline's \
+                 own token --audience and --account.",
                 self.server
             ),
             "FORBIDDEN" => {
