@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use packwright::domain::webhooks::{AllowedNetworks, Attempted, Destination, RetryAfter, WebhookFailure};
-use packwright::outbound::{Outbound, OutboundOptions, Request};
+use packwright::outbound::{Outbound, OutboundOptions, Request, Resolve as _, SystemResolver};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -158,4 +158,37 @@ async fn r61_https_needs_a_certificate_that_is_trusted() {
     let destination = Destination::parse(&format!("https://127.0.0.1:{port}/")).unwrap();
     let sent = outbound(AMPLE).post(&destination, Request { headers: Vec::new(), body: Bytes::new() }).await;
     assert_eq!((sent.attempted.status, sent.attempted.failure), (None, Some(WebhookFailure::Connection)));
+}
+
+#[tokio::test]
+async fn r66_names_whose_look_up_is_slow_keep_no_other_name_waiting() {
+    let resolver = Arc::new(SystemResolver::with(|host| {
+        if host.starts_with("slow") {
+            std::thread::sleep(Duration::from_millis(1_500));
+        }
+        Ok(vec!["93.184.215.14".parse().unwrap()])
+    }));
+    let all_slow = || {
+        let names = (0..100).map(|number| format!("slow-{}.example.com", number % 40));
+        let resolver = resolver.clone();
+        let look_ups = names.map(move |name| {
+            let resolver = resolver.clone();
+            tokio::spawn(async move { resolver.resolve(&name).await.unwrap().len() })
+        });
+        look_ups.collect::<Vec<_>>()
+    };
+    // Their first look-ups show that they are slow.
+    for look_up in all_slow() {
+        assert_eq!(look_up.await.unwrap(), 1);
+    }
+    let again = all_slow();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for name in ["quick.example.com", "another.example.com", "quick.example.com"] {
+        let began = Instant::now();
+        assert_eq!(resolver.resolve(name).await.unwrap().len(), 1);
+        assert!(began.elapsed() < Duration::from_millis(700), "{name}: {:?}", began.elapsed());
+    }
+    for look_up in again {
+        assert_eq!(look_up.await.unwrap(), 1, "a slow name is found all the same");
+    }
 }

@@ -51,6 +51,7 @@ impl Waiting {
     }
 
     /// When the oldest of these events happened, among endpoints that fail or that don't.
+    #[must_use]
     pub fn oldest(&self, is_failing: bool) -> Option<Instant> {
         self.all().values().filter(|first| first.is_failing == is_failing).map(|first| first.occurred_at).min()
     }
