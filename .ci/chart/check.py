@@ -96,6 +96,10 @@ def check_config(found: dict, program: str) -> str:
         return done.stdout
 
 
+def monitored(settings: dict) -> dict:
+    return {"settings": settings, "serviceMonitor": {"enabled": True, "tokenSecret": "scrape"}}
+
+
 def main() -> None:
     if not shutil.which("go"):
         sys.exit(3)
@@ -141,6 +145,8 @@ def main() -> None:
         ({"database": {"password": ""}}, "database.password"),
         ({"settings": {"listen": "1.2.3.4:5"}}, "settings.listen"),
         ({"serviceMonitor": {"enabled": True}}, "serviceMonitor.tokenSecret"),
+        (monitored({"admin-listen": "0.0.0.0:9091"}), "settings.admin-listen"),
+        (monitored({"admin-token-file": "/etc/own"}), "settings.admin-token-file"),
     ]:
         done = rendered(merged(USABLE, missing))
         assert done.returncode != 0 and word in done.stderr, (missing, done.stderr)
