@@ -1,7 +1,7 @@
 //! One catalogue declares all metrics. The code, a server's answer, the page in `docs/`, the dashboard and the rules of
 //! alerts agree with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packwright::metrics::{CATALOGUE, Family, Kind, Metrics, TaskKind, Values};
 use packwright::store::followup::work;
@@ -68,13 +68,23 @@ fn the_page_on_metrics_has_the_catalogue() {
     let written: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
     assert_eq!(written, expected, "docs/metrics.md; the rows should be:\n{}", expected.join("\n"));
     let (_, labels) = PAGE.split_once("| Label | Values |\n|---|---|\n").expect("the table of labels");
-    let mut expected = BTreeSet::new();
-    for label in CATALOGUE.iter().flat_map(|family| family.labels) {
-        if let Values::Of(values) = label.values {
-            let values: Vec<_> = values.iter().filter(|value| !value.is_empty()).map(|v| format!("`{v}`")).collect();
-            expected.insert(format!("| `{}` | {} |", label.name, values.join(", ")));
+    // The families by their label and its values: labels of one name can have other values in other families.
+    let mut families: BTreeMap<(&str, Vec<&str>), Vec<String>> = BTreeMap::new();
+    for family in CATALOGUE {
+        for label in family.labels {
+            if let Values::Of(values) = label.values {
+                let values = values.iter().copied().filter(|value| !value.is_empty()).collect();
+                families.entry((label.name, values)).or_default().push(format!("`{}`", family.name));
+            }
         }
     }
+    let is_ambiguous = |name: &str| families.keys().filter(|(other, _)| *other == name).count() > 1;
+    let row = |((name, values), of): (&(&str, Vec<&str>), &Vec<String>)| {
+        let of = if is_ambiguous(name) { format!(" of {}", of.join(", ")) } else { String::new() };
+        let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
+        format!("| `{name}`{of} | {} |", values.join(", "))
+    };
+    let expected: BTreeSet<_> = families.iter().map(row).collect();
     let written: BTreeSet<_> = labels.lines().take_while(|line| line.starts_with('|')).map(Into::into).collect();
     let rows: Vec<_> = expected.iter().map(String::as_str).collect();
     assert_eq!(written, expected, "docs/metrics.md; the rows should be:\n{}", rows.join("\n"));
