@@ -8,6 +8,7 @@ mod ending;
 pub mod files;
 mod health;
 mod jwt;
+mod listing;
 mod notify;
 mod pipeline;
 mod reloading;
@@ -141,13 +142,25 @@ enum ConfigCommand {
 #[derive(Subcommand, Debug)]
 enum MigrateCommand {
     /// Create the tables, or bring them to the version of this program
-    Up(Common),
+    Up(Making),
     /// List the migrations, and say of each whether the database has it. Changes nothing
     Status(Common),
 }
 
-/// The options of all commands except `serve`.
+/// The options of commands that make the database if it isn't there.
 #[derive(clap::Args, Clone, Debug)]
+struct Making {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    zones: ZoneArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// The options of commands on a database that is there.
+#[derive(clap::Args, Clone, Debug)]
+#[command(mut_arg("database_url", crate::config::of_existing))]
 struct Common {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -253,10 +266,13 @@ async fn run(cli: Cli, sources: &Sources) -> Result<ExitCode, CliError> {
 }
 
 async fn migrate(command: MigrateCommand) -> Result<(), CliError> {
-    let (MigrateCommand::Up(common) | MigrateCommand::Status(common)) = &command;
-    telemetry::start(&common.log).map_err(CliError::new)?;
+    let (log, database) = match &command {
+        MigrateCommand::Up(common) => (&common.log, &common.database),
+        MigrateCommand::Status(common) => (&common.log, &common.database),
+    };
+    telemetry::start(log).map_err(CliError::new)?;
     let up = matches!(command, MigrateCommand::Up(_));
-    let address = if up { common.database.address()? } else { common.database.existing_address()? };
+    let address = if up { database.address()? } else { database.existing_address()? };
     let db = Db::connect(&address.reveal(), DbOptions::default()).await?;
     if up {
         let mut signals = ending::Signals::caught()?;
@@ -291,13 +307,12 @@ fn instant(text: &str) -> Result<crate::domain::Instant, String> {
     crate::domain::instant::parse(text).ok_or_else(|| expected.to_owned())
 }
 
-/// A failure with its internal details, because users of the command line may see the log too.
+/// A failure with its cause, because users of the command line may see the log too.
 fn failed(failure: Failure) -> CliError {
     match &failure {
-        Failure::Fault(inside)
-        | Failure::Unavailable(inside)
-        | Failure::OutcomeUnknown(inside)
-        | Failure::Timeout(inside) => CliError::new(format!("{failure} ({inside})")),
+        Failure::Unavailable(_) | Failure::Timeout(_) | Failure::OutcomeUnknown(_) | Failure::Fault(_) => {
+            CliError::new(format!("The command has failed: {}", failure.for_operators()))
+        }
         _ => CliError::new(failure.to_string()),
     }
 }
@@ -316,7 +331,8 @@ fn print_note(text: &str) {
 fn print_error(text: &str) {
     let line = if telemetry::is_json() {
         let now = crate::domain::instant::to_text(Clock::system().now());
-        serde_json::json!({ "timestamp": now, "level": "ERROR", "message": text, "target": "packwright" }).to_string()
+        let message = serde_json::Value::from(text);
+        format!(r#"{{"timestamp":"{now}","level":"ERROR","message":{message},"target":"packwright"}}"#)
     } else {
         format!("packwright: {}", terminal::lines(text))
     };

@@ -25,7 +25,7 @@ use crate::service;
 use crate::zones::DataLocation;
 
 pub use admin::AdminArgs;
-pub use database::{COMMON_VARIABLE, DatabaseArgs};
+pub use database::{COMMON_VARIABLE, DatabaseArgs, of_existing};
 pub use hosts::listener;
 pub use jwt::{JwtAlgorithm, JwtArgs};
 pub use limits::LimitArgs;
@@ -82,7 +82,7 @@ pub struct ServeArgs {
     #[arg(long, env = "PACKWRIGHT_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
 
-    /// Serve an invented world from a temporary database: two months of a publisher and two of its customers, with
+    /// Serve an invented world from a temporary database: two months of a publisher and three of its customers, with
     /// tokens that everybody knows and a clock that can be moved. All of it is thrown away at the end. Listens on this
     /// computer alone, unless --demo-tokens-are-public is given too
     #[arg(long, env = "PACKWRIGHT_DEMO", value_parser = BoolishValueParser::new())]

@@ -1,21 +1,21 @@
 //! `packwright account` and `packwright token`: manage accounts and tokens without a server.
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::app::App;
 use crate::config::number;
 use crate::domain::Instant;
-use crate::domain::accounts::{Account, AccountKind, AccountStatus, ApiToken, Role};
-use crate::domain::id::{AccountId, TokenId, encode_id};
+use crate::domain::accounts::{Account, AccountStatus, Role};
+use crate::domain::id::{AccountId, TokenId};
 use crate::domain::refusal::Refusal;
 use crate::service::accounts::{
     Rotated, Rotation, all_accounts, create_publisher, create_token_for, revoke_token_of, rotate_token_of,
     set_account_status, tokens_of,
 };
-use crate::service::error::Error;
+use crate::service::error::{Error, Failure};
 
-use super::terminal::line;
-use super::{CliError, Common, failed, open_services, print, print_note};
+use super::{CliError, Common, failed, listing, open_services, print, print_note};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AccountCommand {
@@ -31,7 +31,13 @@ pub(super) enum AccountCommand {
         common: Common,
     },
     /// List the publishers, and the accounts that each of them manages
-    List(Common),
+    List {
+        /// Print a JSON array
+        #[arg(long, env = "PACKWRIGHT_JSON", value_parser = BoolishValueParser::new())]
+        json: bool,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Suspend an account. Its tokens are refused, and releases skip its installations until it is reactivated
     Suspend(One),
     /// Reactivate a suspended account. Its installations catch up with the current versions
@@ -48,14 +54,20 @@ pub(super) enum TokenCommand {
         #[arg(long, env = "PACKWRIGHT_TOKEN_NAME", default_value = "command line")]
         name: String,
         /// What the token may do. An administrator may do everything; support may only read
-        #[arg(long, value_enum, env = "PACKWRIGHT_TOKEN_ROLE", default_value = "administrator")]
+        #[arg(long, value_enum, ignore_case = true, env = "PACKWRIGHT_TOKEN_ROLE", default_value = "administrator")]
         role: RoleName,
         /// When the token ends, such as 2027-01-31T00:00:00Z. Without this option it doesn't end
         #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_EXPIRES_AT", value_parser = super::instant)]
         expires_at: Option<Instant>,
     },
     /// List the tokens of an account, without their secrets
-    List(One),
+    List {
+        /// Print a JSON array
+        #[arg(long, env = "PACKWRIGHT_JSON", value_parser = BoolishValueParser::new())]
+        json: bool,
+        #[command(flatten)]
+        account: One,
+    },
     /// Replace a token by a new one with the same name and role, and print the new secret. The secret can't be shown
     /// again
     Rotate {
@@ -96,7 +108,9 @@ pub(super) struct One {
 #[derive(ValueEnum, Clone, Copy, Debug)]
 pub(super) enum RoleName {
     Administrator,
+    #[value(alias = "standard_user", alias = "standarduser")]
     StandardUser,
+    #[value(alias = "production_support", alias = "productionsupport")]
     ProductionSupport,
     Support,
 }
@@ -112,18 +126,27 @@ impl From<RoleName> for Role {
     }
 }
 
+impl From<Role> for RoleName {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Administrator => Self::Administrator,
+            Role::StandardUser => Self::StandardUser,
+            Role::ProductionSupport => Self::ProductionSupport,
+            Role::Support => Self::Support,
+        }
+    }
+}
+
 pub(super) async fn account(command: AccountCommand) -> Result<(), CliError> {
     match command {
         AccountCommand::Create { name, time_zone, common } => {
             let app = open_services(&common).await?;
             let id = create_publisher(&app.services, &name, time_zone).await.map_err(refused)?;
-            print(&format!("{}\n", encode_id("pub", id.0.as_bytes())));
+            print(&format!("{}\n", id.shown_as_publisher()));
         }
-        AccountCommand::List(common) => {
+        AccountCommand::List { json, common } => {
             let app = open_services(&common).await?;
-            for account in all_accounts(&app.services).await.map_err(failed)? {
-                print(&describe(&account));
-            }
+            print(&listing::accounts(&all_accounts(&app.services).await.map_err(failed)?, json));
         }
         AccountCommand::Suspend(one) => {
             let (app, account) = one.find().await?;
@@ -145,41 +168,29 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), CliError> {
                 create_token_for(&app.services, account, &name, role.into(), expires_at).await.map_err(refused)?;
             print(&format!("{}\n", issued.secret));
         }
-        TokenCommand::List(one) => {
-            let (app, account) = one.find().await?;
-            let now = app.services.clock.now();
-            for token in tokens_of(&app.services, account).await.map_err(failed)? {
-                let state = match (token.revoked_at, token.is_live(now)) {
-                    (Some(_), _) => "revoked",
-                    (None, false) => "expired",
-                    (None, true) => "live",
-                };
-                print(&describe_token(&token, state));
-            }
+        TokenCommand::List { json, account } => {
+            let (app, account) = account.find().await?;
+            let tokens = tokens_of(&app.services, account).await.map_err(failed)?;
+            print(&listing::tokens(&tokens, app.services.clock.now(), json));
         }
         TokenCommand::Rotate { token, account, overlap, expires_at } => {
+            let given = account.account.clone();
             let (app, account) = account.find().await?;
             let rotation = Rotation { overlap: chrono::Duration::hours(overlap.into()), expires_at };
-            let rotated = rotate_token_of(&app.services, account, token, rotation).await.map_err(refused)?;
+            let rotated = rotate_token_of(&app.services, account, token, rotation).await;
+            let rotated = rotated.map_err(|error| refused_token(error, &given, token))?;
             // The secret is the only output on standard output, for scripts.
             print(&format!("{}\n", rotated.issued.secret));
             print_note(&describe_rotation(token, &rotated));
         }
         TokenCommand::Revoke { token, account } => {
+            let given = account.account.clone();
             let (app, account) = account.find().await?;
-            revoke_token_of(&app.services, account, token).await.map_err(refused)?;
+            let revoked = revoke_token_of(&app.services, account, token).await;
+            revoked.map_err(|error| refused_token(error, &given, token))?;
         }
     }
     Ok(())
-}
-
-/// A line of `token list`: id, role, state, expiry, last use, name.
-fn describe_token(token: &ApiToken, state: &str) -> String {
-    let day =
-        |at: Option<Instant>, none: &str| at.map_or(none.to_owned(), |at| at.format("%Y-%m-%dT%H:%MZ").to_string());
-    let (ends, used) = (day(token.expires_at, "no end"), day(token.last_used_at, "never used"));
-    let role = format!("{:?}", token.role);
-    line(&format!("{}  {role:<17}  {state:<7}  {ends:<17}  {used:<17}  {}", token.id.shown(), token.name))
 }
 
 /// The remark of `token rotate`, which doesn't contain the secret.
@@ -187,24 +198,11 @@ fn describe_rotation(former: TokenId, rotated: &Rotated) -> String {
     let ends = rotated
         .expires_at
         .map_or("has no end".to_owned(), |at| format!("ends {}", crate::domain::instant::to_text(at)));
-    let (former, new) = (former.shown(), rotated.issued.token_id.shown());
+    let new = rotated.issued.token_id;
     format!(
         "The new token {new} {ends}.\nThe former one {former} works until {}.\n",
         crate::domain::instant::to_text(rotated.former_ends_at)
     )
-}
-
-fn describe(account: &Account) -> String {
-    let kind = match account.kind {
-        AccountKind::Publisher => "publisher",
-        AccountKind::Managed => "managed",
-    };
-    let status = match account.status {
-        AccountStatus::Active => "active",
-        AccountStatus::Suspended => "suspended",
-    };
-    let zone = account.time_zone.as_deref().unwrap_or("no time zone");
-    line(&format!("{}  {kind:<9}  {status:<9}  {zone:<20}  {}", account.shown_id(), account.name))
 }
 
 impl One {
@@ -235,6 +233,16 @@ fn refused<R: Refusal>(error: Error<R>) -> CliError {
     match error {
         Error::Refused(refusals) => CliError::new(refusals.iter().map(Refusal::message).collect::<Vec<_>>().join(" ")),
         Error::Failed(failure) => failed(failure),
+    }
+}
+
+/// The message for a token of the account that the command line calls `account`.
+fn refused_token<R: Refusal>(error: Error<R>, account: &str, token: TokenId) -> CliError {
+    match error {
+        Error::Failed(Failure::NotFound) => CliError::new(format!(
+            "The account {account} has no token {token}: see `packwright token list --account {account:?}`."
+        )),
+        other => refused(other),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::store::{Db, DbOptions};
 use crate::{ids, telemetry};
 
 use super::ending::Signals;
-use super::{CliError, Common, print};
+use super::{CliError, Making, print};
 
 /// The options of `packwright seed`.
 #[derive(Args, Debug)]
@@ -57,7 +57,7 @@ pub(super) struct SeedArgs {
     at: Option<Instant>,
 
     #[command(flatten)]
-    common: Common,
+    common: Making,
 }
 
 impl SeedArgs {
@@ -119,7 +119,7 @@ pub(super) async fn run(args: SeedArgs) -> Result<(), CliError> {
 }
 
 /// Connects to the database, and migrates it if it is new. A database with a former schema isn't changed.
-async fn connect(common: &Common) -> Result<Db, CliError> {
+async fn connect(common: &Making) -> Result<Db, CliError> {
     telemetry::start(&common.log).map_err(CliError::new)?;
     let options = DbOptions { max_connections: common.database.database_connections, ..DbOptions::default() };
     let options = options.for_migration();

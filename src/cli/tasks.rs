@@ -61,7 +61,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), CliError> {
         }
         TaskCommand::Retry { task, common } => {
             let app = open_services(&common).await?;
-            let retried = retry_task(&app.services, task).await.map_err(|failure| unknown(failure, task))?;
+            let retried = retry_task(&app.services, task).await.map_err(|failure| not_retried(failure, task))?;
             print(match retried {
                 Retried::Done => "It is done.\n",
                 Retried::GoesOn => "A batch of the task is done; the server continues with the next.\n",
@@ -82,6 +82,15 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+fn not_retried(failure: Failure, task: Uuid) -> CliError {
+    match failure {
+        Failure::Unavailable(_) | Failure::Timeout(_) | Failure::OutcomeUnknown(_) | Failure::Fault(_) => {
+            CliError::new(format!("The batch has failed: {}", failure.for_operators()))
+        }
+        other => unknown(other, task),
+    }
 }
 
 fn unknown(failure: Failure, task: Uuid) -> CliError {

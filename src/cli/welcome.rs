@@ -25,7 +25,7 @@ pub(super) fn text(args: &ServeArgs, base: &str, empty: bool) -> String {
         text += "\nThe database is empty. Make the first publisher and a token for it:\n\n  \
                  packwright account create \"My company\" --time-zone Europe/Berlin\n  \
                  packwright token create --account \"My company\" --name first --role administrator\n\n\
-                 with the same --database-url, if you gave one.\n";
+                 with the same --database-url or --config, if you gave one, and the same variables.\n";
     }
     text + "\n"
 }

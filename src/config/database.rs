@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Arg, Args};
 
 use super::numbers::number;
 use crate::store::address::{Address, AddressError};
@@ -12,6 +12,16 @@ const DEFAULT_FILE: &str = "sqlite://packwright.db";
 const VARIABLE: &str = "PACKWRIGHT_DATABASE_URL";
 /// A common variable, which many hosting platforms set.
 pub const COMMON_VARIABLE: &str = "DATABASE_URL";
+
+/// The last sentence of the help for the address.
+const CREATES: &str = "A file that isn't there is created, unless the address ends with `?mode=rw`";
+
+/// The option for the address in a command that creates no file.
+#[must_use]
+pub fn of_existing(arg: Arg) -> Arg {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    arg.help(help.replace(CREATES, "The file must be there"))
+}
 
 /// The settings of the database.
 #[derive(Args, Clone, Debug, Default)]

@@ -1,4 +1,4 @@
-//! The demo's story: two months in the business of a publisher, its packs and two of its customers.
+//! The demo's story: two months in the business of a publisher, its packs and three of its customers.
 
 use chrono::Duration;
 

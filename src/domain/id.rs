@@ -65,6 +65,28 @@ pub const ACCOUNT_PREFIXES: [&str; 3] = ["pub", "acct", "own"];
 /// The prefixes of token ids in the API.
 pub const TOKEN_PREFIXES: [&str; 1] = ["tok"];
 
+macro_rules! shown {
+    ($($name:ident = $prefix:literal)*) => {$(
+        /// The id as the API shows it to the object's owner.
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&encode_id($prefix, self.0.as_bytes()))
+            }
+        }
+    )*};
+}
+
+shown! {
+    TokenId = "tok"
+    GroupId = "grp"
+    ComponentId = "comp"
+    PackId = "pack"
+    PackVersionId = "packv"
+    ReleaseId = "rel"
+    InstallationId = "inst"
+    WebhookId = "hook"
+}
+
 /// An id as the API shows it.
 #[must_use]
 pub fn encode_id(prefix: &str, bytes: &[u8]) -> String {
@@ -88,6 +110,18 @@ impl AccountId {
     pub fn parse(text: &str) -> Option<Self> {
         read(text, &ACCOUNT_PREFIXES).map(Self)
     }
+
+    /// The id of a managed account in the form that its publisher sees.
+    #[must_use]
+    pub fn shown_as_managed(self) -> String {
+        encode_id("acct", self.0.as_bytes())
+    }
+
+    /// The id of a publisher in the API's form.
+    #[must_use]
+    pub fn shown_as_publisher(self) -> String {
+        encode_id("pub", self.0.as_bytes())
+    }
 }
 
 impl TokenId {
@@ -95,12 +129,6 @@ impl TokenId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         read(text, &TOKEN_PREFIXES).map(Self)
-    }
-
-    /// The id in the API's form.
-    #[must_use]
-    pub fn shown(self) -> String {
-        encode_id("tok", self.0.as_bytes())
     }
 }
 

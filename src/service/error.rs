@@ -82,6 +82,20 @@ impl Failure {
         Self::NoneOf(vec![id.into()])
     }
 
+    /// The failure with its cause, for those who run the server. Clients get the failure alone.
+    #[must_use]
+    pub fn for_operators(&self) -> String {
+        match self {
+            Self::Fault(cause) => cause.clone(),
+            Self::Unavailable(cause) => format!("the database can't do this at the moment: {cause}"),
+            Self::Timeout(cause) => format!("the database did not answer in time: {cause}"),
+            Self::OutcomeUnknown(cause) => {
+                format!("it isn't known whether this was done, as the database's answer was lost: {cause}")
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// A state that can only be the result of a bug in this program.
     #[must_use]
     pub fn bug(what: impl Into<String>) -> Self {

@@ -196,6 +196,8 @@ impl fmt::Display for Address {
                 }
                 let pairs: Vec<(String, String)> = url
                     .query_pairs()
+                    // It may come from the password file, and then nobody has written it here.
+                    .filter(|(key, _)| key != "password")
                     .map(|(key, value)| {
                         let shown = if SHOWN.contains(&&*key) { value.into_owned() } else { "***".to_owned() };
                         (key.into_owned(), shown)

@@ -212,6 +212,8 @@ impl From<DbErr> for StoreError {
             DbErr::Custom(which) if which == NOT_READ => return Self::NotRead,
             _ => return Self::Fault(text),
         };
+        // Without the words of the entity library before it.
+        let text = cause.to_string();
         let meaning = match code(cause) {
             Some(code) => Code::of(&code).meaning(),
             None if damage(cause) == Damage::None => Meaning::Mistake,

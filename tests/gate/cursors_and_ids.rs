@@ -3,7 +3,10 @@
 use async_graphql::ID;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use packwright::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId, UpdateId};
+use packwright::domain::id::{
+    AccountId, ComponentId, EventId, GroupId, InstallationId, PackId, PackVersionId, ReleaseId, TokenId, UpdateId,
+    WebhookId,
+};
 use packwright::domain::log::Position;
 use packwright::events::cursor::Sealer;
 use packwright::graphql::ids::Gid;
@@ -29,6 +32,21 @@ fn uuid() -> impl Strategy<Value = Uuid> {
 }
 
 proptest! {
+    #[test]
+    fn the_log_has_the_ids_of_the_api(uuid in uuid()) {
+        let (account, shown) = (AccountId(uuid), |gid: Gid| gid.encode().to_string());
+        prop_assert_eq!(TokenId(uuid).to_string(), shown(Gid::ApiToken(TokenId(uuid))));
+        prop_assert_eq!(GroupId(uuid).to_string(), shown(Gid::AccountGroup(GroupId(uuid))));
+        prop_assert_eq!(ComponentId(uuid).to_string(), shown(Gid::Component(ComponentId(uuid))));
+        prop_assert_eq!(PackId(uuid).to_string(), shown(Gid::IntegrationPack(PackId(uuid))));
+        prop_assert_eq!(PackVersionId(uuid).to_string(), shown(Gid::PackVersion(PackVersionId(uuid))));
+        prop_assert_eq!(ReleaseId(uuid).to_string(), shown(Gid::Release(ReleaseId(uuid))));
+        prop_assert_eq!(InstallationId(uuid).to_string(), shown(Gid::Installation(InstallationId(uuid))));
+        prop_assert_eq!(WebhookId(uuid).to_string(), shown(Gid::WebhookEndpoint(WebhookId(uuid))));
+        prop_assert_eq!(account.shown_as_publisher(), shown(Gid::PublisherAccount(account)));
+        prop_assert_eq!(account.shown_as_managed(), shown(Gid::ManagedAccount(account)));
+    }
+
     #[test]
     fn fuzz_no_text_given_as_a_cursor_does_harm(text in texts(), account in uuid(), key in any::<[u8; 32]>()) {
         if let Some(keys) = FORM.decode(&text) {

@@ -48,6 +48,32 @@ async fn accounts_and_tokens_are_named_in_either_spelling() {
         let (well, printed) = command_line(&app, &["token", "revoke", &made, "--account", &publisher]).await;
         assert!(well, "{printed}");
     }
+    let (well, printed) = command_line(&app, &["token", "revoke", &token, "--account", "Acme"]).await;
+    let says = format!("The account Acme has no token {token}: see `packwright token list --account \"Acme\"`.");
+    assert!(!well && printed.contains(&says), "{printed}");
+    let (well, printed) = command_line(&app, &["token", "rotate", &token, "--account", "Acme"]).await;
+    assert!(!well && printed.contains(&says), "{printed}");
+    for role in ["STANDARD_USER", "standard-user", "Standard-User", "standardUser"] {
+        let (well, printed) = command_line(&app, &["token", "create", "--account", "Acme", "--role", role]).await;
+        assert!(well, "{role}: {printed}");
+    }
+    let (well, listed) = command_line(&app, &["token", "list", "--account", "Acme"]).await;
+    assert!(well && listed.starts_with("ID ") && listed.matches("  standard-user  ").count() == 4, "{listed}");
+    let (_, listed) = command_line(&app, &["token", "list", "--account", &publisher, "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    let of_publisher = listed.as_array().expect("an array").iter().find(|of| of["id"] == token).expect("it");
+    assert_eq!(
+        (&of_publisher["role"], &of_publisher["state"]),
+        (&json!("ADMINISTRATOR"), &json!("LIVE")),
+        "{listed:#}"
+    );
+    assert!(of_publisher["createdAt"].is_string(), "{listed:#}");
+    let (_, listed) = command_line(&app, &["account", "list"]).await;
+    assert!(listed.starts_with("ID ") && listed.lines().next().is_some_and(|line| line.ends_with("NAME")), "{listed}");
+    let (_, listed) = command_line(&app, &["account", "list", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    let of_acme = listed.as_array().expect("an array").iter().find(|of| of["name"] == "Acme").expect("it");
+    assert_eq!((&of_acme["id"], &of_acme["publisher"]), (&json!(acme.id), &json!(publisher)), "{listed:#}");
     let (well, printed) = command_line(&app, &["token", "revoke", "made", "--account", &publisher]).await;
     assert!(!well && printed.contains("tok_"), "{printed}");
 
@@ -62,7 +88,7 @@ fn an_id_of_another_kind_is_none() {
     let (account, token) = ("pub_AZqzIBPlcACVXvHtSkt2Qw", "tok_AZqzIBPlcACVXvHtSkt2Qw");
     assert!(AccountId::parse(account).is_some() && TokenId::parse(token).is_some());
     assert!(AccountId::parse(token).is_none() && TokenId::parse(account).is_none());
-    assert_eq!(TokenId::parse(token).map(TokenId::shown).as_deref(), Some(token));
+    assert_eq!(TokenId::parse(token).map(|id| id.to_string()).as_deref(), Some(token));
     for wrong in ["", "pub_", "pub", "_", "pub_AZqzIBPlcACVXvHtSkt2Q", "PUB_AZqzIBPlcACVXvHtSkt2Qw", "pub_é"] {
         assert!(AccountId::parse(wrong).is_none(), "{wrong}");
     }

@@ -74,6 +74,37 @@ async fn the_manual_has_every_command_and_every_option_of_serve() {
 }
 
 #[tokio::test]
+async fn the_help_of_each_command_says_what_is_so_for_it() {
+    let help = async |words: &[&str]| {
+        let output = run(&[words, &["--help"]].concat()).await;
+        assert!(output.status.success(), "{words:?}: {}", text_of(&output));
+        String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let creates = "A file that isn't there is created";
+    for words in [&["serve"][..], &["migrate", "up"], &["seed"]] {
+        assert!(help(words).await.contains(creates), "{words:?}");
+    }
+    for words in [
+        &["account", "list"][..],
+        &["account", "create"],
+        &["token", "create"],
+        &["task", "list"],
+        &["audit", "verify"],
+        &["backup"],
+        &["time-zones", "reload"],
+        &["migrate", "status"],
+    ] {
+        let help = help(words).await;
+        assert!(!help.contains(creates) && help.contains("The file must be there"), "{words:?}: {help}");
+        assert!(!help.contains("Webhooks:"), "{words:?}: {help}");
+    }
+    let serve = help(&["serve"]).await;
+    let (_, last) = serve.split_once("Webhooks:").expect("a heading");
+    assert!(!last.contains("--config") && serve.contains("--config <FILE>"), "{last}");
+    assert!(serve.contains("three of its customers"), "{serve}");
+}
+
+#[tokio::test]
 async fn the_licenses_name_what_is_built_in() {
     let output = run(&["licenses"]).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

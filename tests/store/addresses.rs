@@ -58,7 +58,7 @@ fn a_server_is_named_with_what_the_driver_knows() {
         ("postgres://h/d", "postgres://h/d"),
         ("postgresql://u:secret@h:5433/d", "postgres://u:***@h:5433/d"),
         ("postgres://u:a%40b%3Fc%23d@h/d?sslmode=require", "postgres://u:***@h/d?sslmode=require"),
-        ("postgres://u@h/d?password=secret&sslkey=secret", "postgres://u@h/d?password=***&sslkey=***"),
+        ("postgres://u@h/d?password=secret&sslkey=secret", "postgres://u@h/d?sslkey=***"),
         ("postgres:///d?host=/var/run/postgresql&user=u", "postgres:///d?host=/var/run/postgresql&user=u"),
         ("postgres://h/d?options[search_path]=secret", "postgres://h/d?options[search_path]=***"),
         (" postgres://u:secret@h/d\n", "postgres://u:***@h/d"),

@@ -59,7 +59,6 @@ pub async fn rotate_token_of(
     }
     if let Some(by) = former.replaced_by {
         tx.roll_back_after_cache_expiry().await;
-        let by = by.shown();
         let why = format!("The token was rotated already: rotate {by}, which replaced it, or make another.");
         return Err(Failure::BadInput(why).into());
     }
