@@ -1,5 +1,6 @@
 //! `packwright audit`: checks the audit log against its seals (R51).
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -10,14 +11,19 @@ use crate::domain::Instant;
 use crate::domain::instant::to_text;
 use crate::domain::log::{Broken, Verified};
 use crate::graphql::ids::Gid;
-use crate::service::log::{SealsTo, SentSeal, VerifiedLog, verify_audit};
+use crate::service::log::{SealsTo, SentSeals, VerifiedLog, verify_audit};
 
-use super::{CliError, Common, failed, open_services, print, terminal};
+use super::{CliError, Common, failed, open_services, print, print_note, terminal};
+
+/// The status of a check that has found another log than was sealed.
+const BROKEN: u8 = 3;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AuditCommand {
     /// Check that no sealed entry was changed, removed or inserted. Prints for each publisher from where to where the
-    /// log holds. Ends with an error at the first broken place, or if nothing is sealed
+    /// log holds, and the first broken place. The status is 0 if all logs hold, and 3 if one doesn't. It is 1 if that
+    /// couldn't be found out: the database or a file can't be read, a line of a file is damaged, or nothing is sealed
+    /// yet
     Verify {
         /// A file with seals that a server has sent (`serve --audit-seals FILE`), or a server's log in JSON. Each seal
         /// in it is compared with the database. May be given several times
@@ -35,10 +41,12 @@ pub(super) async fn audit(command: AuditCommand) -> Result<(), CliError> {
     let AuditCommand::Verify { seals, json, common } = command;
     let mut sent = Vec::new();
     for file in &seals {
-        sent.extend(sent_seals(file)?);
+        sent.push((file, sent_seals(file)?));
     }
     let app = open_services(&common).await?;
-    let logs = verify_audit(&app.services, &sent).await.map_err(failed)?;
+    let all: Vec<_> = sent.iter().flat_map(|(_, sent)| sent.seals.iter().copied()).collect();
+    let logs = verify_audit(&app.services, &all).await.map_err(failed)?;
+    sent.iter().for_each(|(file, sent)| print_note(&compared(file, sent)));
     if json {
         print(&terminal::json(&logs.iter().map(as_json).collect()));
     } else {
@@ -50,7 +58,17 @@ pub(super) async fn audit(command: AuditCommand) -> Result<(), CliError> {
         .map(|(name, broken)| format!("The audit log of {name} is not what was sealed: {}", explain(broken)));
     let broken: Vec<_> = broken.collect();
     if !broken.is_empty() {
-        return Err(CliError::new(broken.join("\n")));
+        return Err(CliError::with_status(broken.join("\n"), BROKEN));
+    }
+    if let Some((file, sent)) = sent.iter().find(|(_, sent)| !sent.damaged.is_empty()) {
+        let lines: Vec<_> = sent.damaged.iter().take(10).map(ToString::to_string).collect();
+        let more = if sent.damaged.len() > lines.len() { " and others" } else { "" };
+        return Err(CliError::new(format!(
+            "The log holds as far as it could be compared, but {} has lines that are no whole seals: line {}{more}. The \
+             file was damaged: compare with another copy of it.",
+            file.display(),
+            lines.join(", ")
+        )));
     }
     if !logs.iter().any(|log| log.verified.chain.end.number > 0) {
         return Err(CliError::new(
@@ -72,8 +90,9 @@ pub(super) fn seals_to(destination: Option<&SealsDestination>) -> Result<SealsTo
 /// Checks that seals can be sent, without creating the file.
 pub(super) fn check_seals(destination: Option<&SealsDestination>) -> Result<(), CliError> {
     let Some(SealsDestination::File(path)) = destination else { return Ok(()) };
+    let add_to = |path| std::fs::File::options().append(true).open(path).map(drop);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let checked = if path.exists() { SealsTo::file(path).map(drop) } else { std::fs::read_dir(folder).map(drop) };
+    let checked = if path.exists() { add_to(path) } else { std::fs::read_dir(folder).map(drop) };
     checked.map_err(|error| unusable(path, &error))
 }
 
@@ -81,11 +100,26 @@ fn unusable(path: &Path, error: &std::io::Error) -> CliError {
     CliError::new(format!("--audit-seals (PACKWRIGHT_AUDIT_SEALS) {}: {error}", path.display()))
 }
 
-fn sent_seals(file: &Path) -> Result<Vec<SentSeal>, CliError> {
+/// The remark about a file of seals.
+fn compared(file: &Path, sent: &SentSeals) -> String {
+    let damaged = match (sent.damaged.len(), sent.is_torn) {
+        (0, false) => String::new(),
+        (0, true) => "; its last line has no end, and counts for nothing".into(),
+        (lines, _) => format!("; {} not understood", counted(lines, "line", "lines")),
+    };
+    format!("{} compared with {}{damaged}.\n", counted(sent.seals.len(), "seal", "seals"), file.display())
+}
+
+fn counted(number: impl Display, one: &str, several: &str) -> String {
+    let number = number.to_string();
+    format!("{number} {}", if number == "1" { one } else { several })
+}
+
+fn sent_seals(file: &Path) -> Result<SentSeals, CliError> {
     let wrong = |why: String| CliError::new(format!("--seals (PACKWRIGHT_SEALS) {}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let sent: Vec<_> = text.lines().filter_map(SentSeal::read).collect();
-    if sent.is_empty() {
+    let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let sent = SentSeals::read(&String::from_utf8_lossy(&bytes));
+    if sent.seals.is_empty() {
         return Err(wrong("it has no seals. Name a file that `serve --audit-seals` has written.".into()));
     }
     Ok(sent)
@@ -93,7 +127,9 @@ fn sent_seals(file: &Path) -> Result<Vec<SentSeal>, CliError> {
 
 fn name(log: &VerifiedLog) -> String {
     let id = log.verified.chain.publisher_id;
-    log.account.as_ref().map_or_else(|| format!("an unknown publisher ({})", id.0), |account| account.name.clone())
+    log.account
+        .as_ref()
+        .map_or_else(|| format!("an unknown publisher ({})", id.shown_as_publisher()), |account| account.name.clone())
 }
 
 fn place(at: Option<(i64, Option<Instant>)>) -> String {
@@ -108,13 +144,20 @@ fn describe(log: &VerifiedLog) -> String {
     let Verified { chain, seals, entries, from, to, unsealed, broken } = &log.verified;
     let name = name(log);
     let holds = match to {
-        Some(_) => format!("holds from {} to {}: {entries} entries in {seals} seals", place(*from), place(*to)),
+        Some(_) => format!(
+            "holds from {} to {}: {} in {}",
+            place(*from),
+            place(*to),
+            counted(*entries, "entry", "entries"),
+            counted(*seals, "seal", "seals")
+        ),
         None => "holds nowhere".into(),
     };
     let cut =
         if chain.cut.number > 0 { format!(", after the cut behind seal {}", chain.cut.number) } else { String::new() };
     let rest = match broken {
-        Some(_) => "; BROKEN behind that".to_owned(),
+        Some(broken) => format!("; BROKEN behind that: {}", explain(*broken)),
+        None if *unsealed == 1 => "; 1 newer entry is not sealed yet".to_owned(),
         None => format!("; {unsealed} newer entries are not sealed yet"),
     };
     format!("{name}  {holds}{cut}{rest}")
@@ -133,6 +176,12 @@ fn explain(broken: Broken) -> String {
         }
         Broken::End { seal } => format!("entries after seal {seal} are gone with their seals."),
         Broken::Sent { seal } => format!("seal {seal} is not the one that was sent away."),
+        Broken::Lacks { seal, last: 0 } => {
+            format!("seal {seal} was sent away and isn't in the database, which has none of this log.")
+        }
+        Broken::Lacks { seal, last } => {
+            format!("seal {seal} was sent away and isn't in the database, whose last seal is {last}.")
+        }
     }
 }
 

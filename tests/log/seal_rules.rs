@@ -147,7 +147,12 @@ proptest! {
         // Whoever cuts the log's end off, with its seals, still lacks what was sent.
         let shorter = sealed(&contents[..contents.len() - 1], &[40, 200]);
         prop_assert_eq!(verify(&shorter, &[]).broken, None);
+        let last = shorter.seals.last().map_or(0, |seal| seal.number);
+        let lacks = Broken::Lacks { seal: last + 1, last };
         prop_assert!(is_of_sent(&verify(&shorter, &sent)));
+        if sent.iter().all(|(number, hash)| shorter.seals.iter().all(|seal| seal.number != *number || seal.hash == *hash)) {
+            prop_assert_eq!(verify(&shorter, &sent).broken, Some(lacks), "those that are left are the ones that were sent");
+        }
     }
 
     #[test]
@@ -157,7 +162,7 @@ proptest! {
 }
 
 fn is_of_sent(verified: &Verified) -> bool {
-    matches!(verified.broken, Some(Broken::Sent { .. }))
+    matches!(verified.broken, Some(Broken::Sent { .. } | Broken::Lacks { .. }))
 }
 
 fn values() -> impl Strategy<Value = Vec<Option<String>>> {

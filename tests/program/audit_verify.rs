@@ -11,9 +11,15 @@ use crate::support::{Program, Setup, TestApp};
 
 /// Whether the command succeeds, and what it prints.
 async fn verify(app: &TestApp, more: &[&str]) -> (bool, String) {
+    let (status, printed) = status_of(app, more).await;
+    (status == 0, printed)
+}
+
+/// The status with which the command ends, and what it prints.
+async fn status_of(app: &TestApp, more: &[&str]) -> (i32, String) {
     let url = database_url(app).await;
     let output = run(&[&["audit", "verify", "--database-url", &url], more].concat()).await;
-    (output.status.success(), text_of(&output))
+    (output.status.code().expect("a status"), text_of(&output))
 }
 
 async fn sealed(app: &TestApp) {
@@ -30,8 +36,8 @@ async fn r51_a_killed_server_leaves_nothing_unsealed_for_the_next_one_and_seals_
     for n in 0..150 {
         app.component(&format!("Component {n}")).await;
     }
-    let (holds, printed) = verify(&app, &[]).await;
-    assert!(!holds && printed.contains("Nothing is sealed yet"), "{printed}");
+    let (status, printed) = status_of(&app, &[]).await;
+    assert!(status == 1 && printed.contains("Nothing is sealed yet"), "{status}: {printed}");
     // Killed at the start, at some moment of reading, sealing or committing.
     for round in 0..3 {
         for n in 0..30 {
@@ -69,8 +75,10 @@ async fn r51_the_command_says_from_where_to_where_the_log_holds_and_fails_where_
 
     let change = "UPDATE audit_entry SET changes = '[]' WHERE sequence = (SELECT min(sequence) FROM audit_entry WHERE changes <> '[]')";
     tables(&app).execute_unprepared(change).await.expect("changed");
-    let (holds, printed) = verify(&app, &[]).await;
-    assert!(!holds && printed.contains("an entry of seal 1 was changed, removed or inserted"), "{printed}");
+    let (status, printed) = status_of(&app, &[]).await;
+    let place = "an entry of seal 1 was changed, removed or inserted";
+    assert!(status == 3 && printed.contains(place), "{status}: {printed}");
+    assert!(printed.lines().any(|line| line.starts_with("Northwind") && line.contains(place)), "{printed}");
 
     // Somebody who makes the chain anew has another one than the file.
     for sql in ["DELETE FROM audit_seal", "DELETE FROM audit_chain"] {
@@ -79,8 +87,60 @@ async fn r51_the_command_says_from_where_to_where_the_log_holds_and_fails_where_
     sealed(&app).await;
     let (holds, printed) = verify(&app, &["--seals", &file]).await;
     assert!(!holds && printed.contains("is not the one that was sent away"), "{printed}");
-    let (holds, printed) = verify(&app, &["--seals", "no-such-file"]).await;
-    assert!(!holds && printed.contains("--seals (PACKWRIGHT_SEALS) no-such-file"), "{printed}");
+    let (status, printed) = status_of(&app, &["--seals", "no-such-file"]).await;
+    assert!(status == 1 && printed.contains("--seals (PACKWRIGHT_SEALS) no-such-file"), "{status}: {printed}");
+}
+
+#[tokio::test]
+async fn r51_seals_go_on_in_a_new_file_when_theirs_is_moved_away_and_damaged_lines_are_told() {
+    let app = TestApp::new().await;
+    app.component("Import").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, moved) = (folder.path().join("seals.jsonl"), folder.path().join("seals-1.jsonl"));
+    // A server that died while it wrote has left a part of a line.
+    std::fs::write(&file, "{\"publisher\":\"pub_").expect("written");
+    let path = file.display().to_string();
+    let program = Program::serve(&database_url(&app).await, &["--audit-seals", &path]).await;
+    let has_a_line = || std::fs::read_to_string(&file).is_ok_and(|text| text.ends_with("\"}\n"));
+    until("the first seal", async || has_a_line()).await;
+    sealed(&app).await;
+    std::fs::rename(&file, &moved).expect("moved");
+    app.component("Export").await;
+    until("a new file", async || has_a_line()).await;
+    sealed(&app).await;
+    program.logs(&["INFO", "the file of seals was moved away"]).await;
+    let whole = std::fs::read_to_string(&moved).expect("the former file");
+    assert!(whole.starts_with("{\"hash\":") && whole.contains("pub_") && whole.ends_with('\n'), "{whole}");
+    let lines = whole.lines().count();
+    let seals = ["--seals", &moved.display().to_string(), "--seals", &path].map(str::to_owned);
+    let seals: Vec<_> = seals.iter().map(String::as_str).collect();
+    let (holds, printed) = verify(&app, &seals).await;
+    assert!(holds && printed.contains(&format!("{lines} seal")) && printed.contains("compared with"), "{printed}");
+    assert!(!printed.contains("not understood") && !printed.contains("1 seals"), "{printed}");
+
+    // A part of a line at the end vouches for nothing, anywhere else it's damage.
+    let hash = whole.find("hash\":\"").expect("a hash") + 7;
+    std::fs::write(&moved, format!("{whole}{}", &whole[..20])).expect("written");
+    let (status, printed) = status_of(&app, &seals).await;
+    assert!(status == 0 && printed.contains("its last line has no end"), "{status}: {printed}");
+    for damaged in [format!("{}{}", &whole[..hash], &whole[hash + 3..]), format!("{}\n{whole}", &whole[..20])] {
+        std::fs::write(&moved, format!("{damaged}{whole}")).expect("written");
+        let (status, printed) = status_of(&app, &seals).await;
+        assert!(status == 1 && printed.contains("1 line not understood"), "{status}: {printed}");
+        assert!(printed.contains("no whole seals: line 1."), "{printed}");
+    }
+    // A server's log has lines about other things.
+    std::fs::write(&moved, format!("{{\"level\":\"INFO\",\"message\":\"listening\"}}\n\n{whole}")).expect("written");
+    assert!(verify(&app, &seals).await.0);
+
+    // A database that was restored lacks what was sent.
+    drop(program);
+    let mut ahead: Value = serde_json::from_str(whole.lines().last().expect("a line")).expect("JSON");
+    ahead["seal"] = 97.into();
+    std::fs::write(&moved, format!("{whole}{ahead}\n")).expect("written");
+    let (status, printed) = status_of(&app, &seals).await;
+    let lacks = "seal 97 was sent away and isn't in the database, whose last seal is ";
+    assert!(status == 3 && printed.contains(lacks), "{status}: {printed}");
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub enum Broken {
     End { seal: i64 },
     /// The seal is not the one that was sent away.
     Sent { seal: i64 },
+    /// The seal was sent away, and the database, whose last seal is `last`, doesn't have it.
+    Lacks { seal: i64, last: i64 },
 }
 
 /// How far a publisher's log is what was sealed.
@@ -186,8 +188,8 @@ impl Verification {
         if self.last != self.verified.chain.end {
             self.breaks(Broken::End { seal: self.last.number });
         }
-        if let Some((number, _)) = self.sent.pop() {
-            self.breaks(Broken::Sent { seal: number });
+        if let Some((seal, _)) = self.sent.pop() {
+            self.breaks(Broken::Lacks { seal, last: self.last.number });
         }
         self.verified
     }

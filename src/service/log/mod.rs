@@ -2,10 +2,12 @@
 
 mod retention;
 mod sealing;
+mod sending;
 mod subject;
 mod verifying;
 
 pub(crate) use retention::{Cutoffs, begin_pruning, cut_audit, prune_events};
-pub use sealing::{SealsTo, seal_entries};
+pub use sealing::seal_entries;
+pub use sending::SealsTo;
 pub(crate) use subject::Subject;
-pub use verifying::{SentSeal, VerifiedLog, verify_audit};
+pub use verifying::{SentSeal, SentSeals, VerifiedLog, verify_audit};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use uuid::Uuid;
+use serde_json::Value;
 
 use crate::domain::accounts::Account;
 use crate::domain::id::AccountId;
@@ -21,16 +21,43 @@ pub struct SentSeal {
 }
 
 impl SentSeal {
-    /// The seal on a line of JSON, from a file of seals or from the server's log. `None` for a line about something else.
-    #[must_use]
-    pub fn read(line: &str) -> Option<Self> {
-        let line: serde_json::Value = serde_json::from_str(line).ok()?;
-        let text = |name: &str| line.get(name).and_then(serde_json::Value::as_str);
-        let publisher: Uuid = text("publisher")?.parse().ok()?;
+    /// The seal on a line of JSON.
+    fn read(line: &Value) -> Option<Self> {
+        let text = |name: &str| line.get(name).and_then(Value::as_str);
         let digits = text("hash")?;
         let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
         let bytes: Option<Vec<_>> = (0..digits.len()).step_by(2).map(byte).collect();
-        Some(Self { publisher: publisher.into(), number: line.get("seal")?.as_i64()?, hash: Hash::read(&bytes?)? })
+        let publisher = AccountId::parse(text("publisher")?)?;
+        Some(Self { publisher, number: line.get("seal")?.as_i64()?, hash: Hash::read(&bytes?)? })
+    }
+}
+
+/// The seals in a file that keeps them, or in a server's log in JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SentSeals {
+    pub seals: Vec<SentSeal>,
+    /// The numbers of the lines that can't be understood: they are no JSON, or have a seal that isn't whole.
+    pub damaged: Vec<usize>,
+    /// Whether the last line has no end, because its server died while it wrote it. Such a line vouches for nothing.
+    pub is_torn: bool,
+}
+
+impl SentSeals {
+    /// Reads the lines of a file. Empty lines, and a log's lines about something else, are passed over.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let mut sent = Self::default();
+        for (index, line) in text.split_inclusive('\n').enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let value: Option<Value> = serde_json::from_str(line).ok();
+            let is_of_another_thing = |value: &Value| value.get("seal").is_none() && value.get("hash").is_none();
+            match (value.as_ref().and_then(SentSeal::read), value) {
+                (Some(seal), _) => sent.seals.push(seal),
+                (None, Some(value)) if value.is_object() && is_of_another_thing(&value) => {}
+                (None, None) if !line.ends_with('\n') => sent.is_torn = true,
+                (None, _) => sent.damaged.push(index + 1),
+            }
+        }
+        sent
     }
 }
 

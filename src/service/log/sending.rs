@@ -1,0 +1,131 @@
+//! Sends seals away, so that somebody else can keep them (R51).
+
+use std::fs::{File, Metadata};
+use std::io::{Read as _, Result, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::json;
+
+use crate::domain::Instant;
+use crate::domain::instant::to_text;
+use crate::domain::log::Chain;
+
+/// Where a server sends its seals, so that somebody else can keep them. Whoever can change the database can make its
+/// chain anew, but not the seals that are kept elsewhere.
+#[derive(Debug, Default)]
+pub enum SealsTo {
+    #[default]
+    Nowhere,
+    /// The server's log.
+    Log,
+    /// A file, to which lines are added.
+    File(Mutex<SealsFile>),
+}
+
+impl SealsTo {
+    /// Opens a file to add seals to. It is created if it isn't there.
+    ///
+    /// # Errors
+    /// The system's error, if it can't be opened for writing.
+    pub fn file(path: &Path) -> Result<Self> {
+        Ok(Self::File(Mutex::new(SealsFile { path: path.to_owned(), file: opened(path)?, is_torn: false })))
+    }
+
+    /// Sends the end of each chain. A seal that is lost on the way is covered by the next one.
+    pub(super) fn send(&self, chains: &[Chain], sealed_at: Instant) {
+        let mut lines = String::new();
+        for chain in chains {
+            let (seal, hash) = (chain.end.number, chain.end.hash);
+            let publisher = chain.publisher_id.shown_as_publisher();
+            match self {
+                Self::Nowhere => return,
+                Self::Log => tracing::info!(publisher, seal, %hash, "audit entries are sealed"),
+                Self::File(_) => {
+                    let sealed_at = to_text(sealed_at);
+                    let line = json!({ "publisher": publisher, "seal": seal, "hash": hash.to_string(), "sealedAt": sealed_at });
+                    lines += &format!("{line}\n");
+                }
+            }
+        }
+        if let Self::File(file) = self {
+            file.lock().unwrap_or_else(PoisonError::into_inner).add(&lines);
+        }
+    }
+}
+
+/// A file of seals. When another file is in its place, or none, the server goes on in the place: so the file can be
+/// moved away while the server runs.
+#[derive(Debug)]
+pub struct SealsFile {
+    path: PathBuf,
+    file: File,
+    /// Whether a write has failed, so that the file may end within a line.
+    is_torn: bool,
+}
+
+impl SealsFile {
+    fn add(&mut self, lines: &str) {
+        if let Err(error) = self.try_add(lines) {
+            self.is_torn = true;
+            tracing::error!(%error, path = %self.path.display(), "a seal of the audit log could not be written");
+        }
+    }
+
+    fn try_add(&mut self, lines: &str) -> Result<()> {
+        if self.is_torn || !self.is_in_place()? {
+            let was_torn = std::mem::take(&mut self.is_torn);
+            self.file = opened(&self.path)?;
+            if !was_torn {
+                tracing::info!(path = %self.path.display(), "the file of seals was moved away: seals go into a new one");
+            }
+        }
+        self.file.write_all(lines.as_bytes())
+    }
+
+    /// Whether the path still leads to the open file.
+    fn is_in_place(&self) -> Result<bool> {
+        match std::fs::metadata(&self.path) {
+            Ok(there) => Ok(is_same(&there, &self.file.metadata()?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Without such numbers a file that is there counts as the same.
+#[cfg(not(unix))]
+fn is_same(_one: &Metadata, _other: &Metadata) -> bool {
+    true
+}
+
+/// Opens a file of seals, behind its last whole line: a server that died may have left a part of a line.
+fn opened(path: &Path) -> Result<File> {
+    let open = |reads: bool| File::options().create(true).append(true).read(reads).open(path);
+    // The system may let the server add lines, and read none.
+    let Ok(mut file) = open(true) else { return open(false) };
+    if !file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let (mut size, mut last) = (file.metadata()?.len(), [b'\n']);
+    let ends = size;
+    while size > 0 {
+        file.seek(SeekFrom::Start(size - 1))?;
+        file.read_exact(&mut last)?;
+        if last == [b'\n'] {
+            break;
+        }
+        size -= 1;
+    }
+    // A file whose lines can't be taken back gets the end of the line instead.
+    if size < ends && file.set_len(size).is_err() {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
