@@ -189,7 +189,7 @@ impl App {
         if services.has_reference() {
             services.clock.expect_correction();
             if let Err(failure) = services.measure_clock().await {
-                tracing::warn!(?failure, "the distance to the database's clock was not measured; it is tried again");
+                tracing::warn!(failure = %failure.for_operators(), "the distance to the database's clock was not measured; it is tried again");
             }
         }
         let scheduler = Arc::new(Scheduler::new(services.clone()));

@@ -72,6 +72,7 @@ const EVERYTHING: &[&str] = &[
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("scheduler/tick.rs", "store::followup", "asks which tasks are due; what it then does is service's"),
     ("scheduler/tick.rs", "store::releases", "asks which packs are due; what it then does is service's"),
+    ("scheduler/failure_log.rs", "store::followup", "names the work of a task that failed"),
     ("graphql/context.rs", "scheduler", "demoAdvanceClock lets the scheduler finish what is due"),
     ("graphql/schema.rs", "scheduler", "the same"),
     ("graphql/schema.rs", "gate", "what the gate has to know of the schema"),
@@ -498,6 +499,18 @@ fn r30_use_cases_read_the_clock_once_they_hold_their_locks() {
     for source in sources().iter().filter(|source| source.is_under(&["service/"])) {
         let reads = source.code.contains("clock.now()");
         assert!(!reads || allowed.contains(&source.path), "src/{} reads the clock itself", source.path);
+    }
+}
+
+#[test]
+fn the_log_has_the_ids_of_the_api_and_no_others() {
+    for source in sources() {
+        for (at, _) in source.code.match_indices(".0") {
+            let before = source.code[..at].trim_end_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'));
+            let is_logged = before.ends_with("= %") || before.ends_with("field::display(");
+            let is_part = source.code[at + 2..].starts_with([',', ')']);
+            assert!(!(is_logged && is_part), "{}: log the id itself, not its UUID", source.path);
+        }
     }
 }
 

@@ -23,26 +23,27 @@ impl Readiness {
     /// from the database's, or new events can't be read for the subscribers.
     pub(super) async fn reasons(&self) -> Vec<NotReady> {
         let mut reasons = Vec::new();
-        let mut add = |reason, message: String| reasons.push(NotReady { reason, message });
         if let Err(error) = self.services.db.takes_writes().await {
-            tracing::warn!(%error, "not ready");
-            add(NotReadyReason::Writes, "the database takes no writes".into());
+            let message = "the database takes no writes";
+            reasons.push(NotReady { cause: Some(error.to_string()), ..NotReady::new(NotReadyReason::Writes, message) });
         }
         match self.services.db.pending_migrations().await {
             Ok(0) => {}
-            Ok(_) => add(NotReadyReason::Migrations, "migrations are pending".into()),
+            Ok(_) => reasons.push(NotReady::new(NotReadyReason::Migrations, "migrations are pending")),
             Err(error) => {
-                tracing::warn!(%error, "not ready");
-                add(NotReadyReason::Database, "the database can't be reached".into());
+                let cause = Some(error.to_string());
+                let message = "the database can't be reached";
+                reasons.push(NotReady { cause, ..NotReady::new(NotReadyReason::Database, message) });
             }
         }
         if let Some(fault) = self.services.clock_fault() {
-            add(NotReadyReason::Clock, fault.to_string());
+            reasons.push(NotReady::new(NotReadyReason::Clock, fault.to_string()));
         }
         let behind = self.hub.behind();
         if behind > self.events_behind {
             let seconds = behind.as_secs();
-            add(NotReadyReason::EventLog, format!("new events can't be read for {seconds} s: subscribers wait"));
+            let message = format!("new events can't be read for {seconds} s: subscribers wait");
+            reasons.push(NotReady::new(NotReadyReason::EventLog, message));
         }
         reasons
     }

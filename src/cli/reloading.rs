@@ -30,7 +30,9 @@ pub(super) async fn reload_when_signaled(reload: ReloadSignal, services: impl Fn
                     version = %services.zones.version(), seen = done.seen, moved = done.moved,
                     "the time zone data was reloaded at SIGUSR1"
                 ),
-                Err(failure) => tracing::error!(?failure, "not all pending windows were recomputed"),
+                Err(failure) => {
+                    tracing::error!(failure = %failure.for_operators(), "not all pending windows were recomputed")
+                }
             }
         }
     }

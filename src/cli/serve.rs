@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::outbound::{OutboundOptions, authorities};
 use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
+use crate::service::followup::due_at_the_start;
 use crate::store::DbOptions;
 use crate::telemetry;
 use crate::traces::Traces;
@@ -185,6 +186,15 @@ async fn serve(
 ) -> Result<(), CliError> {
     let address = listener.local_addr()?;
     let empty = !has_accounts(&app.services).await.map_err(failed)?;
+    let due = due_at_the_start(&app.services, app.services.clock.now()).await.map_err(failed)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        database = app.services.db.shown(),
+        tasks = due.tasks,
+        failing_tasks = due.failing_tasks,
+        windows_due = due.windows,
+        "starting"
+    );
     let (end, ending) = watch::channel(false);
     let scheduler = tokio::spawn(supervise("scheduler", ending.clone(), {
         let scheduler = app.scheduler.clone();

@@ -60,7 +60,7 @@ impl Failures {
         if self.warned.is_none_or(|warned| warned.elapsed() >= WARN_EVERY) {
             self.warned = Some(Instant::now());
             let failure = Failure::from(error);
-            tracing::warn!(?failure, "new events can't be read; subscribers wait, and it is tried again");
+            tracing::warn!(failure = %failure.for_operators(), "new events can't be read; subscribers wait, and it is tried again");
         }
         self.stuck += u32::from(is_stuck);
         self.stuck >= FAILURES_MAX

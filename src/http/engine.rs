@@ -27,6 +27,7 @@ use super::admission::{self, Admitted};
 use super::allowance::Allowances;
 use super::answer::{Answer, Cost, Phase, never_began, with_codes};
 use super::busy;
+use super::health::LoggedReasons;
 use super::health::NotReady;
 use super::kept::Kept;
 use super::measured::{self, Measured, OpenSubscription, operation_type};
@@ -55,6 +56,7 @@ pub type Scrape = Box<dyn Fn() -> BoxFuture<'static, Vec<Sample>> + Send + Sync>
 pub struct Engine {
     pub services: Shared,
     pub(super) readiness: Readiness,
+    pub(super) logged_reasons: LoggedReasons,
     pub(super) shed: Shed,
     pub(super) scrape: Scrape,
     pub(super) metrics: Arc<Metrics>,
@@ -115,6 +117,7 @@ impl Engine {
             metrics: services.metrics.clone(),
             services,
             readiness,
+            logged_reasons: LoggedReasons::default(),
             shed: options.shed,
             scrape,
             has_trusted_names,

@@ -1,6 +1,7 @@
 //! The probes: whether the process is alive, and whether it can serve.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
@@ -14,6 +15,9 @@ use crate::metrics::NotReadyReason;
 use super::engine::Engine;
 use super::router::HttpState;
 use super::shed::QUIET;
+
+/// The message of a server that ends.
+const ENDS: &str = "the server ends";
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -38,6 +42,42 @@ pub(super) async fn ready(State(state): State<Arc<HttpState>>) -> Response {
 pub struct NotReady {
     pub reason: NotReadyReason,
     pub message: String,
+    /// What the database said, for the log alone.
+    pub cause: Option<String>,
+}
+
+impl NotReady {
+    /// A reason without a cause.
+    #[must_use]
+    pub fn new(reason: NotReadyReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), cause: None }
+    }
+}
+
+/// The reasons that the log has last. It says when they change, and not at each question of a probe.
+#[derive(Default)]
+pub(super) struct LoggedReasons(Mutex<BTreeSet<&'static str>>);
+
+impl LoggedReasons {
+    fn log(&self, reasons: &[NotReady]) {
+        // A server that ends says so elsewhere.
+        let reasons = || reasons.iter().filter(|of| of.reason != NotReadyReason::Ending);
+        let now: BTreeSet<_> = reasons().map(|of| of.reason.name()).collect();
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *logged == now {
+            return;
+        }
+        *logged = now;
+        drop(logged);
+        let joined = |texts: Vec<&str>| texts.join("; ");
+        let why = joined(reasons().map(|of| of.message.as_str()).collect());
+        if why.is_empty() {
+            return tracing::info!("ready again");
+        }
+        let causes: Vec<_> = reasons().filter_map(|of| of.cause.as_deref()).collect();
+        let error = (!causes.is_empty()).then(|| joined(causes));
+        tracing::warn!(why, error, "not ready");
+    }
 }
 
 impl Engine {
@@ -45,19 +85,17 @@ impl Engine {
     pub async fn not_ready(&self) -> Vec<NotReady> {
         let mut reasons = Vec::new();
         if self.is_ending() {
-            reasons.push(NotReady { reason: NotReadyReason::Ending, message: "the server ends".into() });
+            reasons.push(NotReady::new(NotReadyReason::Ending, ENDS));
         }
         if self.shed.is_recent() {
             let message = format!("the server refused work for lack of room within the last {} s", QUIET.as_secs());
-            reasons.push(NotReady { reason: NotReadyReason::Load, message });
+            reasons.push(NotReady::new(NotReadyReason::Load, message));
         }
         match tokio::time::timeout(PATIENCE, (self.readiness)()).await {
             Ok(more) => reasons.extend(more),
-            Err(_) => {
-                let message = "the database doesn't answer".into();
-                reasons.push(NotReady { reason: NotReadyReason::Database, message });
-            }
+            Err(_) => reasons.push(NotReady::new(NotReadyReason::Database, "the database doesn't answer")),
         }
+        self.logged_reasons.log(&reasons);
         reasons
     }
 }
@@ -67,7 +105,7 @@ pub(super) async fn ready_answer(engine: &Engine, ended: impl Future<Output = ()
     let reasons = tokio::select! {
         // At once, also while the database is asked.
         biased;
-        () = ended => vec![NotReady { reason: NotReadyReason::Ending, message: "the server ends".into() }],
+        () = ended => vec![NotReady::new(NotReadyReason::Ending, ENDS)],
         reasons = engine.not_ready() => reasons,
     };
     let (status, body) = match reasons.first() {

@@ -124,7 +124,7 @@ impl Entrance {
             // Probes call the server by its address, and get only public data.
             _ if !is_probe && !is_by_token(&request) && !state.hosts.admits(&request) => {
                 let message = state.hosts.refusal(&request);
-                state.refusals.note(Reason::Host, peer, &message);
+                span.in_scope(|| state.refusals.note(Reason::Host, peer, &message));
                 refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", &message)
             }
             Some(TooManyConnections { most }) if !is_probe => {

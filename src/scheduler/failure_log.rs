@@ -3,11 +3,32 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
+use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::service::error::Failure;
+use crate::store::followup::tasks::Work;
 
 /// The pause between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The objects that failed work concerns.
+#[derive(Default)]
+struct Concerned {
+    task: Option<Uuid>,
+    kind: Option<&'static str>,
+    pack: Option<PackId>,
+    release: Option<ReleaseId>,
+    account: Option<String>,
+}
+
+impl Concerned {
+    fn of(work: Work) -> Self {
+        let (pack, release, account) = work.names();
+        let account = account.map(|account| AccountId(account).shown_as_managed());
+        Self { pack: pack.map(PackId), release: release.map(ReleaseId), account, ..Self::default() }
+    }
+}
 
 /// Logs failures, and counts those that it doesn't log.
 #[derive(Default)]
@@ -19,6 +40,21 @@ pub(super) struct FailureLog {
 impl FailureLog {
     /// Logs a failure. `what` names the failed work, which is tried again after a pause.
     pub(super) fn add(&mut self, what: &str, failure: &Failure) {
+        self.add_of(what, Concerned::default(), failure);
+    }
+
+    /// Logs the failure of a task.
+    pub(super) fn add_of_task(&mut self, task: Uuid, work: Work, failure: &Failure) {
+        let concerned = Concerned { task: Some(task), kind: Some(work.kind()), ..Concerned::of(work) };
+        self.add_of("a batch of a task", concerned, failure);
+    }
+
+    /// Logs that a window was not opened.
+    pub(super) fn add_of_window(&mut self, pack: PackId, failure: &Failure) {
+        self.add_of("opening a window", Concerned { pack: Some(pack), ..Concerned::default() }, failure);
+    }
+
+    fn add_of(&mut self, what: &str, concerned: Concerned, failure: &Failure) {
         let now = Instant::now();
         if self.logged_at.is_some_and(|at| now.duration_since(at) < PAUSE) {
             self.unlogged = self.unlogged.saturating_add(1);
@@ -26,6 +62,17 @@ impl FailureLog {
         }
         let unlogged = std::mem::take(&mut self.unlogged);
         self.logged_at = Some(now);
-        tracing::error!(what, ?failure, unlogged, "due work has failed; it is tried again after a pause");
+        let Concerned { task, kind, pack, release, account } = concerned;
+        tracing::error!(
+            what,
+            kind,
+            task = task.map(tracing::field::display),
+            pack = pack.map(tracing::field::display),
+            release = release.map(tracing::field::display),
+            account,
+            failure = %failure.for_operators(),
+            unlogged,
+            "due work has failed; it is tried again after a pause"
+        );
     }
 }

@@ -61,7 +61,7 @@ impl Scheduler {
             if let Some(failure) = passed.halted {
                 halts = (halts + 1).min(16);
                 let pause = backoffs::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
-                tracing::error!(?failure, ?pause, "the scheduler can't continue; it tries again after a pause");
+                tracing::error!(failure = %failure.for_operators(), ?pause, "the scheduler can't continue; it tries again after a pause");
                 // Don't wake up on changes here: busy callers would make the loop spin.
                 tokio::select! {
                     _ = ending.wait_for(|ending| *ending) => return,

@@ -47,7 +47,7 @@ async fn seal_in_turn(services: Shared, mut ending: watch::Receiver<bool>) {
             Err(failure) => {
                 failures = (failures + 1).min(16);
                 let pause = backoffs::pause_after(failures).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
-                tracing::error!(?failure, ?pause, "audit entries can't be sealed; it is tried again after a pause");
+                tracing::error!(failure = %failure.for_operators(), ?pause, "audit entries can't be sealed; it is tried again after a pause");
                 pause
             }
         };

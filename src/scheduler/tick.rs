@@ -19,6 +19,7 @@ use crate::service::error::Failure;
 use crate::service::followup::{BatchFailure, Claimed, Turns, batches_at_once, claim_batch, has_one_writer};
 use crate::service::log::{Cutoffs, begin_pruning, cut_audit, prune_events};
 use crate::service::releases::{Initiator, open_if_due, recompute_windows, reload_time_zones};
+use crate::store::followup::tasks::Work;
 use crate::store::followup::turns;
 use crate::store::releases::windows::{self, Publishers};
 use crate::traces::{self, Kind};
@@ -37,6 +38,18 @@ enum Chore {
     FindWindows,
     SaveTokenUses,
     PruneLogs,
+}
+
+impl Chore {
+    /// What the log calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::FollowZones => "computing windows by newer time zone data",
+            Self::FindWindows => "finding the windows that have opened",
+            Self::SaveTokenUses => "saving when tokens were used",
+            Self::PruneLogs => "removing what is no longer kept",
+        }
+    }
 }
 
 /// The state that a scheduler keeps between passes.
@@ -97,15 +110,16 @@ impl Drop for RunningBatch {
 
 /// Runs one batch.
 async fn run_claimed(services: Shared, claimed: Claimed, counted: RunningBatch) -> Ran {
-    let task = claimed.task();
+    let (task, work) = (claimed.task(), claimed.work());
     let ended = AssertUnwindSafe(crate::service::followup::run_claimed(&services, claimed)).catch_unwind().await;
     drop(counted);
-    Ran { task, ended }
+    Ran { task, work, ended }
 }
 
 /// The result of a batch.
 struct Ran {
     task: Uuid,
+    work: Work,
     ended: std::thread::Result<Result<(), BatchFailure>>,
 }
 
@@ -152,7 +166,7 @@ impl Scheduler {
         }
         // Reported only when the database works; otherwise both failures have the same cause.
         if let Err(failure) = zones {
-            state.failure_log.add("computing windows by newer time zone data", &failure);
+            state.failure_log.add(Chore::FollowZones.name(), &failure);
             state.chores.failed(Chore::FollowZones, self.services.clock.now());
             passed.fails(failure);
         }
@@ -250,7 +264,7 @@ impl Scheduler {
             if let (Err(failure), None) = (opened, &halted)
                 && !*ending.borrow()
             {
-                state.failure_log.add("finding the windows that have opened", &failure);
+                state.failure_log.add(Chore::FindWindows.name(), &failure);
                 state.chores.failed(Chore::FindWindows, self.services.clock.now());
                 passed.fails(failure);
             }
@@ -263,7 +277,7 @@ impl Scheduler {
         }
     }
 
-    fn has_run(&self, state: &mut State, passed: &mut PassOutcome, Ran { task, ended }: Ran) {
+    fn has_run(&self, state: &mut State, passed: &mut PassOutcome, Ran { task, work, ended }: Ran) {
         let now = self.services.clock.now();
         match ended {
             Ok(Ok(())) => state.tasks.succeeded(task),
@@ -272,7 +286,7 @@ impl Scheduler {
                     state.tasks.failed(task, now);
                 }
                 if !matches!(failure, Failure::Overtaken) {
-                    state.failure_log.add(&format!("task {task}"), &failure);
+                    state.failure_log.add_of_task(task, work, &failure);
                     passed.fails(failure);
                 }
             }
@@ -318,7 +332,7 @@ impl Scheduler {
                     }
                     Err(failure) => {
                         state.windows.failed(pack, self.services.clock.now());
-                        state.failure_log.add(&format!("the window of pack {}", pack.0), &failure);
+                        state.failure_log.add_of_window(pack, &failure);
                         passed.fails(failure);
                     }
                 }
@@ -344,7 +358,7 @@ impl Scheduler {
                 Ok(()) => state.chores.succeeded(chore),
                 Err(failure) => {
                     state.chores.failed(chore, now);
-                    state.failure_log.add(&format!("{chore:?}"), &failure);
+                    state.failure_log.add(chore.name(), &failure);
                     passed.fails(failure);
                 }
             }

@@ -129,7 +129,7 @@ impl Services {
         loop {
             let measured = self.measure_clock().await;
             if let Err(failure) = &measured {
-                tracing::warn!(?failure, "the distance to the database's clock was not measured");
+                tracing::warn!(failure = %failure.for_operators(), "the distance to the database's clock was not measured");
             }
             let fault = self.clock_fault();
             let kind = |fault: Option<ClockFault>| fault.map(|fault| std::mem::discriminant(&fault));

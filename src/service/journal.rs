@@ -40,6 +40,8 @@ pub struct Journal<'a> {
     pub(super) active: BTreeSet<AccountId>,
     /// When the release began that this use case completes.
     pub(super) began: Option<Instant>,
+    /// By how many seconds the release that this use case starts has missed its window.
+    pub(super) late_seconds: Option<i64>,
     additions: Vec<Addition>,
 }
 
@@ -62,6 +64,7 @@ impl<'a> Journal<'a> {
             task: None,
             active: BTreeSet::new(),
             began: None,
+            late_seconds: None,
             additions: Vec::new(),
         }
     }

@@ -91,7 +91,9 @@ impl Dispatcher {
         while !*ending.borrow() {
             match self.take_turn(!serving.is_empty()).await {
                 Ok(turn) => self.follow(&mut serving, turn),
-                Err(failure) => tracing::warn!(?failure, "no turn of webhooks could be taken; it is tried again"),
+                Err(failure) => {
+                    tracing::warn!(failure = %failure.for_operators(), "no turn of webhooks could be taken; it is tried again")
+                }
             }
             serving.retain(|_, one| !one.task.is_finished());
             tokio::select! {

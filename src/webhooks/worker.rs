@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::dispatcher::Dispatcher;
 use super::{Item, SourceEnd};
+use crate::domain::accounts::Account;
 use crate::domain::id::WebhookId;
 use crate::domain::log::Position;
 use crate::domain::webhooks::{DisabledReason, Endpoint, Next, WebhookState, after_attempt};
@@ -17,7 +18,7 @@ use crate::ids;
 use crate::service::access::Viewer;
 use crate::service::error::Failure;
 use crate::service::webhooks::{Payload, advance_place, disable, save_progress, try_once};
-use crate::store::convert::Stored as _;
+use crate::store::convert::Stored;
 use crate::store::log::event_traces;
 use crate::store::log::events::Interest;
 use crate::store::webhooks::serving::{self, Progress, Served};
@@ -52,6 +53,8 @@ impl From<Failure> for End {
 
 /// How far the endpoint has come since it was loaded.
 struct State {
+    /// The endpoint's account in the log: its id and its name.
+    account: (String, String),
     endpoint: Endpoint,
     progress: Progress,
     /// Since when taken events are unsaved.
@@ -59,7 +62,8 @@ struct State {
 }
 
 impl State {
-    fn of(endpoint: Endpoint) -> Self {
+    fn of(endpoint: Endpoint, account: &Account) -> Self {
+        let account = (account.shown_id(), account.name.clone());
         let progress = Progress {
             state: endpoint.state,
             place: endpoint.place,
@@ -69,7 +73,7 @@ impl State {
             next_attempt_at: endpoint.next_attempt_at,
             attempts: Vec::new(),
         };
-        Self { endpoint, progress, unsaved_since: None }
+        Self { account, endpoint, progress, unsaved_since: None }
     }
 }
 
@@ -88,7 +92,7 @@ impl Worker {
             match self.serve().await {
                 Ok(()) | Err(End::Over) => break,
                 Err(End::Again(failure)) => {
-                    tracing::debug!(endpoint = %self.id.0, ?failure, "a webhook endpoint is served again after a pause");
+                    tracing::debug!(endpoint = %self.id, failure = %failure.for_operators(), "a webhook endpoint is served again after a pause");
                 }
             }
             tokio::select! {
@@ -99,7 +103,7 @@ impl Worker {
         // Whoever may serve it takes it then: after its account was reactivated, too.
         let (db, server) = (&self.dispatcher.services.db, self.dispatcher.id);
         if let Err(error) = serving::leave(db, server, self.id, self.revision).await {
-            tracing::debug!(endpoint = %self.id.0, %error, "a webhook endpoint was not given back");
+            tracing::debug!(endpoint = %self.id, %error, "a webhook endpoint was not given back");
             self.dispatcher.is_unsure.store(true, Ordering::Release);
         }
     }
@@ -119,7 +123,7 @@ impl Worker {
         let endpoint = served.endpoint;
         let viewer = Viewer::of_endpoint(served.account, endpoint.id, &endpoint.created_by, endpoint.created_at);
         let mut items = (self.dispatcher.source)(viewer.clone(), &endpoint);
-        let mut state = State::of(endpoint);
+        let mut state = State::of(endpoint, &viewer.account);
         let options = self.dispatcher.options;
         let mut tidy_at = Instant::now() + options.tidy;
         loop {
@@ -209,6 +213,7 @@ impl Worker {
                 let attempt = state.progress.failed_attempts + 1;
                 try_once(&services, &served, &payload, attempt, services.clock.now(), None).await?
             };
+            let (status, failure) = (tried.delivery.status, tried.delivery.failure);
             state.progress.attempts.push(tried.delivery);
             let attempt = state.progress.failed_attempts + 1;
             match after_attempt(tried.attempted, attempt, services.clock.now(), dice()) {
@@ -220,6 +225,12 @@ impl Worker {
                 }
                 Next::TryAgain(at) => {
                     wait.fails();
+                    // The log has the first failure, and then the end: further ones are among the endpoint's attempts.
+                    if attempt == 1 {
+                        let (account, account_name) = &state.account;
+                        let failure = failure.map(Stored::stored);
+                        tracing::warn!(endpoint = %self.id, account, account_name, failure, status, "an event was not delivered to a webhook endpoint; it is tried again");
+                    }
                     let progress = &mut state.progress;
                     (progress.state, progress.failed_attempts) = (WebhookState::Failing, attempt);
                     progress.next_attempt_at = Some(at);
@@ -236,7 +247,12 @@ impl Worker {
 
     /// Moves the place past an event that was taken. It is saved after a moment, or at once after a failure.
     async fn taken(&self, state: &mut State, position: Position) -> Result<(), End> {
-        let had_failed = state.progress.failed_attempts > 0;
+        let failed_attempts = state.progress.failed_attempts;
+        let had_failed = failed_attempts > 0;
+        if had_failed {
+            let (account, account_name) = &state.account;
+            tracing::info!(endpoint = %self.id, account, account_name, failed_attempts, "a webhook endpoint takes events again");
+        }
         let progress = &mut state.progress;
         (progress.place, progress.delivered) = (position, Some(position));
         (progress.state, progress.failed_attempts, progress.next_attempt_at) = (WebhookState::Active, 0, None);
@@ -270,7 +286,7 @@ impl Worker {
                 Err(_) if *self.stopped.borrow() => return Err(End::Over),
                 // What was taken must not be sent again because the database was away for a moment.
                 Err(failure) => {
-                    tracing::debug!(endpoint = %self.id.0, ?failure, "the progress of an endpoint is saved again");
+                    tracing::debug!(endpoint = %self.id, failure = %failure.for_operators(), "the progress of an endpoint is saved again");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -279,7 +295,7 @@ impl Worker {
 
     async fn disable(&self, state: &mut State, reason: DisabledReason) -> Result<(), End> {
         let (services, id) = (&self.dispatcher.services, self.dispatcher.id);
-        tracing::debug!(endpoint = %self.id.0, reason = reason.stored(), "a webhook endpoint is given up");
+        tracing::debug!(endpoint = %self.id, reason = reason.stored(), "a webhook endpoint is given up");
         disable(services, id, &state.endpoint, &state.progress, reason).await?;
         Ok(())
     }

@@ -3,7 +3,9 @@
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
 use serde_json::Value;
 
+use crate::program::kill::until;
 use crate::program::starts::{program, run, text_of};
+use crate::releases::stuck::strange_task;
 use crate::store::database_failures::making;
 use crate::support::rows::{database_url, tables};
 use crate::support::{Ask, Program, TestApp};
@@ -27,7 +29,7 @@ async fn a_refused_login_and_a_refused_host_are_logged_once_a_minute_without_sec
     }
     program.logs(&["INFO", "a token was refused", "peer=127.0.0.1"]).await;
     let host = "a request for a host that the server isn't configured for was refused";
-    program.logs(&["INFO", host, "peer=127.0.0.1", "evil.example", "--public-host"]).await;
+    program.logs(&["INFO", "request{id=", host, "peer=127.0.0.1", "evil.example", "--public-host"]).await;
     let origin = "a request of another origin's page was refused";
     program.logs(&["INFO", origin, "https://evil.example", "--cors-origin"]).await;
     for line in ["a token was refused", host, origin] {
@@ -35,6 +37,35 @@ async fn a_refused_login_and_a_refused_host_are_logged_once_a_minute_without_sec
     }
     assert_eq!(count(&program, "geheim"), 0, "{:#?}", program.log());
     assert!(program.log().iter().all(|line| !line.contains('\u{1b}')), "{:#?}", program.log());
+}
+
+#[tokio::test]
+async fn a_start_says_the_version_the_database_and_what_is_left_to_do() {
+    let app = TestApp::new().await;
+    strange_task(&app, "OF_THE_FUTURE", None).await;
+    let program = Program::serve(&database_url(&app).await, &[]).await;
+    let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    program.logs(&["INFO", "starting", &version, "database=\"", "tasks=1", "failing_tasks=0", "windows_due=0"]).await;
+}
+
+#[tokio::test]
+async fn the_log_says_when_a_server_is_not_ready_and_when_it_is_ready_again_each_once() {
+    let app = TestApp::new().await;
+    let program = Program::serve(&database_url(&app).await, &[]).await;
+    let ready = async || program.send(Ask::new("GET", "/readyz")).await.status;
+    assert_eq!(ready().await, 200);
+    tables(&app).execute_unprepared("ALTER TABLE event_log RENAME TO hidden_log").await.expect("renamed");
+    until("not ready", async || ready().await == 503).await;
+    for _ in 0..3 {
+        ready().await;
+    }
+    let line = program.logs(&["WARN", "not ready", "the database takes no writes"]).await;
+    assert!(line.contains("event_log"), "the database's own words: {line}");
+    tables(&app).execute_unprepared("ALTER TABLE hidden_log RENAME TO event_log").await.expect("renamed");
+    until("ready", async || ready().await == 200).await;
+    ready().await;
+    program.logs(&["INFO", "ready again"]).await;
+    assert_eq!((count(&program, "not ready"), count(&program, "ready again")), (1, 1), "{:#?}", program.log());
 }
 
 /// Makes callers that create a component wait until it is dropped.
@@ -108,9 +139,13 @@ async fn in_json_the_reason_why_a_start_failed_is_json_too() {
         let output = run(&[&arguments[..], &["--log-format", "json"]].concat()).await;
         assert!(!output.status.success() && output.stdout.is_empty(), "{}", text_of(&output));
         let lines: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().map(Into::into).collect();
+        let text = lines.last().cloned().unwrap_or_default();
         let lines = json(&lines);
         let last = lines.last().unwrap_or_else(|| panic!("{arguments:?} says nothing"));
         assert_eq!(last["level"], "ERROR", "{lines:#?}");
+        let keys =
+            [text.find("\"timestamp\":"), text.find("\"level\":"), text.find("\"message\":"), text.find("\"target\":")];
+        assert!(keys[0].is_some() && keys.is_sorted(), "in the order of the log's lines: {text}");
         assert!(last["timestamp"].is_string(), "{last:#}");
         let why = last["message"].as_str().expect("a sentence");
         assert!(why.contains("--public-host") || why.contains("/nowhere/at"), "{last:#}");

@@ -10,7 +10,7 @@ use crate::releases::halting::release;
 use crate::support::{At as _, TestApp, on_date};
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -32,21 +32,31 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 impl Log {
+    /// The log of this thread from now on, as long as the guards live.
+    pub(crate) fn of_this_thread() -> (Self, impl Sized) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+        // A second subscriber. With a single one, the logging library would disable a line for all threads when another
+        // test's thread reaches it first.
+        let second = tracing::dispatcher::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+        (log, (tracing::subscriber::set_default(subscriber), second))
+    }
+
     /// The lines about releases since the last call.
     fn take(&self) -> Vec<String> {
+        self.take_of("a release ")
+    }
+
+    /// The lines with these words since the last call.
+    pub(crate) fn take_of(&self, words: &str) -> Vec<String> {
         let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        text.lines().filter(|line| line.contains("a release ")).map(Into::into).collect()
+        text.lines().filter(|line| line.contains(words)).map(Into::into).collect()
     }
 }
 
 #[tokio::test]
 async fn an_operator_reads_what_happened_at_midnight() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    // A second subscriber. With a single one, the logging library would disable a line for all threads when another
-    // test's thread reaches it first.
-    let _second = tracing::dispatcher::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
-    let _here = tracing::subscriber::set_default(subscriber);
+    let (log, _here) = Log::of_this_thread();
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;
@@ -80,11 +90,31 @@ async fn an_operator_reads_what_happened_at_midnight() {
 }
 
 #[tokio::test]
+async fn r39_an_operator_reads_how_late_a_release_has_started() {
+    let (log, _here) = Log::of_this_thread();
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    let in_time = app.update_on(&world.pack, "2026-12-01").await;
+    log.take();
+    app.advance_to("2026-11-30T23:30:00Z").await;
+    let started = log.take();
+    assert!(started[0].contains("INFO") && !started[0].contains("late_seconds"), "{started:?}");
+    assert!(started[0].contains(&format!("release={in_time}")), "the id of the API: {started:?}");
+    app.update_on(&world.pack, "2026-12-02").await;
+    log.take();
+    // The window ended at 00:00 UTC.
+    app.advance_to("2026-12-02T09:00:00Z").await;
+    let started = log.take();
+    for part in ["WARN", "a release has started", "late_seconds=32400"] {
+        assert!(started[0].contains(part), "{part}: {started:?}");
+    }
+    assert!(started[1].contains("INFO") && !started[1].contains("late_seconds"), "{started:?}");
+}
+
+#[tokio::test]
 async fn an_operator_reads_that_an_early_application_halts_a_release() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    let _second = tracing::dispatcher::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
-    let _here = tracing::subscriber::set_default(subscriber);
+    let (log, _here) = Log::of_this_thread();
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let world = app.installed_pack("Orders", &[&acme, &globex]).await;

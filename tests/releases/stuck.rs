@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::rows::{LogMark, database_url, publisher_id, tables};
-use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, uuid_of};
+use crate::support::{At, Installed, Managed, Program, Setup, TestApp, immediately, uuid_of};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
@@ -20,7 +20,7 @@ async fn publisher_of(app: &TestApp) -> AccountId {
 }
 
 /// Inserts a task like another version of the program.
-async fn strange_task(app: &TestApp, kind: &str, pack: Option<Uuid>) -> Uuid {
+pub(crate) async fn strange_task(app: &TestApp, kind: &str, pack: Option<Uuid>) -> Uuid {
     let id = Uuid::from_u128(0x0123_4567_89ab_cdef);
     let row = task::ActiveModel {
         id: Set(id),
@@ -363,6 +363,17 @@ async fn command_line(app: &TestApp, arguments: &[&str]) -> (bool, String, Strin
 }
 
 #[tokio::test]
+async fn r49_the_log_says_what_a_task_that_fails_is_for() {
+    let (app, _, world, release, id) = stuck_rollout().await;
+    let program = Program::serve(&database_url(&app).await, &[]).await;
+    let line = program.logs(&["ERROR", "due work has failed", "kind=\"ROLL_OUT\""]).await;
+    for part in [&format!("task={id}"), &format!("pack={}", world.pack.id), &format!("release={release}")] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(line.contains("refused by a test") && !line.contains("Fault("), "{line}");
+}
+
+#[tokio::test]
 async fn r49_tasks_are_listed_tried_and_dropped_by_command() {
     let (app, _, world, release, id) = stuck_rollout().await;
     let strange = strange_task(&app, "STAGE", None).await;
@@ -383,9 +394,11 @@ async fn r49_tasks_are_listed_tried_and_dropped_by_command() {
         (listed_task["known"].as_bool(), listed_task["failures"].as_i64(), listed_task["done"].as_i64()),
         (Some(true), Some(1), Some(1))
     );
-    assert!(listed_task.text("/lastFailure").contains("refused by a test"));
+    let why = listed_task.text("/lastFailure");
+    assert!(why.contains("refused by a test") && !why.contains("Fault") && !why.contains("Query Error"), "{why}");
     let (done, _, says) = command_line(&app, &["task", "retry", &id.to_string()]).await;
     assert!(!done && says.contains("refused by a test"), "{says}");
+    assert!(says.contains("packwright: The batch has failed: ") && !says.contains("Query Error"), "{says}");
     let (done, _, says) = command_line(&app, &["task", "drop", &id.to_string()]).await;
     assert!(!done && says.contains("--reason"), "{says}");
     let (done, _, says) = command_line(&app, &["task", "drop", &strange.to_string(), "--reason", "Old."]).await;

@@ -10,6 +10,7 @@ use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
 use crate::program::kill::until;
+use crate::releases::release_log::Log;
 use crate::support::rows::tables;
 use crate::support::{At, Managed, TestApp, uuid_of};
 use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
@@ -195,6 +196,35 @@ async fn r63_a_failed_attempt_is_made_again_and_nothing_overtakes_it() {
             (json!(1), json!(204), Value::Null),
         ]
     );
+}
+
+#[tokio::test]
+async fn r63_the_log_has_the_first_failure_of_an_endpoint_and_that_it_takes_events_again() {
+    let (log, _here) = Log::of_this_thread();
+    let world = World::new().await;
+    world.receiver.reply([Reply::Status(500), Reply::Status(500)]);
+    let (id, _) = world.endpoint(json!({})).await;
+    let dispatching = Dispatching::of(&world.app.app);
+    world.happen(1).await;
+    for (attempt, seconds) in [(1, 6), (2, 36)] {
+        world.receiver.wait_for(attempt).await;
+        while world.app.deliveries(&world.app.publisher, &id).await.len() < attempt {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        world.app.clock_only_by(seconds);
+    }
+    world.receiver.wait_for(4).await;
+    world.app.until_state(&world.app.publisher, &id, "ACTIVE").await;
+    dispatching.end().await;
+    let lines = log.take_of("a webhook endpoint");
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    let endpoint = format!("endpoint={id}");
+    for part in ["WARN", "was not delivered", &endpoint, "account=\"pub_", "account_name=\"Northwind\"", "status=500"] {
+        assert!(lines[0].contains(part), "{part}: {lines:#?}");
+    }
+    for part in ["INFO", "takes events again", &endpoint, "failed_attempts=2"] {
+        assert!(lines[1].contains(part), "{part}: {lines:#?}");
+    }
 }
 
 #[tokio::test]

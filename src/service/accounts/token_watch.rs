@@ -222,7 +222,7 @@ async fn run(services: Shared) {
         let checked = checked.unwrap_or_else(|_| Err(Failure::bug("a check of tokens panicked")));
         if let Err(failure) = checked {
             // An unavailable database proves nothing about a token.
-            tracing::warn!(?failure, "the tokens of subscriptions were not checked; they are checked again");
+            tracing::warn!(failure = %failure.for_operators(), "the tokens of subscriptions were not checked; they are checked again");
             tokio::time::sleep(PAUSE).await;
             if all {
                 due = tokio::time::Instant::now();

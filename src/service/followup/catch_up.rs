@@ -166,7 +166,7 @@ fn apply_skipped(cx: &Services, changes: &mut Changes, installation: Installatio
         Err(code) => {
             row.attempts = row.attempts.saturating_add(1);
             let at = now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE);
-            tracing::warn!(installation = %installation.id.0, ?code, "an installation could not catch up; it is tried again");
+            tracing::warn!(installation = %installation.id, ?code, "an installation could not catch up; it is tried again");
             changes.again.entry(installation.account_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
         }
     }

@@ -80,7 +80,7 @@ pub(in crate::service) async fn run_first_grants(cx: &Services, tasks: &[Uuid]) 
     trace.set("packwright.task.kind", Value::Name("GRANTS"));
     if let Err(failure) = within(trace.place(), first_grants(cx, tasks)).await {
         trace.has_failed();
-        tracing::warn!(?failure, "a first batch failed; the scheduler will try again");
+        tracing::warn!(failure = %failure.for_operators(), "a first batch failed; the scheduler will try again");
     }
 }
 

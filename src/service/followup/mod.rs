@@ -27,6 +27,7 @@ pub(in crate::service) use grants::run_first_grants;
 pub(crate) use runner::has_one_writer;
 pub(in crate::service) use runner::run_first_batch;
 pub use runner::{BatchFailure, Claimed, Turns, batches_at_once, claim_batch, run_claimed, run_one_batch};
+pub(crate) use tasks::due_at_the_start;
 pub use tasks::{Dropped, Retried, drop_task, open_tasks, retry_task};
 pub(in crate::service) use updates::{VersionChange, hide, offered, record_update, withdraw_row};
 

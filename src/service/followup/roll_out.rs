@@ -326,7 +326,7 @@ impl Rollout<'_> {
                 if row.next_attempt_at.is_none() {
                     update.state = UpdateState::Failed;
                     update.settled_at = Some(now);
-                    tracing::error!(installation = %update.id.installation.0, release = %release.id.0, ?code, "an update failed for good");
+                    tracing::error!(installation = %update.id.installation, release = %release.id, ?code, "an update failed for good");
                 }
             }
         }

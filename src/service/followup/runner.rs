@@ -49,6 +49,12 @@ impl Claimed {
     pub fn task(&self) -> Uuid {
         self.task.id
     }
+
+    /// The task's work.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.task.work
+    }
 }
 
 /// Why a batch failed as a whole.
@@ -91,7 +97,7 @@ pub async fn claim_batch(cx: &Services, turns: &mut Turns) -> Result<Option<Clai
 /// command answers. A failure doesn't fail the command, because the scheduler tries again.
 pub(in crate::service) async fn run_first_batch(cx: &Services, task: Uuid) {
     if let Err(failure) = try_first_batch(cx, task).await {
-        tracing::warn!(%task, ?failure, "a first batch failed; the scheduler will try again");
+        tracing::warn!(%task, failure = %failure.for_operators(), "a first batch failed; the scheduler will try again");
     }
 }
 
@@ -120,7 +126,7 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) ->
             cx.follow_ups.count_failure(task.work.kind(), &cx.settings);
             let failures = task.failures.saturating_add(1);
             let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
-            let (why, again) = (format!("{failure:?}"), cx.clock.now() + pause);
+            let (why, again) = (failure.for_operators(), cx.clock.now() + pause);
             let postponed = tasks::postpone(&cx.db, task.id, failures, &why, again).await;
             Err(BatchFailure { failure, postponed: postponed.is_ok() })
         }

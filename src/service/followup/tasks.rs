@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::releases::ReleaseState;
 use crate::domain::text;
@@ -12,9 +13,10 @@ use crate::service::releases::{end_stages, lets_stages_work};
 use crate::store::Tx;
 use crate::store::followup::read::{OpenTask, OpenTasks, all, by_id};
 use crate::store::followup::tasks::Work;
-use crate::store::followup::{paused, tasks};
+use crate::store::followup::{numbers, paused, tasks};
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::{deletion, write as packs};
+use crate::store::releases::windows;
 
 use crate::service::Services;
 use crate::service::ending::commit;
@@ -48,6 +50,26 @@ pub enum Dropped {
 /// The unfinished tasks, oldest first. For the command line.
 pub async fn open_tasks(cx: &Services) -> Result<OpenTasks, Failure> {
     Ok(all(&cx.db.whole_server()).await?)
+}
+
+/// The work that a server finds when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    /// The unfinished tasks, and those of them whose last batch failed.
+    pub(crate) tasks: i64,
+    pub(crate) failing_tasks: i64,
+    /// The packs whose window has opened.
+    pub(crate) windows: i64,
+}
+
+/// Counts the work that a server finds when it starts. For its log.
+pub(crate) async fn due_at_the_start(cx: &Services, now: Instant) -> Result<Due, Failure> {
+    let server = cx.db.whole_server();
+    let kinds = numbers::by_kind(&server).await?;
+    let (windows, _) = windows::overdue(&server, now).await?;
+    let tasks = kinds.iter().map(|kind| kind.open).sum();
+    let failing_tasks = kinds.iter().map(|kind| kind.failing).sum();
+    Ok(Due { tasks, failing_tasks, windows })
 }
 
 /// Runs a batch of a task now, even if it isn't due. For the command line.
@@ -145,7 +167,7 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     if dropped == Dropped::GivesUp
         && let Err(failure) = retry_task(cx, id).await
     {
-        tracing::warn!(task = %id, ?failure, "the rollout is given up by the next server that looks");
+        tracing::warn!(task = %id, failure = %failure.for_operators(), "the rollout is given up by the next server that looks");
     }
     Ok(dropped)
 }

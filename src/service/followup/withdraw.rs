@@ -177,5 +177,5 @@ pub(super) fn attempt_back(cx: &Services, row: &mut UpdateRow, release: &Release
 pub(super) fn not_back(row: &mut UpdateRow, release: &Release, code: FailureCode, now: Instant) {
     row.attempts = row.attempts.saturating_add(1);
     row.next_attempt_at = Some(now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE));
-    tracing::warn!(installation = %row.update.id.installation.0, release = %release.id.0, ?code, "an installation could not be moved back; it is tried again");
+    tracing::warn!(installation = %row.update.id.installation, release = %release.id, ?code, "an installation could not be moved back; it is tried again");
 }

@@ -71,7 +71,7 @@ pub async fn open_if_due(
         let stages = if release.has_stages { stages::of(&tx, &release).await? } else { Vec::new() };
         let waiting = stages.iter().filter(|stage| stage.waits()).map(|stage| stage.window.starts_at);
         let due_at = waiting.chain([due.starts_at]).min().unwrap_or(due.starts_at);
-        tracing::error!(pack = %pack.id.0, kept = %due.due_at, %due_at, "the time at which a window is due was wrong: it is mended");
+        tracing::error!(pack = %pack.id, kept = %due.due_at, %due_at, "the time at which a window is due was wrong: it is mended");
         pack.standing.pending = Some(PendingRelease { due_at, ..due });
         packs::save_standing(&tx, pack.id, &pack.standing).await?;
         commit(tx, journal).await?;
@@ -114,6 +114,7 @@ pub(in crate::service) async fn start(
     }
     if why == Start::Due {
         release.lateness_seconds = release.window.as_ref().and_then(|w| lateness(w.ends_at, now));
+        journal.late_seconds = release.lateness_seconds;
     }
     let first = release.previous_version_id.is_none();
     pack.standing.current_version = Some(release.version_id);

@@ -101,7 +101,7 @@ pub(crate) async fn resume_release(
     cx.after_due_windows(touched, || try_resume(cx, caller, pack, release)).await?;
     // A failure doesn't fail the command, because the scheduler does the same.
     if let Err(failure) = cx.open_what_is_due(touched).await {
-        tracing::warn!(pack = %pack.0, ?failure, "a window didn't open yet; the scheduler will try again");
+        tracing::warn!(%pack, failure = %failure.for_operators(), "a window didn't open yet; the scheduler will try again");
     }
     Ok(())
 }

@@ -11,29 +11,39 @@ pub(in crate::service) struct ReleaseLog {
     events: Vec<NewEvent>,
     /// When the completed release began.
     began: Option<Instant>,
+    /// By how many seconds the started release has missed its window.
+    late_seconds: Option<i64>,
 }
 
 impl ReleaseLog {
     pub(in crate::service) fn of(journal: &Journal<'_>) -> Self {
         let events = journal.events().filter(|event| message(event.kind).is_some()).cloned().collect();
-        Self { events, began: journal.began }
+        Self { events, began: journal.began, late_seconds: journal.late_seconds }
     }
 
     pub(in crate::service) fn write(self) {
         for event in self.events {
             let Some(message) = message(event.kind) else { continue };
             let progress = event.data.progress.as_ref();
-            tracing::info!(
-                pack = event.pack_name,
-                release = event.release_id.map(|id| tracing::field::display(id.0)),
-                by = event.actor.name,
-                starts_at = event.data.window.as_ref().map(|window| tracing::field::display(window.starts_at)),
-                applied = progress.map(|it| it.applied),
-                skipped = progress.map(|it| it.skipped),
-                failed = progress.map(|it| it.failed),
-                took_seconds = self.began.map(|began| (event.occurred_at - began).num_seconds()),
-                "{message}"
-            );
+            let late_seconds = self.late_seconds.filter(|_| event.kind == EventKind::ReleaseStarted);
+            // The level of a line can't be chosen at run time.
+            macro_rules! log_at {
+                ($level:ident) => {
+                    tracing::$level!(
+                        pack = event.pack_name,
+                        release = event.release_id.map(tracing::field::display),
+                        by = event.actor.name,
+                        starts_at = event.data.window.as_ref().map(|window| tracing::field::display(window.starts_at)),
+                        late_seconds,
+                        applied = progress.map(|it| it.applied),
+                        skipped = progress.map(|it| it.skipped),
+                        failed = progress.map(|it| it.failed),
+                        took_seconds = self.began.map(|began| (event.occurred_at - began).num_seconds()),
+                        "{message}"
+                    )
+                };
+            }
+            if late_seconds.is_some() { log_at!(warn) } else { log_at!(info) }
         }
     }
 }

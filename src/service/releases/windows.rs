@@ -84,7 +84,7 @@ pub(crate) async fn recompute_windows(cx: &Services, by: Initiator) -> Result<Re
                 Ok(moved) => done.moved += u64::from(moved),
                 // A window that can't be moved now must not prevent the others from being moved.
                 Err(failure) => {
-                    tracing::error!(pack = %pending.pack.0, ?failure, "a window was not moved; it is tried again");
+                    tracing::error!(pack = %pending.pack, failure = %failure.for_operators(), "a window was not moved; it is tried again");
                     failed.get_or_insert(failure);
                 }
             }
@@ -176,7 +176,7 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: Initia
     tx.commit().await?;
     for (before, after, _) in &moves {
         tracing::info!(
-            pack = %pack.name, zone = after.time_zone, data = %after.data_version,
+            pack = pack.name, zone = after.time_zone, data = %after.data_version,
             before = %before.starts_at, after = %after.starts_at, "newer time zone data moved a window"
         );
     }

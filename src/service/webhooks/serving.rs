@@ -65,7 +65,7 @@ pub(crate) async fn disable(
     journal.write(&tx).await?;
     tx.commit().await?;
     cx.metrics.webhooks_disabled.add(ended(reason), 1);
-    tracing::warn!(endpoint = %endpoint.id.0, reason = reason.stored(), "a webhook endpoint was disabled");
+    tracing::warn!(endpoint = %endpoint.id, account = account.shown_id(), account_name = account.name, reason = reason.stored(), "a webhook endpoint was disabled");
     Ok(true)
 }
 

@@ -119,7 +119,8 @@ impl Work {
     }
 
     /// The ids of the pack, the release and the account.
-    pub(in crate::store) fn names(self) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
+    #[must_use]
+    pub fn names(self) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
         match self {
             Self::Offer(pack, release)
             | Self::RollOut(pack, release)
