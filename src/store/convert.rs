@@ -93,9 +93,7 @@ stored! {
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
         PackCreated = "PACK_CREATED", PackUpdated = "PACK_UPDATED", InstallationCreated = "INSTALLATION_CREATED", InstallationRenamed = "INSTALLATION_RENAMED", InstallationRemoved = "INSTALLATION_REMOVED",
-        ComponentPackaged = "COMPONENT_PACKAGED", AccountCreated = "ACCOUNT_CREATED", AccountEnrolled = "ACCOUNT_ENROLLED", AccountUpdated = "ACCOUNT_UPDATED",
-        AccountSuspended = "ACCOUNT_SUSPENDED", AccountReactivated = "ACCOUNT_REACTIVATED", GroupChanged = "GROUP_CHANGED",
-        ReleaseRollingBack = "RELEASE_ROLLING_BACK", ReleaseRolledBack = "RELEASE_ROLLED_BACK",
+        ComponentPackaged = "COMPONENT_PACKAGED", AccountCreated = "ACCOUNT_CREATED", AccountEnrolled = "ACCOUNT_ENROLLED", AccountUpdated = "ACCOUNT_UPDATED", AccountSuspended = "ACCOUNT_SUSPENDED", AccountReactivated = "ACCOUNT_REACTIVATED", GroupChanged = "GROUP_CHANGED", ReleaseRollingBack = "RELEASE_ROLLING_BACK", ReleaseRolledBack = "RELEASE_ROLLED_BACK",
         ReleaseStageOpened = "RELEASE_STAGE_OPENED", ReleaseStageCompleted = "RELEASE_STAGE_COMPLETED", WebhookDisabled = "WEBHOOK_DISABLED", WebhookTest = "WEBHOOK_TEST",
     }
     WebhookState { Active = "ACTIVE", Failing = "FAILING", Paused = "PAUSED", Disabled = "DISABLED" }
