@@ -1,4 +1,5 @@
-"""A release to many installations at once, beside a loop that writes what has to be written and nothing else."""
+"""A release to many installations at once, beside a loop that writes what has to be written and nothing else; and the
+roll back of such a release beside the release."""
 
 import re
 import statistics
@@ -41,11 +42,12 @@ def run(bench):
 
 def result(step, told, loops, count, size):
     looped = statistics.mean(loops)
-    figures = {f"{step}.loop": round(told["seconds"] / looped, 3)}
+    figures = {f"{step}.loop": round(told["seconds"] / looped, 3), f"{step}.back": round(told["back"] / told["seconds"], 3)}
     if step == "rollout":
         figures |= {"rollout.memory": told["above"], "rollout.progress": told["progress"], "rollout.page": told["page"]}
     rows = [["", "Value"], ["installations", f"{count:,}"], ["installations in a batch of the loop", f"{size:,}"]]
     rows += [["the loop, before and after", " and ".join(f"{one:.1f} s" for one in loops)], ["Packwright", f"{told['seconds']:.1f} s"]]
+    rows += [["the roll back", f"{told['back']:.1f} s"]]
     rows += [["memory, idle and at most", f"{told['idle']:.0f} MB and {told['idle'] + told['above']:.0f} MB"]]
     rows += [["`release { progress }`, median and slowest", f"{told['progress median']:.1f} ms and {told['progress']:.1f} ms"]]
     rows += [["p99 of the page, quiet and meanwhile", f"{told['page quiet']:.1f} ms and {told['page busy']:.1f} ms"]]
@@ -103,7 +105,7 @@ def measured(bench, fleet):
         if not bench.quick and state(fleet, own, release)[0] != "IN_PROGRESS":
             bench.say("the rollout was over before the page was measured: more installations are needed")
         told |= {"page quiet": quiet["p99"], "page busy": busy["p99"], "page": round(busy["p99"] / quiet["p99"], 2)}
-        return told
+        return told | rolled_back(bench, fleet, own, release)
     finally:
         own.stop()
 
@@ -147,6 +149,31 @@ def watched(bench, fleet, own, idle):
         "seconds": took, "above": round(max(memory) - idle, 1),
         "progress": round(max(slow), 1), "progress median": round(statistics.median(slow), 2),
     }
+
+
+def rolled_back(bench, fleet, own, release):
+    """How long it takes to take a release back that has ended, and whether each installation has its version of before."""
+    while state(fleet, own, release)[0] == "IN_PROGRESS":
+        time.sleep(0.2)
+    pack, base = fleet.base.id(fleet.pack_id), fleet.base
+    before = base.one(f"SELECT id FROM pack_version WHERE pack_id = {pack} AND number = 2")
+    moved = int(base.one(f"SELECT COUNT(*) FROM installation WHERE pack_id = {pack} AND version_id <> {base.id(before)}"))
+    if moved != fleet.count:
+        raise Trouble(f"the release to be rolled back moved {moved} of {fleet.count} installations")
+    query = """mutation($r: ID!, $n: Int!) {
+        rollBackRelease(input: {releaseId: $r, reason: "Measured", atMost: $n}) { installationCount errors { message } } }"""
+    begun = time.monotonic()
+    told = own.ask(fleet.token, query, {"r": release, "n": fleet.count})["rollBackRelease"]
+    if told["errors"]:
+        raise Trouble(f"the release is not rolled back: {told}")
+    while (standing := state(fleet, own, release)[0]) == "ROLLING_BACK":
+        time.sleep(0.1)
+    took = time.monotonic() - begun
+    left = int(base.one(f"SELECT COUNT(*) FROM installation WHERE pack_id = {pack} AND version_id <> {base.id(before)}"))
+    if standing != "ROLLED_BACK" or left:
+        raise Trouble(f"the roll back has ended {standing}, and {left} installations don't have the version of before")
+    bench.say(f"the roll back took {took:.1f} s")
+    return {"back": took}
 
 
 def fleet_release(fleet, own):
