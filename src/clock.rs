@@ -238,6 +238,7 @@ fn cut(at: DateTime<Utc>) -> Instant {
 /// The time of the operating system in nanoseconds since 1970. A collector of traces compares it with that of other
 /// programs, whatever clock the rules go by.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "no rule goes by it")]
 pub fn system_nanos() -> u64 {
     u64::try_from(Utc::now().timestamp_nanos_opt().unwrap_or_default()).unwrap_or_default()
 }

@@ -13,6 +13,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::accounts::jwt_issuer::SigningKey;
+use crate::accounts::pipeline_issuer::PipelineIssuer;
 use crate::support::{Ask, At as _, Server, TestApp};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -28,9 +30,16 @@ fn handshake(protocol: &str) -> Ask {
 }
 
 pub(crate) async fn connect(server: &Server) -> Socket {
+    connect_with(server, &[]).await
+}
+
+async fn connect_with(server: &Server, headers: &[(&'static str, &str)]) -> Socket {
     use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{}/graphql", server.address).into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
     tokio_tungstenite::connect_async(request).await.expect("the upgrade").0
 }
 
@@ -146,6 +155,48 @@ async fn a_token_comes_with_the_first_message_or_the_handshake() {
         (answer.text("/type"), answer.text("/payload/errors/0/extensions/code")),
         ("next".into(), "UNAUTHENTICATED".into())
     );
+}
+
+#[tokio::test]
+async fn r70_a_pipelines_account_comes_with_the_first_message_or_the_handshake() {
+    let key = SigningKey::ed("ed");
+    let issuer = PipelineIssuer::start(&[&key]).await;
+    let app = issuer.app().await;
+    let acme = app.managed("Acme").await;
+    for token in [&app.publisher, &acme.token] {
+        app.trust(token, "Deploy", &issuer.url, &[("repository", "acme/orders")], "SUPPORT").await;
+    }
+    let bearer = format!("Bearer {}", key.jwt(&issuer.claims(&app)));
+    let server = Server::start(&app).await;
+    let viewer = subscribe("1", "{ viewer { account { name } } }");
+    let (none, with) = (json!(null), [("x-packwright-account", acme.id.as_str())]);
+    for (headers, named, seen) in [
+        (&with[..0], json!(acme.id), Some("Acme")),
+        (&with[..], none.clone(), Some("Acme")),
+        (&[("x-packwright-account", "Globex")][..], json!(acme.id), Some("Acme")),
+        (&with[..0], none, None),
+        (&with[..], json!("Globex"), None),
+        (&with[..], json!(1), None),
+    ] {
+        let mut socket = connect_with(&server, headers).await;
+        let payload = json!({ "Authorization": bearer, "X-Packwright-Account": named });
+        send_json(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
+        if seen.is_none() {
+            assert_eq!(receive_json(&mut socket).await, json!({ "closed": 4403, "reason": "Forbidden" }), "{payload}");
+            continue;
+        }
+        assert_eq!(receive_json(&mut socket).await, json!({ "type": "connection_ack" }), "{payload}");
+        send_json(&mut socket, viewer.clone()).await;
+        let name = receive_json(&mut socket).await.text("/payload/data/viewer/account/name");
+        assert_eq!(Some(name.as_str()), seen, "{payload}");
+    }
+    // The connection isn't for longer than its JWT.
+    let mut socket = connect_with(&server, &with).await;
+    send_json(&mut socket, json!({ "type": "connection_init", "payload": { "Authorization": bearer } })).await;
+    assert_eq!(receive_json(&mut socket).await, json!({ "type": "connection_ack" }));
+    app.clock_only("2026-11-22T09:10:30Z");
+    send_json(&mut socket, viewer).await;
+    assert_eq!(receive_json(&mut socket).await, json!({ "closed": 4403, "reason": "Forbidden" }));
 }
 
 #[tokio::test]
