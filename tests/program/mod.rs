@@ -26,3 +26,4 @@ pub(crate) mod terminal;
 pub(crate) mod texts;
 pub(crate) mod trusted_settings;
 pub(crate) mod variables;
+pub(crate) mod versions;

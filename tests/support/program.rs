@@ -1,6 +1,7 @@
 //! Runs the program for a test.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,9 +53,18 @@ impl Program {
         Self::start_with(arguments, &[]).await
     }
 
+    /// Serves a database by another program than the built one.
+    pub(crate) async fn serve_by(program: &Path, database: &str, more: &[&str]) -> Self {
+        Self::start_by(program, &[&["--database-url", database][..], more].concat(), &[]).await
+    }
+
     /// Serves with these arguments and variables.
     pub(crate) async fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_packwright"))
+        Self::start_by(Path::new(env!("CARGO_BIN_EXE_packwright")), arguments, variables).await
+    }
+
+    async fn start_by(program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = tokio::process::Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .env_remove("DATABASE_URL")
