@@ -278,6 +278,7 @@ def second_tour():
 def third_tour():
     tour = tour_of("webhooks.js")
     check("the steps are numbered", tour.numbers == list(range(1, 6)))
+    check("the README tells all of them, in their order", linked("webhooks") == list(range(1, 6)))
     receiver = json.loads(get("/graphiql/settings.json")[2])["receiver"]
     check("the demo has a receiver", receiver == f"{BASE}/graphiql/receiver" and get("/graphiql/receiver")[0] == 200)
     shown = []
