@@ -14,17 +14,19 @@ use crate::support::{At as _, Setup, TestApp};
 /// Longer than a mutation takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// The last statement of a mutation with an audit entry before the commit.
-const LAST: &str = "INSERT INTO audit_hour";
+/// The last statement before the commit of a mutation with an audit entry.
+const AFTER_ENTRIES: &str = "INSERT INTO audit_hour";
+/// The last statement before the commit of a mutation with an event.
+const EVENTS: &str = "INSERT INTO \"event\"";
 
 /// An app whose next mutation reaches the time limit right before its commit.
-async fn late() -> (TestApp, Arc<AtomicBool>) {
+async fn late(last: &'static str) -> (TestApp, Arc<AtomicBool>) {
     let engine = EngineOptions { execution: LIMIT, ..EngineOptions::default() };
     let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
     let armed = Arc::new(AtomicBool::new(false));
     let fires = armed.clone();
     app.after_statements(move |sql| {
-        if sql.starts_with(LAST) && fires.swap(false, Ordering::SeqCst) {
+        if sql.starts_with(last) && fires.swap(false, Ordering::SeqCst) {
             std::thread::sleep(LIMIT + Duration::from_millis(200));
         }
     });
@@ -33,19 +35,21 @@ async fn late() -> (TestApp, Arc<AtomicBool>) {
 
 #[tokio::test]
 async fn r01_a_secret_is_answered_though_the_time_limit_passes_during_the_commit() {
-    for (document, secret, opens) in [
+    for (document, secret, opens, last) in [
         (
             "mutation { createApiToken(input: { name: \"late\", role: SUPPORT }) { secret apiToken { id } errors { __typename } } }",
             "/data/createApiToken/secret",
             "{ viewer { role } }",
+            AFTER_ENTRIES,
         ),
         (
             "mutation { createManagedAccount(input: { name: \"Late\" }) { enrolmentToken account { id } errors { __typename } } }",
             "/data/createManagedAccount/enrolmentToken",
             "{ __typename }",
+            EVENTS,
         ),
     ] {
-        let (app, armed) = late().await;
+        let (app, armed) = late(last).await;
         armed.store(true, Ordering::SeqCst);
         let answer = app.gql_raw(Some(&app.publisher), document, Value::Null).await;
         assert!(!armed.load(Ordering::SeqCst), "it was late");
@@ -81,7 +85,7 @@ async fn r01_a_token_whose_call_was_cut_off_before_its_commit_is_not_there() {
 
 #[tokio::test]
 async fn a_mutation_without_a_secret_gets_no_extra_time() {
-    let (app, armed) = late().await;
+    let (app, armed) = late(AFTER_ENTRIES).await;
     armed.store(true, Ordering::SeqCst);
     let document = "mutation { createAccountGroup(input: { name: \"late\" }) { accountGroup { id } } }";
     let answer = app.gql_raw(Some(&app.publisher), document, json!({})).await;

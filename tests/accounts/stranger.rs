@@ -16,8 +16,15 @@ use crate::support::rows::{all_rows, assert_same_rows, code_of, refusal_of, unkn
 
 /// The types of which a publisher and its managed account both know objects under the same ID. The publisher sees its
 /// accounts' installations.
-const SHARED_WITH_PUBLISHER: [&str; 6] =
-    ["Installation", "InstallationUpdate", "UpdateOutcomeReport", "InstallationEvent", "ReleaseEvent", "AuditEntry"];
+const SHARED_WITH_PUBLISHER: [&str; 7] = [
+    "Installation",
+    "InstallationUpdate",
+    "UpdateOutcomeReport",
+    "InstallationEvent",
+    "ReleaseEvent",
+    "AccountEvent",
+    "AuditEntry",
+];
 
 /// The types of which two managed accounts of one publisher both know objects: those of a shared pack.
 const SHARED_BY_ACCOUNTS: [&str; 4] = ["AvailablePack", "AvailablePackVersion", "AnnouncedRelease", "ReleaseEvent"];

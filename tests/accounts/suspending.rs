@@ -62,9 +62,9 @@ async fn r46_a_suspended_account_is_skipped_at_once_and_catches_up() {
     assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 2, "without a tick");
     let caught = app.update_of(&release, &installed.installations[0]).await;
     assert_eq!((caught.text("/state"), caught.text("/how")), ("APPLIED".into(), "CATCH_UP".into()));
-    assert_eq!(mark.kinds(&app).await, ["INSTALLATION_UPDATED"]);
+    assert_eq!(mark.kinds(&app).await, ["ACCOUNT_REACTIVATED", "INSTALLATION_UPDATED"]);
     app.tick().await;
-    assert_eq!(mark.kinds(&app).await.len(), 1);
+    assert_eq!(mark.kinds(&app).await.len(), 2);
 }
 
 #[tokio::test]

@@ -62,12 +62,14 @@ fn memory(program: &Program) -> u64 {
 /// of a small machine busy for longer than a mutation may take.
 const PACKAGES: usize = 10;
 
-/// Makes events: each package of a component in the pack is one.
+const EVENTS_OF_A_PACKAGE: usize = 2;
+
+/// Makes events. Each package of a component in the pack is two: it was packaged, and is newer than the pack's.
 async fn make_events(program: &Program, token: &str, component: &str, count: usize) {
     let package = json!({ "componentId": component, "shareable": true });
     let document = "mutation($input: CreatePackagedComponentsInput!) {
         createPackagedComponents(input: $input) { errors { code } } }";
-    for chunk in std::iter::repeat_n(package, count).collect::<Vec<_>>().chunks(PACKAGES) {
+    for chunk in std::iter::repeat_n(package, count / EVENTS_OF_A_PACKAGE).collect::<Vec<_>>().chunks(PACKAGES) {
         let input = json!({ "packages": chunk });
         let ask = Ask::post(&json!({ "query": document, "variables": { "input": input } })).token(token);
         let answer = program.send(ask).await.json();

@@ -49,16 +49,16 @@ async fn r45_a_grant_that_comes_back_brings_the_current_version_at_once() {
     assert_eq!(outcome(&app, &release, installation).await, ("APPLIED".into(), json!("CATCH_UP"), json!(null)));
     let shown = app.updates(&acme, installation).await;
     assert_eq!((shown.len(), shown[0].text("/how")), (1, "CATCH_UP".into()), "the account sees how it came about");
-    assert_eq!(mark.kinds(&app).await, ["PACK_SHARED", "INSTALLATION_UPDATED"]);
+    assert_eq!(mark.kinds(&app).await, ["GROUP_CHANGED", "PACK_SHARED", "INSTALLATION_UPDATED"]);
     let announced = mark.events(&app).await;
     assert_eq!(
-        (announced[1].audience.as_str(), announced[1].update_state.as_deref()),
+        (announced[2].audience.as_str(), announced[2].update_state.as_deref()),
         ("PUBLISHER_AND_ACCOUNT", Some("APPLIED"))
     );
     let progress = app.progress(&release).await;
     assert_eq!((progress.int("/applied"), progress.int("/skipped")), (2, 0));
     app.tick().await;
-    assert_eq!(mark.kinds(&app).await.len(), 2, "and nothing more comes of it");
+    assert_eq!(mark.kinds(&app).await.len(), 3, "and nothing more comes of it");
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn r45_catching_up_applies_the_update_to_the_version_in_force_and_leaves_o
     assert_eq!(uuids_of(&offered)[1], uuids_of(&pending)[0]);
     let seen = app.read_installation(&acme, installation, "pendingUpdate { fromVersion { number } }").await;
     assert_eq!(seen.int("/pendingUpdate/fromVersion/number"), 2);
-    assert_eq!(mark.kinds(&app).await, ["PACK_SHARED", "INSTALLATION_UPDATED", "UPDATE_OFFERED"]);
+    assert_eq!(mark.kinds(&app).await, ["GROUP_CHANGED", "PACK_SHARED", "INSTALLATION_UPDATED", "UPDATE_OFFERED"]);
 }
 
 #[tokio::test]
@@ -253,7 +253,8 @@ async fn r45_an_early_applier_keeps_its_version_when_its_grant_goes_and_returns_
         join(&app, &gold, account).await;
     }
     app.tick().await;
-    assert_eq!(mark.kinds(&app).await, ["PACK_SHARED", "PACK_SHARED"], "nothing is offered or moved anew");
+    let once = ["GROUP_CHANGED", "PACK_SHARED"];
+    assert_eq!(mark.kinds(&app).await, [once, once].concat(), "nothing is offered or moved anew");
     assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 2);
     assert_eq!(outcome(&app, &release, &installed.installations[0]).await.1, "EARLY");
     assert!(app.offered(&globex, &installed.installations[1]).await.is_some());
