@@ -283,7 +283,10 @@ fn generate(_: &Scratch) -> Outcome {
 /// Writes the schema of a demo, which the examples need: two of them move its clock.
 fn demo_schema(demo: &Demo, path: &Path) -> Outcome {
     let program = program()?;
-    fs::write(path, output(Command::new("curl").args(["-sSf", &format!("{}/schema.graphql", demo.url)]))?)
+    // The demo has only just been started.
+    let mut asked = Command::new("curl");
+    asked.args(["-sSf", "--retry", "120", "--retry-delay", "1", "--retry-connrefused", "--retry-all-errors"]);
+    fs::write(path, output(asked.arg(format!("{}/schema.graphql", demo.url)))?)
         .map_err(|error| format!("{}: {error}", path.display()))?;
     // It is the program's own schema with a few fields more.
     run(Command::new(program).args(["schema", "check"]).arg("schema.graphql").arg("--new").arg(path))
