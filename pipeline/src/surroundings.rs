@@ -60,7 +60,7 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Run {
         azure(get)
     } else if get("BITBUCKET_BUILD_NUMBER").is_some() {
         bitbucket(get)
-    } else if get("JENKINS_URL").is_some() {
+    } else if get("JENKINS_URL").is_some() || get("BUILD_TAG").is_some_and(|tag| tag.starts_with("jenkins-")) {
         jenkins(get)
     } else {
         Run::default()

@@ -13,6 +13,8 @@ pub struct Course {
     pub is_halted: bool,
     pub total: i64,
     pub failed: i64,
+    /// How many have not been come to. A retry has none: it tries again what has failed.
+    pub offered: i64,
 }
 
 /// What is waited for.
@@ -74,12 +76,14 @@ pub fn judge(course: &Course, goal: Goal, max_failed: MaxFailed) -> Verdict {
         (Goal::RolledBack, _) if course.has_ended && course.state != "ROLLING_BACK" => Verdict::Missed,
         (Goal::RolledBack, _) => Verdict::GoesOn,
         (Goal::Released, "SUCCEEDED") => Verdict::Reached,
+        // Nobody counted its failures: its rollout was given up.
+        (Goal::Released, "PARTIALLY_SUCCEEDED" | "FAILED") if course.failed == 0 => Verdict::Missed,
         (Goal::Released, "PARTIALLY_SUCCEEDED" | "FAILED") if has_failed => Verdict::TooManyFailed,
         (Goal::Released, "PARTIALLY_SUCCEEDED" | "FAILED") => Verdict::Reached,
         (Goal::Released, "CANCELED" | "SUPERSEDED" | "ROLLING_BACK" | "ROLLED_BACK") => Verdict::Missed,
         (Goal::Released, _) if course.is_halted => Verdict::Halted,
-        // What has failed can't succeed any more while the release goes on.
-        (Goal::Released, "IN_PROGRESS") if has_failed => Verdict::TooManyFailed,
+        // What has failed in a rollout isn't tried again by it.
+        (Goal::Released, "IN_PROGRESS") if has_failed && course.offered > 0 => Verdict::TooManyFailed,
         (Goal::Released, _) if course.has_ended => Verdict::Missed,
         (Goal::Released, _) => Verdict::GoesOn,
     }

@@ -21,8 +21,8 @@ const STATUS: &str = "Exit status:\n  0  done; `preview`: there is nothing to re
                       command line, a file, the connection or the token is wrong\n  2  `preview`: there is something to \
                       release\n  3  the server refuses by a rule, or the release would take components away without \
                       --allow-removals\n  4  the release has ended without success, or more has failed than --max-failed \
-                      allows\n  5  the time of the wait is over, and the release goes on\n  6  the release was halted by \
-                      its rule";
+                      allows\n  5  the time of the wait is over, and the release goes on\n  6  its halt rule has \
+                      paused the release";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum PipelineCommand {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::app::{App, AppOptions};
 use crate::clock::Clock;
@@ -219,10 +220,20 @@ async fn serve(
         admin.serve(app.admin_router(options), ending.clone())
     });
     let served = (listener, router, connection_options(args, &app.services.metrics, shed));
+    let ended_at = tokio::spawn({
+        let mut ending = ending.clone();
+        async move {
+            // Fails when the server ends without a signal.
+            let _ = ending.wait_for(|is_ending| *is_ending).await;
+            Instant::now()
+        }
+    });
     let result = answer(args, served, empty, end, scheduler, signaled).await;
     end_of_admin(admin).await;
-    // An attempt that is cut off is made again by the next server.
-    let _ = tokio::time::timeout(CLOSING, webhooks).await;
+    // Attempts share the grace period of requests. One that is cut off is made again by the next server.
+    let now = Instant::now();
+    let until = (ended_at.await.unwrap_or(now) + GRACE).max(now + CLOSING);
+    let _ = tokio::time::timeout_at(until, webhooks).await;
     zones.abort();
     clock.abort();
     keys.iter().for_each(JoinHandle::abort);

@@ -18,7 +18,8 @@ pub struct WebhookArgs {
     #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
 
-    /// A file with the certificates of authorities (PEM) that webhooks trust beside the public ones
+    /// A file with the certificates of authorities (PEM) that webhooks trust beside the public ones. The keys
+    /// of --trusted-issuer are read with them too: whoever holds such an authority can vouch for those keys
     #[arg(long, value_name = "FILE", env = "PACKWRIGHT_WEBHOOK_CA")]
     pub webhook_ca: Option<PathBuf>,
 }

@@ -17,7 +17,7 @@ use super::answer::Answer;
 use super::engine::Engine;
 
 /// What an endpoint without a document of its own is sent: the fields that all events have, and ids.
-const COMMON: &str = "subscription { events { __typename id cursor kind occurredAt actor { kind name } ... on PackEvent { packId packName } ... on ReleaseEvent { release { id } } ... on InstallationEvent { installation { id } update { id } state versionNumber } ... on SharingEvent { group { id } } ... on NewerShareableEvent { version { id } } ... on PackDeletedEvent { uninstalledCount } ... on WebhookEvent { endpoint { id } } } }";
+const COMMON: &str = "subscription { events { __typename id cursor kind occurredAt actor { kind name } ... on PackEvent { packId packName } ... on ReleaseEvent { release { id } } ... on InstallationEvent { installation { id } update { id } state versionNumber } ... on SharingEvent { group { id } } ... on NewerShareableEvent { version { id } } ... on PackDeletedEvent { uninstalledCount } ... on AccountEvent { account { id } } ... on GroupEvent { groupName group { id } } ... on ComponentEvent { version { id } } ... on WebhookEvent { endpoint { id } } } }";
 
 /// An event for an endpoint.
 pub struct EndpointAnswer {

@@ -77,6 +77,9 @@ pub struct Sent {
 
 /// A connection isn't waited for longer than this while other addresses are left.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a connection for a document may take, so that two documents fit into the time in which an issuer's keys are
+/// found.
+const DOCUMENT_CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 impl Outbound {
     /// # Errors
@@ -137,7 +140,7 @@ impl Outbound {
         })?;
         let got = timeout_at(end, async {
             let (url, accept) = (destination.url(), "application/json");
-            let socket = connect(&addresses).await.ok_or("no connection was made")?;
+            let socket = connect(&addresses, DOCUMENT_CONNECT_LIMIT).await.ok_or("no connection was made")?;
             if !destination.is_https() {
                 return download::exchange(url, accept, socket).await;
             }
@@ -150,7 +153,7 @@ impl Outbound {
 
     /// `None` if no connection was made, or it broke.
     async fn send(&self, destination: &Destination, addresses: &[SocketAddr], request: Request) -> Option<Attempted> {
-        let socket = connect(addresses).await?;
+        let socket = connect(addresses, self.options.limit).await?;
         if !destination.is_https() {
             return exchange::post(destination.url(), socket, request).await;
         }
@@ -160,10 +163,13 @@ impl Outbound {
     }
 }
 
-/// A connection to the first address that takes one.
-async fn connect(addresses: &[SocketAddr]) -> Option<TcpStream> {
+/// A connection to the first address that takes one. Each address has its share of the time, so that one that answers
+/// nothing leaves time for the others.
+async fn connect(addresses: &[SocketAddr], within: Duration) -> Option<TcpStream> {
+    let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let each = (within / count).min(CONNECT_LIMIT);
     for address in addresses {
-        if let Ok(Ok(socket)) = timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
+        if let Ok(Ok(socket)) = timeout(each, TcpStream::connect(address)).await {
             // Fails for a socket that is broken already.
             let _ = socket.set_nodelay(true);
             return Some(socket);

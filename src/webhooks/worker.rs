@@ -131,11 +131,16 @@ impl Worker {
             tokio::select! {
                 () = ended(self.stopped.clone()) => return self.save(&mut state).await,
                 item = items.next() => match item {
-                    Some(Ok(item)) => {
-                        if !self.deliver(&mut state, item).await? {
-                            return Ok(());
+                    Some(Ok(item)) => match self.deliver(&mut state, item).await {
+                        Ok(true) => {}
+                        Ok(false) => return Ok(()),
+                        Err(End::Again(failure)) => {
+                            // What was taken isn't sent again because of what failed afterwards.
+                            self.save(&mut state).await?;
+                            return Err(End::Again(failure));
                         }
-                    }
+                        Err(End::Over) => return Err(End::Over),
+                    },
                     Some(Err(SourceEnd::Expired)) => return self.disable(&mut state, DisabledReason::CursorExpired).await,
                     Some(Err(SourceEnd::Ended)) | None => {
                         self.save(&mut state).await?;

@@ -34,14 +34,19 @@ fn a_wait_ends_by_the_state_of_the_release() {
     let halted = Course { is_halted: true, ..course("IN_PROGRESS") };
     assert_eq!(judge(&halted, Goal::Released, none), Verdict::Halted);
     let allowed = MaxFailed::parse("0.5%").expect("a percentage");
-    for (failed, state, verdict) in [
-        (5, "PARTIALLY_SUCCEEDED", Verdict::Reached),
-        (6, "PARTIALLY_SUCCEEDED", Verdict::TooManyFailed),
-        (1_000, "FAILED", Verdict::TooManyFailed),
-        (5, "IN_PROGRESS", Verdict::GoesOn),
-        (6, "IN_PROGRESS", Verdict::TooManyFailed),
+    for (failed, offered, state, verdict) in [
+        (0, 0, "PARTIALLY_SUCCEEDED", Verdict::Missed),
+        (0, 0, "FAILED", Verdict::Missed),
+        (5, 0, "PARTIALLY_SUCCEEDED", Verdict::Reached),
+        (6, 0, "PARTIALLY_SUCCEEDED", Verdict::TooManyFailed),
+        (1_000, 0, "FAILED", Verdict::TooManyFailed),
+        (5, 1, "IN_PROGRESS", Verdict::GoesOn),
+        (6, 1, "IN_PROGRESS", Verdict::TooManyFailed),
+        // A retry comes to what has failed.
+        (6, 0, "IN_PROGRESS", Verdict::GoesOn),
     ] {
-        assert_eq!(judge(&Course { failed, ..course(state) }, Goal::Released, allowed), verdict, "{failed} {state}");
+        let course = Course { failed, offered, ..course(state) };
+        assert_eq!(judge(&course, Goal::Released, allowed), verdict, "{failed} {offered} {state}");
     }
 }
 

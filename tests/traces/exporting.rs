@@ -31,8 +31,9 @@ async fn a_collector_that_never_answers_delays_nothing_and_spans_are_dropped_and
 async fn each_span_is_exported_lost_or_refused() {
     let partly = Answer::Status(200, "", r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"full"}}"#);
     for answer in [Answer::Status(503, "", ""), Answer::Status(400, "", ""), Answer::Silence, partly] {
-        let short = Duration::from_millis(200);
-        let settings = |settings| TraceSettings { limit: short, retry: Duration::ZERO, ..settings };
+        let silent = matches!(answer, Answer::Silence);
+        let limit = if silent { Duration::from_millis(200) } else { Duration::from_secs(20) };
+        let settings = |settings| TraceSettings { limit, retry: Duration::ZERO, ..settings };
         let traced = Traced::with(Setup::default(), settings).await;
         traced.collector.otherwise(answer);
         ask(&traced.app, 2).await;

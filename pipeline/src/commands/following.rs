@@ -60,6 +60,7 @@ impl Seen {
             is_halted: self.release.pause.as_ref().is_some_and(|pause| pause.figures.is_some()),
             total: self.release.progress.total,
             failed: self.release.progress.failed,
+            offered: self.release.progress.offered,
         }
     }
 
@@ -106,10 +107,16 @@ async fn look(api: &mut Api, release: &str) -> Result<Seen, Failure> {
     Ok(Seen { release: found.release.ok_or_else(unknown)?, cursor: found.viewer.event_cursor })
 }
 
-/// The release as it is now, without a wait.
-pub(super) async fn as_it_is(api: &mut Api, release: &str) -> Result<Report, Failure> {
+/// The release as it is now, without a wait. A run that comes again may find that its release has ended badly.
+pub(super) async fn as_it_is(api: &mut Api, release: &str, max_failed: MaxFailed) -> Result<Report, Failure> {
     let seen = look(api, release).await?;
-    Ok(seen.report(Some(seen.words()), Exit::Done))
+    let course = seen.course();
+    let exit = match judge(&course, Goal::Released, max_failed) {
+        Verdict::Missed => Exit::NotSucceeded,
+        Verdict::TooManyFailed if course.has_ended => Exit::NotSucceeded,
+        _ => Exit::Done,
+    };
+    Ok(seen.report(Some(seen.words()), exit))
 }
 
 /// Waits until a release has ended, the time is over, or nothing good can come any more.
@@ -149,7 +156,8 @@ pub(super) async fn until_the_end(
         Verdict::Reached | Verdict::GoesOn => (Exit::Done, String::new()),
         Verdict::Missed => (Exit::NotSucceeded, String::new()),
         Verdict::TooManyFailed => {
-            (Exit::NotSucceeded, " More has failed than --max-failed allows; the release itself goes on.".to_owned())
+            let goes_on = if seen.course().has_ended { "" } else { "; the release itself goes on" };
+            (Exit::NotSucceeded, format!(" More has failed than --max-failed allows{goes_on}."))
         }
         Verdict::Halted => (
             Exit::Halted,
@@ -233,18 +241,19 @@ impl Following {
             self.reached = Instant::now();
             self.pause = FIRST_PAUSE;
             let events = reader.take(&bytes);
-            let mut is_new = false;
+            // The place counts once the release is read: else its last event could be lost.
+            let mut newest = None;
             for event in &events {
                 if event.kind == "complete" {
                     return Err(Failure::passing("The server has ended the stream of events."));
                 }
                 let read = api.read_event::<Follow>(&event.data)?.events;
-                self.cursor = read.cursor;
-                is_new = true;
+                newest = Some(read.cursor);
             }
             // Events that come together are looked at once.
-            if is_new {
+            if let Some(cursor) = newest {
                 let before = std::mem::replace(&mut self.seen, look(api, release).await?);
+                self.cursor = cursor;
                 match judge(&self.seen.course(), wait.goal, wait.max_failed) {
                     Verdict::GoesOn => self.tell_since(&before, talk),
                     decided => return Ok(decided),

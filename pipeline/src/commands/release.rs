@@ -50,7 +50,12 @@ pub async fn release(api: &mut Api, request: &ReleaseRequest, talk: &mut dyn Tal
         Some(plan) if request.on.is_some() && request.on != plan.on => {
             return Err(Failure::new("The plan is for another date: preview with this --on, or leave --on out."));
         }
-        Some(plan) => plan.clone(),
+        Some(plan) => {
+            // The token doesn't name the version in force, which may be another one by now.
+            let now = planned(api, pack, None, &StagesFile::default()).await?;
+            let removed = if now.content_token == plan.content_token { now.removed } else { plan.removed.clone() };
+            Plan { removed, ..plan.clone() }
+        }
         None => planned(api, pack, request.on, request.stages.as_ref().unwrap_or(&StagesFile::default())).await?,
     };
     if !plan.removed.is_empty() && !request.allows_removals {
@@ -73,7 +78,7 @@ pub async fn release(api: &mut Api, request: &ReleaseRequest, talk: &mut dyn Tal
             let wait = Wait { limit: Some(limit), goal: Goal::Released, max_failed: request.max_failed };
             following::until_the_end(api, &id, wait, talk).await
         }
-        None => following::as_it_is(api, &id).await,
+        None => following::as_it_is(api, &id, request.max_failed).await,
     }
 }
 

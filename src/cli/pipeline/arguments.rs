@@ -30,7 +30,8 @@ pub(in crate::cli) struct ServerArgs {
     /// this option it is the host of --server
     #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_AUDIENCE")]
     audience: Option<String>,
-    /// The id of the account for which the pipeline acts, if several accounts trust it
+    /// The id of the account for which the pipeline acts. Give it: without it, another account that trusts the same
+    /// claims would get the pipeline, or keep it out
     #[arg(long, value_name = "ID", env = "PACKWRIGHT_ACCOUNT")]
     account: Option<String>,
     /// A PEM file with certificates of authorities that are trusted beside those that Mozilla trusts

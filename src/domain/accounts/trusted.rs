@@ -156,7 +156,7 @@ pub fn choose(
     matching: Vec<(TrustedPublisher, Account)>,
     named: Option<AccountId>,
 ) -> Result<(TrustedPublisher, Account), NoneTrusts> {
-    let none = if matching.is_empty() { NoneTrusts::Nobody } else { NoneTrusts::NotThisAccount };
+    let none = if named.is_none() { NoneTrusts::Nobody } else { NoneTrusts::NotThisAccount };
     let candidates = matching.into_iter().filter(|(_, account)| named.is_none_or(|named| named == account.id));
     let candidates: Vec<_> = candidates.collect();
     let first = candidates.first().map(|(_, account)| account.id);

@@ -2,7 +2,7 @@
 //! the role of the trusted publisher allows that the JWT matches.
 
 use crate::domain::Instant;
-use crate::domain::accounts::{ApiToken, TrustedPublisher, choose};
+use crate::domain::accounts::{ApiToken, NoneTrusts, TrustedPublisher, choose};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::text;
 use crate::jwt::Proof;
@@ -50,7 +50,8 @@ pub(super) async fn authenticate_pipeline(
         NamedAccount::Named(account) => Some(account),
         NamedAccount::Unreadable => return Err(refused(cx, &"the request names no account that there can be")),
     };
-    let matching = trusted::matching(&cx.db.whole_server(), &proof.issuer, &proof.claims).await?;
+    let matching = trusted::matching(&cx.db.whole_server(), &proof.issuer, &proof.claims, named).await?;
+    let matching = matching.ok_or_else(|| refused(cx, &NoneTrusts::SeveralAccounts))?;
     let (publisher, account) = choose(matching, named).map_err(|why| refused(cx, &why))?;
     check_status(&account)?;
     cx.token_uses.remember(Used::TrustedPublisher(publisher.id), publisher.last_used_at, now);

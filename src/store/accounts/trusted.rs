@@ -11,7 +11,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::domain::accounts::{Account, AccountStatus, TrustedPublisher, lookup_key};
-use crate::domain::id::TrustedPublisherId;
+use crate::domain::id::{AccountId, TrustedPublisherId};
 use crate::store::column::col;
 use crate::store::convert::{self, Stored as _, from_json, read};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
@@ -24,6 +24,8 @@ const OF_TRUSTED: &str = "t_";
 const OF_ACCOUNT: &str = "a_";
 /// The most ids or keys in a statement. Both databases accept that many.
 const AT_ONCE: usize = 30_000;
+/// The most rows that are read for a JWT. An account has at most 20.
+const READ_MAX: u64 = 1_000;
 
 pub(in crate::store) fn trusted_of(m: trusted::Model) -> StoreResult<TrustedPublisher> {
     Ok(TrustedPublisher {
@@ -74,17 +76,24 @@ pub async fn pages(
 }
 
 /// The trusted publishers that a JWT of `issuer` with these claims matches, and their accounts. A row that can't be
-/// read is logged and skipped, because it may be another account's.
+/// read is logged and skipped, because it may be another account's. With `named` they are those of one account. `None`
+/// when more rows than are read have one of the claims: whoever adds so many doesn't cost others memory.
 pub async fn matching(
     server: &WholeServer,
     issuer: &str,
     claims: &BTreeMap<String, String>,
-) -> StoreResult<Vec<(TrustedPublisher, Account)>> {
+    named: Option<AccountId>,
+) -> StoreResult<Option<Vec<(TrustedPublisher, Account)>>> {
     let keys: Vec<_> = claims.iter().map(|(name, value)| lookup_key(issuer, name, value)).take(AT_ONCE).collect();
     let mut select = trusted_and_accounts();
     select.and_where(server.reader().any_of_bytes(col(T::LookupKey), keys));
+    select.and_where_option(named.map(|account| col(T::AccountId).eq(account.0)));
+    let rows = server.conn().query_all(select.limit(READ_MAX + 1)).await?;
+    if u64::try_from(rows.len()).is_ok_and(|count| count > READ_MAX) {
+        return Ok(None);
+    }
     let mut found = Vec::new();
-    for row in server.conn().query_all(&select).await? {
+    for row in rows {
         let trusted: trusted::Model = tolerant::row(&row, OF_TRUSTED)?;
         let id = trusted.id;
         match trusted_of(trusted) {
@@ -95,7 +104,7 @@ pub async fn matching(
             Err(why) => tolerant::skip("trusted_publisher", id, &why),
         }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// The statuses of the accounts to which these trusted publishers belong. Those that are gone are left out. A status

@@ -14,7 +14,7 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryTra
 
 use crate::store::column::col;
 use crate::store::log::interest::Interest;
-use crate::store::log::records::PositionRange;
+use crate::store::log::records::{PositionRange, pruned_to};
 use crate::store::reader::Reader;
 use crate::store::scope::ManagedScope;
 use crate::store::{DatabaseKind, Snapshot, StoreResult};
@@ -24,57 +24,71 @@ pub(in crate::store::log) fn for_installed() -> Expr {
     col(event::Column::Audience).eq(Expr::cust("'PUBLISHER_AND_INSTALLED'"))
 }
 
-/// The rows of a table that say between which positions an account sees the events of a pack.
+/// Between which positions an account sees the events of a pack, as a table tells it. An account can have had a pack
+/// any number of times: intervals that end together are one, and those that ended before the log begins are left out.
 struct Intervals {
-    table: TableRef,
-    /// The condition that a row is of the account.
-    of_account: Expr,
-    pack: Expr,
-    /// The position after which the account sees the pack's events.
-    after: Expr,
-    /// The last position at which the account sees the pack's events; null if there is none.
-    until: Expr,
+    merged: SelectStatement,
 }
+
+const INTERVALS: &str = "intervals";
+const PACK: &str = "pack";
+/// The column with the position after which the account sees the pack's events.
+const AFTER: &str = "seen_after";
+/// The column with the last position at which the account sees the pack's events; null if there is none.
+const UNTIL: &str = "seen_until";
 
 impl Intervals {
     fn of(scope: ManagedScope) -> [Self; 2] {
         use installation::Column as I;
         use past_visibility::Column as H;
         let account = scope.account_id().0;
+        let merged = |table: TableRef, of_account: Expr, [pack, after, until]: [Expr; 3]| {
+            let has_events = until.clone().is_null().or(until.clone().gt(pruned_to()));
+            let merged = Query::select()
+                .expr_as(pack.clone(), PACK)
+                .expr_as(Func::min(after), AFTER)
+                .expr_as(until.clone(), UNTIL)
+                .from(table)
+                .and_where(of_account)
+                .and_where(has_events)
+                .add_group_by([pack, until])
+                .take();
+            Self { merged }
+        };
         [
-            Self {
-                table: installation::Entity.into_table_ref(),
-                of_account: col(I::AccountId).eq(account),
-                pack: col(I::PackId),
-                after: col(I::VisibleAfter),
-                until: col(I::VisibleUntil),
-            },
-            Self {
-                table: past_visibility::Entity.into_table_ref(),
-                of_account: col(H::AccountId).eq(account),
-                pack: col(H::PackId),
-                after: col(H::VisibleAfter),
-                until: col(H::VisibleUntil),
-            },
+            merged(
+                installation::Entity.into_table_ref(),
+                col(I::AccountId).eq(account),
+                [col(I::PackId), col(I::VisibleAfter), col(I::VisibleUntil)],
+            ),
+            merged(
+                past_visibility::Entity.into_table_ref(),
+                col(H::AccountId).eq(account),
+                [col(H::PackId), col(H::VisibleAfter), col(H::VisibleUntil)],
+            ),
         ]
     }
 
-    /// Selects the account's rows, as yet without columns.
+    fn column(name: &'static str) -> Expr {
+        Expr::col((INTERVALS, name))
+    }
+
+    /// Selects the account's intervals, as yet without columns.
     fn select(&self) -> SelectStatement {
-        Query::select().from(self.table.clone()).and_where(self.of_account.clone()).take()
+        Query::select().from_subquery(self.merged.clone(), INTERVALS).take()
     }
 
     /// The positions of the matching events in one interval and in the range, for each row of the intervals.
-    fn positions(&self, interest: &Interest, range: PositionRange) -> SelectStatement {
+    fn positions(interest: &Interest, range: PositionRange) -> SelectStatement {
         let position = || col(event::Column::Sequence);
-        let until = Func::coalesce([self.until.clone(), Expr::val(i64::MAX)]);
+        let until = Func::coalesce([Self::column(UNTIL), Expr::val(i64::MAX)]);
         let mut select = Query::select();
         select
             .expr_as(position(), POSITION)
             .from(event::Entity)
-            .and_where(col(event::Column::PackId).eq(self.pack.clone()))
+            .and_where(col(event::Column::PackId).eq(Self::column(PACK)))
             .and_where(for_installed())
-            .and_where(position().gt(self.after.clone()))
+            .and_where(position().gt(Self::column(AFTER)))
             .and_where(position().lte(until))
             .and_where_option(range.after.map(|after| position().gt(after)))
             .and_where_option(range.before.map(|before| position().lt(before)));
@@ -84,7 +98,6 @@ impl Intervals {
 }
 
 const POSITION: &str = "position";
-const PACK: &str = "pack";
 
 fn way(range: PositionRange) -> Way {
     if range.from_end { Way::Desc } else { Way::Asc }
@@ -112,11 +125,14 @@ async fn nearest(
 ) -> StoreResult<Nearest> {
     let none = if range.from_end { 0 } else { i64::MAX };
     let [now, before] = Intervals::of(scope).map(|intervals| {
-        let nearest = first_of_page(intervals.positions(interest, range), PositionRange { size: 0, ..range });
+        let nearest = first_of_page(Intervals::positions(interest, range), PositionRange { size: 0, ..range });
         let nearest = Expr::from(SubQueryStatement::from(nearest));
         let mut select = intervals.select();
         // Packs without an event are last, because both databases would order nulls differently.
-        select.expr_as(Func::coalesce([nearest, Expr::val(none)]), POSITION).expr_as(intervals.pack, PACK).take()
+        select
+            .expr_as(Func::coalesce([nearest, Expr::val(none)]), POSITION)
+            .expr_as(Intervals::column(PACK), PACK)
+            .take()
     });
     let of_intervals = SelectStatement::union(&mut now.clone(), UnionType::All, before).take();
     let select =
@@ -154,9 +170,9 @@ pub(in crate::store::log) async fn of_page(
         within.before = Some(range.before.map_or(bound + 1, |before| std::cmp::min(before, bound + 1)));
     }
     let [now, before] = Intervals::of(scope).map(|intervals| {
-        let positions = first_of_page(intervals.positions(interest, within), within);
+        let positions = first_of_page(Intervals::positions(interest, within), within);
         let mut rows = intervals.select();
-        rows.and_where(reader.any_of(intervals.pack, nearest.packs.iter().copied()));
+        rows.and_where(reader.any_of(Intervals::column(PACK), nearest.packs.iter().copied()));
         each_of(reader.kind(), rows, positions)
     });
     let of_intervals = SelectStatement::union(&mut now.clone(), UnionType::Distinct, before).take();
@@ -184,9 +200,9 @@ fn each_of(kind: DatabaseKind, mut rows: SelectStatement, positions: SelectState
 /// Selects all matching events that the account may see.
 pub(in crate::store::log) fn all(scope: ManagedScope, interest: &Interest) -> SelectStatement {
     let [now, before] = Intervals::of(scope).map(|intervals| {
-        let mut positions = intervals.positions(interest, PositionRange::default());
-        // The table becomes a second one of the same statement.
-        positions.from(intervals.table).and_where(intervals.of_account).take()
+        let mut positions = Intervals::positions(interest, PositionRange::default());
+        // The intervals become a second table of the same statement.
+        positions.from_subquery(intervals.merged, INTERVALS).take()
     });
     events_at(SelectStatement::union(&mut now.clone(), UnionType::Distinct, before).take())
 }
