@@ -131,14 +131,14 @@ impl World {
     /// The labels of the component's packages, newest first.
     pub(crate) async fn labels(&self) -> Vec<String> {
         let query =
-            "query($id: ID!) { component(id: $id) { packagedComponents(first: 50) { edges { node { version } } } } }";
+            "query($id: ID!) { component(id: $id) { packagedComponents(first: 100) { edges { node { version } } } } }";
         let found = self.app.gql(&self.app.publisher, query, json!({ "id": self.component })).await;
         found.nodes("/component/packagedComponents").iter().map(|node| node.text("/version")).collect()
     }
 
     /// The ids of the pack's releases, newest first.
     pub(crate) async fn releases(&self) -> Vec<String> {
-        let found = self.app.read_pack(&self.pack, "releases(first: 50) { edges { node { id } } }").await;
+        let found = self.app.read_pack(&self.pack, "releases(first: 100) { edges { node { id } } }").await;
         found.nodes("/releases").iter().map(|node| node.text("/id")).collect()
     }
 
