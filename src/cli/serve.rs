@@ -5,10 +5,10 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::app::{App, AppOptions};
 use crate::clock::Clock;
@@ -170,7 +170,7 @@ async fn serve_demo(
         admin.serve(demo.admin_router(move || admin_options(token.clone(), ending.clone())), end.subscribe())
     });
     let served = (listener, demo.router(), connections);
-    let result = answer(args, served, false, end, scheduler, signaled).await;
+    let result = answer(args, served, false, end, vec![("scheduler", scheduler)], signaled).await;
     end_of_admin(admin).await;
     zones.abort();
     demo.end().await;
@@ -220,33 +220,25 @@ async fn serve(
         admin.serve(app.admin_router(options), ending.clone())
     });
     let served = (listener, router, connection_options(args, &app.services.metrics, shed));
-    let ended_at = tokio::spawn({
-        let mut ending = ending.clone();
-        async move {
-            // Fails when the server ends without a signal.
-            let _ = ending.wait_for(|is_ending| *is_ending).await;
-            Instant::now()
-        }
-    });
-    let result = answer(args, served, empty, end, scheduler, signaled).await;
+    let work = vec![("scheduler", scheduler), ("sending of webhooks", webhooks)];
+    let result = answer(args, served, empty, end, work, signaled).await;
     end_of_admin(admin).await;
-    // Attempts share the grace period of requests. One that is cut off is made again by the next server.
-    let now = Instant::now();
-    let until = (ended_at.await.unwrap_or(now) + GRACE).max(now + CLOSING);
-    let _ = tokio::time::timeout_at(until, webhooks).await;
     zones.abort();
     clock.abort();
     keys.iter().for_each(JoinHandle::abort);
     result
 }
 
-/// Serves requests until a signal comes. Then it sets `end`, and waits for requests and the scheduler.
+/// The tasks of a server that have something to finish when it ends, with their names for the log.
+type Work = Vec<(&'static str, JoinHandle<()>)>;
+
+/// Serves requests until a signal comes. Then it sets `end`, and waits for requests and the other work.
 async fn answer(
     args: &ServeArgs,
     (listener, router, connections): (TcpListener, Router, ConnectionOptions),
     empty: bool,
     end: watch::Sender<bool>,
-    mut scheduler: JoinHandle<()>,
+    mut work: Work,
     signaled: watch::Receiver<bool>,
 ) -> Result<(), CliError> {
     let ending = end.subscribe();
@@ -272,27 +264,28 @@ async fn answer(
             );
             supervisor.stopping();
             end.send_replace(true);
-            // Waits for both at the same time: the last batch and the last requests share the grace period.
+            // Waits for all at the same time: the last batch, attempts of webhooks and requests share the grace period.
             let requests = async {
                 tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| { server.abort(); Ok(()) })
             };
-            tokio::join!(requests, last_batch(&mut scheduler)).0
+            tokio::join!(requests, last_work(&mut work)).0
         }
     };
     end.send_replace(true);
-    if !scheduler.is_finished() {
-        last_batch(&mut scheduler).await;
-    }
+    last_work(&mut work).await;
     signs.abort();
     Ok(result?)
 }
 
-/// Waits up to the grace period for the scheduler's current batches.
-async fn last_batch(scheduler: &mut JoinHandle<()>) {
-    if tokio::time::timeout(GRACE, &mut *scheduler).await.is_err() {
-        tracing::warn!("the scheduler did not end in time; the next start continues its work");
-        scheduler.abort();
-    }
+/// Waits up to the grace period for the work that hasn't ended.
+async fn last_work(work: &mut Work) {
+    let ends = work.drain(..).map(|(name, mut task)| async move {
+        if tokio::time::timeout(GRACE, &mut task).await.is_err() {
+            tracing::warn!("the {name} did not end in time; the next server continues it");
+            task.abort();
+        }
+    });
+    join_all(ends).await;
 }
 
 /// How webhooks are sent, and keys of pipelines' JWTs are read.

@@ -1,13 +1,14 @@
 //! Authenticates tokens. These reads take no scope, because a scope is made from their result.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use entity::{account, api_token};
 use quick_cache::sync::Cache;
 use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
-use sea_orm::{ConnectionTrait as _, IdenStatic as _, Iterable as _, QueryResult};
+use sea_orm::{ColumnTrait, ConnectionTrait as _, IdenStatic as _, Iterable, QueryResult};
 use uuid::Uuid;
 
 use crate::domain::Instant;
@@ -96,7 +97,7 @@ impl Bearers {
 
 /// The prefixes of the token's and the account's columns in a joined row.
 const OF_TOKEN: &str = "t_";
-const OF_ACCOUNT: &str = "a_";
+pub(in crate::store::accounts) const OF_ACCOUNT: &str = "a_";
 /// The column of the token's id in a joined row.
 const ID: &str = "t_id";
 /// The column of the token's hash in a joined row.
@@ -202,24 +203,39 @@ pub async fn statuses(
             .from(account::Entity)
             .and_where(server.reader().any_of(col(account::Column::Id), ids.iter().map(|id| id.0)))
             .take();
-        for row in server.conn().query_all(&select).await? {
-            let id: Uuid = row.try_get_by_index(0)?;
-            let status = row.try_get_by_index::<String>(1).map_err(StoreError::from);
-            found.insert(id.into(), status.and_then(|status| AccountStatus::read(&status)));
-        }
+        add_statuses(server, &select, &mut found).await?;
     }
     Ok(found)
 }
 
-fn tokens_and_accounts() -> SelectStatement {
+/// Adds what a query of ids and statuses finds.
+pub(in crate::store::accounts) async fn add_statuses<I: From<Uuid> + Eq + Hash>(
+    server: &WholeServer,
+    select: &SelectStatement,
+    found: &mut HashMap<I, StoreResult<AccountStatus>>,
+) -> StoreResult<()> {
+    for row in server.conn().query_all(select).await? {
+        let id: Uuid = row.try_get_by_index(0)?;
+        let status = row.try_get_by_index::<String>(1).map_err(StoreError::from);
+        found.insert(id.into(), status.and_then(|status| AccountStatus::read(&status)));
+    }
+    Ok(())
+}
+
+/// Selects the columns of a table and those of accounts, each with its prefix.
+pub(in crate::store::accounts) fn with_account<C: ColumnTrait + Iterable>(prefix: &str) -> SelectStatement {
     let mut select = Query::select();
-    for column in api_token::Column::iter() {
-        select.expr_as(col(column), format!("{OF_TOKEN}{}", column.as_str()));
+    for column in C::iter() {
+        select.expr_as(col(column), format!("{prefix}{}", column.as_str()));
     }
     for column in account::Column::iter() {
         select.expr_as(col(column), format!("{OF_ACCOUNT}{}", column.as_str()));
     }
     select
+}
+
+fn tokens_and_accounts() -> SelectStatement {
+    with_account::<api_token::Column>(OF_TOKEN)
         .from(api_token::Entity)
         .inner_join(account::Entity, col(account::Column::Id).eq(col(api_token::Column::AccountId)))
         .take()

@@ -5,23 +5,20 @@ use std::collections::{BTreeMap, HashMap};
 
 use entity::{account, trusted_publisher as trusted};
 use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
-use sea_orm::{
-    ConnectionTrait as _, EntityTrait as _, IdenStatic as _, Iterable as _, QueryFilter as _, QueryTrait as _,
-};
-use uuid::Uuid;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::accounts::{Account, AccountStatus, TrustedPublisher, lookup_key};
 use crate::domain::id::{AccountId, TrustedPublisherId};
+use crate::store::accounts::bearers::{OF_ACCOUNT, add_statuses, with_account};
 use crate::store::column::col;
-use crate::store::convert::{self, Stored as _, from_json, read};
+use crate::store::convert::{self, from_json, read};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
-use crate::store::{Snapshot, StoreError, StoreResult, WholeServer, page, tolerant};
+use crate::store::{Snapshot, StoreResult, WholeServer, page, tolerant};
 
 use trusted::Column as T;
 
-/// The prefixes of the columns in a joined row.
+/// The prefix of a trusted publisher's columns in a joined row.
 const OF_TRUSTED: &str = "t_";
-const OF_ACCOUNT: &str = "a_";
 /// The most ids or keys in a statement. Both databases accept that many.
 const AT_ONCE: usize = 30_000;
 /// The most rows that are read for a JWT. An account has at most 20.
@@ -122,22 +119,14 @@ pub async fn statuses(
             .inner_join(account::Entity, col(account::Column::Id).eq(col(T::AccountId)))
             .and_where(server.reader().any_of(col(T::Id), ids.iter().map(|id| id.0)))
             .take();
-        for row in server.conn().query_all(&select).await? {
-            let id: Uuid = row.try_get_by_index(0)?;
-            let status = row.try_get_by_index::<String>(1).map_err(StoreError::from);
-            found.insert(id.into(), status.and_then(|status| AccountStatus::read(&status)));
-        }
+        add_statuses(server, &select, &mut found).await?;
     }
     Ok(found)
 }
 
 fn trusted_and_accounts() -> SelectStatement {
-    let mut select = Query::select();
-    for column in T::iter() {
-        select.expr_as(col(column), format!("{OF_TRUSTED}{}", column.as_str()));
-    }
-    for column in account::Column::iter() {
-        select.expr_as(col(column), format!("{OF_ACCOUNT}{}", column.as_str()));
-    }
-    select.from(trusted::Entity).inner_join(account::Entity, col(account::Column::Id).eq(col(T::AccountId))).take()
+    with_account::<T>(OF_TRUSTED)
+        .from(trusted::Entity)
+        .inner_join(account::Entity, col(account::Column::Id).eq(col(T::AccountId)))
+        .take()
 }
