@@ -10,6 +10,8 @@ use packwright::outbound::{Outbound, OutboundOptions, Request, Resolve as _, Sys
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::program::kill::until;
+
 /// The limit of an attempt that is answered: so long that a busy machine doesn't reach it.
 const AMPLE: Duration = Duration::from_secs(30);
 
@@ -191,4 +193,32 @@ async fn r66_names_whose_look_up_is_slow_keep_no_other_name_waiting() {
     for look_up in again {
         assert_eq!(look_up.await.unwrap(), 1, "a slow name is found all the same");
     }
+}
+
+#[tokio::test]
+async fn r66_new_names_that_answer_nothing_keep_no_known_name_waiting() {
+    let began = Arc::new(AtomicUsize::new(0));
+    let resolver = Arc::new(SystemResolver::with({
+        let began = began.clone();
+        move |host| {
+            if host.starts_with("slow") {
+                began.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_secs(3));
+            }
+            Ok(vec!["93.184.215.14".parse().unwrap()])
+        }
+    }));
+    resolver.resolve("known.example.com").await.unwrap();
+    // Nobody knows yet that these are slow.
+    let look_ups: Vec<_> = (0..100)
+        .map(|number| {
+            let resolver = resolver.clone();
+            tokio::spawn(async move { resolver.resolve(&format!("slow-{number}.example.com")).await.map(drop) })
+        })
+        .collect();
+    until("the slow look-ups", async || began.load(Ordering::SeqCst) >= 48).await;
+    let at = Instant::now();
+    resolver.resolve("known.example.com").await.unwrap();
+    assert!(at.elapsed() < Duration::from_millis(2_500), "{:?}", at.elapsed());
+    look_ups.iter().for_each(tokio::task::JoinHandle::abort);
 }
