@@ -2,13 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
+use entity::trusted_publisher;
 use packwright::domain::accounts::{TrustedClaim, TrustedPublisher, lookup_key};
 use packwright::jwt::Source;
+use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, Set};
 use serde_json::{Value, json};
 
 use crate::accounts::jwt::{lets_in, settings, with};
 use crate::accounts::jwt_issuer::{SigningKey, key_set};
 use crate::accounts::pipeline_issuer::PipelineIssuer;
+use crate::support::rows::tables;
 use crate::support::{Ask, At as _, Dice, Server, Setup, TestApp, pipelines, uuid_of};
 
 const VIEWER: &str = "{ viewer { role privileges account { id name }
@@ -253,6 +256,36 @@ async fn r70_a_jwt_that_two_accounts_trust_names_one_of_them() {
     let only = key.jwt(&with(&issuer.claims(&app), &[("ref", json!("refs/heads/other"))]));
     assert_eq!(server.send(&ask().token(&only).with("x-packwright-account", &acme.id)).await.status, 401);
     assert_eq!(server.send(&ask().token(&only)).await.status, 200);
+}
+
+#[tokio::test]
+async fn r70_a_jwt_reads_a_bounded_number_of_trusted_publishers() {
+    let (issuer, key, app) = world().await;
+    let acme = app.managed("Acme").await;
+    let trusted = app.trust(&acme.token, "Deploy", &issuer.url, OF_MAIN, "SUPPORT").await;
+    let jwt = key.jwt(&issuer.claims(&app));
+    assert!(lets_in(&app, &jwt).await);
+    // Somebody with very many accounts trusts what has one claim of the JWT.
+    let row = trusted_publisher::Entity::find_by_id(uuid_of(&trusted)).one(tables(&app)).await.expect("read");
+    let row = row.expect("a trusted publisher");
+    let other = uuid_of(&own_id(&app, &app.publisher).await);
+    let rows = (0..1_000_u128).map(|number| trusted_publisher::ActiveModel {
+        id: Set(sea_orm::prelude::Uuid::from_u128(number + 1)),
+        account_id: Set(other),
+        name_key: Set(format!("{number}")),
+        claims: Set(row.claims.replace("refs/heads/main", "refs/heads/other")),
+        ..row.clone().into_active_model().reset_all()
+    });
+    for chunk in rows.collect::<Vec<_>>().chunks(200) {
+        let inserted =
+            trusted_publisher::Entity::insert_many(chunk.to_vec()).exec_without_returning(tables(&app)).await;
+        inserted.expect("inserted");
+    }
+    assert!(!lets_in(&app, &jwt).await, "a request that names no account");
+    let server = Server::start(&app).await;
+    let ask = Ask::query("{ viewer { role } }").token(&jwt);
+    let named = server.send(&ask.with("x-packwright-account", &own_id(&app, &acme.token).await)).await.json();
+    assert_eq!(named.text("/data/viewer/role"), "SUPPORT", "{named:#}");
 }
 
 #[tokio::test]

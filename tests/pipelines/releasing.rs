@@ -131,6 +131,44 @@ async fn a_release_takes_components_away_only_with_a_flag_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_plan_takes_no_components_away_that_it_does_not_show() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("plan.json");
+    let file = file.to_str().expect("a path");
+    let (other, _) = world.app.packaged("Export invoices").await;
+    world.app.add(&world.pack, &[&other]).await;
+    world.app.release_now(&world.pack).await;
+    world.app.remove(&world.pack, &other).await;
+    let without = world.app.release_now(&world.pack).await;
+    world.app.tick().await;
+    world.package("1.1.0").await;
+    let shown = world.run(&["preview", "orders", "--out", file], &[]).await;
+    assert_eq!(shown.printed, "~ Import orders 1.0.0 -> 1.1.0\n", "{shown:?}");
+    // The version with both components is in force again, and the plan's content is the same.
+    world.app.roll_back(&without).await;
+    world.app.tick().await;
+    let refused = world.run(&["release", "orders", "--plan", file, "--json"], RUN).await;
+    assert_eq!((refused.status, refused.json().text("/error/code")), (3, "REMOVALS_NOT_ALLOWED".to_owned()));
+    let allowed = world.run(&["release", "orders", "--plan", file, "--allow-removals"], RUN).await;
+    assert_eq!(allowed.status, 0, "{allowed:?}");
+}
+
+#[tokio::test]
+async fn a_release_that_was_rolled_back_is_no_success_of_the_run_that_comes_again() {
+    let world = World::new().await;
+    world.package("1.1.0").await;
+    assert_eq!(world.run(&["release", "orders"], RUN).await.status, 0);
+    world.app.tick().await;
+    let again = world.run(&["release", "orders"], RUN).await;
+    assert_eq!(again.status, 0, "{again:?}");
+    world.app.roll_back(&world.releases().await[0]).await;
+    world.app.tick().await;
+    let again = world.run(&["release", "orders"], RUN).await;
+    assert!(again.status == 4 && again.printed.contains("ROLLED_BACK"), "{again:?}");
+}
+
+#[tokio::test]
 async fn r54_stages_and_a_halt_rule_come_from_a_file() {
     let world = World::new().await;
     let group = world.app.group("Pilots", &[&world.acme]).await;

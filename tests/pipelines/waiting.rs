@@ -17,12 +17,17 @@ use crate::program::kill::until;
 use crate::program::starts::TIME_LIMIT;
 use crate::support::{At as _, Setup};
 
+/// How often the command asks before it gives up and opens another stream.
+const TRIES_OF_A_QUESTION: usize = 4;
+
 /// Passes connections on to a server, until they are cut. While it is down, it closes each new one.
 struct Wire {
     address: SocketAddr,
     streams: Arc<AtomicUsize>,
     cut: tokio::sync::watch::Sender<usize>,
     is_down: Arc<AtomicBool>,
+    /// How many connections were closed at once.
+    closed: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -35,10 +40,13 @@ impl Wire {
         let counted = streams.clone();
         let is_down = Arc::new(AtomicBool::new(false));
         let down = is_down.clone();
+        let closed = Arc::new(AtomicUsize::new(0));
+        let closing = closed.clone();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((mut near, _)) = listener.accept().await {
                 if down.load(Ordering::SeqCst) {
+                    closing.fetch_add(1, Ordering::SeqCst);
                     continue;
                 }
                 let (mut cuts, counted) = (cuts.clone(), counted.clone());
@@ -59,7 +67,7 @@ impl Wire {
                 });
             }
         });
-        Self { address, streams, cut, is_down, task }
+        Self { address, streams, cut, is_down, closed, task }
     }
 
     /// Waits until so many streams of events were opened.
@@ -69,6 +77,11 @@ impl Wire {
 
     fn cut(&self) {
         self.cut.send_modify(|times| *times += 1);
+    }
+
+    /// Closes new connections, and leaves open what is there.
+    fn close_new(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::SeqCst);
     }
 
     fn set_down(&self, is_down: bool) {
@@ -120,6 +133,25 @@ async fn a_wait_ends_with_the_release_and_a_lost_connection_loses_nothing() {
     assert!(ended.words.contains("from the last event on"), "{ended:?}");
     assert!(!ended.words.contains('\r') && !ended.words.contains("[#"), "no bar without a terminal: {ended:?}");
     assert_eq!(ended.json().at("/release/progress/applied"), &json!(1));
+}
+
+#[tokio::test]
+async fn r49_a_wait_hears_an_end_though_it_can_not_read_the_release_meanwhile() {
+    let world = World::new().await;
+    // Without an installation a cancel is one event.
+    world.app.uninstall(&world.acme, &world.installation).await;
+    let release = scheduled(&world).await;
+    let wire = Wire::to(world.server.address).await;
+    let server = format!("http://{}", wire.address);
+    let watch = begun(&world, &["watch", &release, "--server", &server], &[]);
+    wire.has_streams(1).await;
+    // The last event comes through, and the question about the release doesn't, until the command opens a new stream.
+    wire.close_new(true);
+    world.app.cancel(&release).await;
+    until("the command gives the question up", async || wire.closed.load(Ordering::SeqCst) > TRIES_OF_A_QUESTION).await;
+    wire.close_new(false);
+    let ended = end(watch).await;
+    assert_eq!((ended.status, ended.printed.as_str()), (4, format!("{release} CANCELED\n").as_str()), "{ended:?}");
 }
 
 #[tokio::test]

@@ -153,6 +153,28 @@ async fn pack_of(world: &World) -> crate::support::Pack {
 }
 
 #[tokio::test]
+async fn r61_what_is_sent_without_a_document_names_its_object() {
+    let world = World::new().await;
+    let kinds = json!(["ACCOUNT_SUSPENDED", "GROUP_CHANGED", "COMPONENT_PACKAGED"]);
+    world.endpoint(json!({ "filter": { "kinds": kinds } })).await;
+    let dispatching = Dispatching::of(&world.app.app);
+    world.app.suspend(&world.acme).await;
+    let group = world.app.group("Silver", &[]).await;
+    let (_, package) = world.app.packaged("Export").await;
+    let received = world.receiver.wait_for(3).await;
+    dispatching.end().await;
+    let expected = [
+        ("account.suspended", "/data/events/account/id", &world.acme.id),
+        ("group.changed", "/data/events/group/id", &group),
+        ("component.packaged", "/data/events/version/id", &package.id),
+    ];
+    for (one, (kind, path, id)) in received.iter().zip(expected) {
+        let body = one.json();
+        assert_eq!((body.text("/type"), &body.text(path)), (kind.to_owned(), id), "{body:#}");
+    }
+}
+
+#[tokio::test]
 async fn r63_a_failed_attempt_is_made_again_and_nothing_overtakes_it() {
     let world = World::new().await;
     world.receiver.reply([Reply::Status(500), Reply::Status(302), Reply::Silence]);
