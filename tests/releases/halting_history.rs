@@ -5,13 +5,13 @@ use entity::{pack_release, release_tally as tally};
 use packwright::domain::installations::FailureCode;
 use packwright::domain::releases::{HaltAction, HaltFigures, HaltRule, judge};
 use sea_orm::{ActiveValue::Set, EntityTrait as _, IntoActiveModel as _, QueryOrder as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::installations::outcomes::report;
 use crate::releases::halting::{installed, release};
 use crate::releases::pausing::pause;
 use crate::support::rows::{LogMark, tables};
-use crate::support::{At, Dice, TestApp, immediately, uuid_of};
+use crate::support::{At, Dice, Installed, Managed, TestApp, immediately, uuid_of};
 
 const QUERY: &str = "query($pack: ID!, $rule: HaltRuleInput!) {
     haltRuleOnHistory(packId: $pack, haltWhen: $rule) { release { id } haltsAt figures { executed bad } } }";
@@ -140,8 +140,8 @@ async fn r58_a_report_adds_up_what_was_added_since_the_last_sum() {
     assert_eq!(figures().await, json!({ "executed": 2_502, "bad": 0 }));
 }
 
-#[tokio::test]
-async fn r58_a_catch_up_within_the_watch_can_decide() {
+/// A release that is watched and was reported broken once, which is too few for its rule. Globex was left behind.
+async fn watched_with_one_broken() -> (TestApp, Managed, Installed, Value) {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let world = app.installed_pack("Orders", &[&acme, &globex]).await;
@@ -155,6 +155,12 @@ async fn r58_a_catch_up_within_the_watch_can_decide() {
     app.clock_only_by(60);
     let update = app.update_of(&release, &world.installations[0]).await.text("/id");
     report(&app, &acme, &update, "BROKEN", "").await;
+    (app, globex, world, rule)
+}
+
+#[tokio::test]
+async fn r58_a_catch_up_within_the_watch_can_decide() {
+    let (app, globex, world, rule) = watched_with_one_broken().await;
     let mark = LogMark::now(&app).await;
     app.clock_only_by(60);
     app.reactivate(&globex).await;
@@ -202,18 +208,7 @@ async fn r60_reports_after_the_watch_decide_when_a_retry_begins() {
 
 #[tokio::test]
 async fn r58_a_catch_up_of_a_roll_back_can_decide_for_the_former_release() {
-    let app = TestApp::new().await;
-    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
-    let world = app.installed_pack("Orders", &[&acme, &globex]).await;
-    app.package_newer(&world.pack).await;
-    app.suspend(&globex).await;
-    app.tick().await;
-    let rule = json!({ "percent": 40, "atLeast": 2, "watchHours": 1 });
-    let watched = release(&app, immediately(&world.pack.id), rule.clone()).await;
-    app.tick().await;
-    app.clock_only_by(60);
-    let update = app.update_of(&watched, &world.installations[0]).await.text("/id");
-    report(&app, &acme, &update, "BROKEN", "").await;
+    let (app, globex, world, rule) = watched_with_one_broken().await;
     // The next release waits for Acme's next attempt, is paused, and taken back.
     app.mover.fail(&world.installations[0], 1, FailureCode::Internal);
     let next = app.update_now(&world.pack).await;
