@@ -19,11 +19,11 @@ use crate::store::{Snapshot, StoreResult};
 /// The most keys of a batch. Both databases accept that many parameters in a statement.
 const BATCH_MAX: usize = 5_000;
 
-/// What all batches of a set read.
+/// The data from which all batches of a set of loaders read.
 pub struct Base {
     /// `None` without a token. Nothing is found then.
     pub snapshot: Option<Snapshot>,
-    /// What was read at once for all who are shown the same event.
+    /// Data that was read at once for all accounts that are shown the same event.
     pub seen: Option<Arc<VisibleToMany>>,
 }
 

@@ -110,8 +110,8 @@ pub fn searchable(search: Option<String>) -> Result<Option<String>> {
     }
 }
 
-/// Defines the two types of a connection: `connection!("packs", IntegrationPackConnection, IntegrationPackEdge,
-/// IntegrationPack)`.
+/// Defines the two types of a connection, such as `connection!("packs", IntegrationPackConnection, IntegrationPackEdge,
+/// IntegrationPack)`. The first argument is the plural in the descriptions.
 macro_rules! connection {
     ($plural:literal, $connection:ident, $edge:ident, $node:ty) => {
         #[doc = concat!("A page of ", $plural, ".")]

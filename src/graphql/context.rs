@@ -28,14 +28,14 @@ pub struct RequestData {
     slot: Mutex<Slot>,
 }
 
-/// The loaders in use, and how they came about.
+/// The loaders in use.
 struct Slot {
     loaders: Arc<Loaders>,
-    /// Whether others use the loaders, or what they show.
+    /// Whether other subscriptions use the same loaders, or the data behind them.
     is_shared: bool,
-    /// Whether the answer that the loaders were used for isn't sent.
+    /// Whether the last answer was dropped, because its event must be shown again.
     is_dropped: bool,
-    /// All that the subscription was shown was read before.
+    /// An instant after every read for this subscription so far.
     shown_at: Instant,
 }
 
@@ -75,10 +75,16 @@ impl RequestData {
         }
     }
 
-    /// Takes loaders for an event that is shown. Everybody who is shown it at the same time in the same scope shares
-    /// them, if the event names the account. To all that hear it for their installations, what they see was read at
-    /// once; with `needs_pack` they are asked for that. What is shared isn't older than anything that the subscription
-    /// was shown before.
+    /// Chooses the loaders with which an event is shown, so that many subscribers cost few reads. There are three cases:
+    ///
+    /// - A managed account that hears of the event because it has the pack installed gets loaders over data that the
+    ///   hub has read for all such accounts at once. `needs_pack` says whether the document selects anything of the
+    ///   pack.
+    /// - Subscriptions of the event's publisher share one set of loaders, and so do those of the account that the event
+    ///   names.
+    /// - Any other subscription gets loaders of its own.
+    ///
+    /// Shared data are never older than anything that this subscription was shown before.
     pub async fn show(&self, announced: &Announced, needs_pack: bool) {
         let not_before = self.slot().shown_at;
         let seen = match self.caller.viewer().map(Viewer::scope) {
@@ -98,14 +104,16 @@ impl RequestData {
         }
     }
 
-    /// Whether others use the loaders, or what they show. What fails then may have failed because of the others.
+    /// Whether other subscriptions use the same loaders, or the data behind them. A read that fails may then have
+    /// failed because of another subscription.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.slot().is_shared
     }
 
-    /// Called with each answer of a subscription. Returns whether it isn't sent: it needs more than was shared, or
-    /// something failed that was shared. The event is then [shown again](Self::is_shown_again) from a state of its own.
+    /// Called with each answer of a subscription. Returns whether the answer is dropped: with shared loaders it has
+    /// errors, or lacks data that wasn't shared. The event is then [shown again](Self::is_shown_again) with loaders of
+    /// the subscription's own.
     pub fn drops_answer(&self, has_errors: bool) -> bool {
         let mut slot = self.slot();
         slot.shown_at = slot.loaders.read_by();
@@ -113,7 +121,8 @@ impl RequestData {
         slot.is_dropped
     }
 
-    /// Whether the last answer wasn't sent, and its event must be shown again. Takes loaders of its own then.
+    /// Whether the last answer was dropped, so that its event must be shown again. If so, this also replaces the shared
+    /// loaders by the subscription's own.
     pub fn is_shown_again(&self) -> bool {
         let is_dropped = self.slot().is_dropped;
         if is_dropped {
@@ -122,8 +131,8 @@ impl RequestData {
         is_dropped
     }
 
-    /// Drops what was loaded, and the connection that the snapshot holds. A subscription keeps nothing of an event until
-    /// the next one.
+    /// Drops what was loaded, and the connection that the snapshot holds. A subscription keeps nothing of an event
+    /// until the next one.
     pub fn rest(&self) {
         let loaders = Arc::new(Loaders::new(&self.services, &self.caller));
         if let Some(snapshot) = loaders.snapshot() {
@@ -140,10 +149,10 @@ impl RequestData {
     }
 }
 
-/// Loaders that are in use for an event, with the time at which they were made.
+/// Loaders that subscriptions share for an event, with the time at which they were made.
 type InUse = Mutex<Option<(Instant, Weak<Loaders>)>>;
 
-/// The loaders that are in use for an event: those of its publisher, and those of the account that it names.
+/// The loaders that subscriptions share for an event: one set for its publisher, and one for the account that it names.
 #[derive(Default)]
 struct SharedLoaders([InUse; 2]);
 
@@ -220,7 +229,7 @@ pub trait ContextExt {
         Ok(self.viewer()?.scope())
     }
 
-    /// What the viewer may read, as the current loaders read it.
+    /// The snapshot from which the current loaders read, in the viewer's scope.
     ///
     /// # Errors
     /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
@@ -229,7 +238,7 @@ pub trait ContextExt {
         self.loaders().snapshot().cloned().ok_or_else(|| bug("a viewer has no snapshot"))
     }
 
-    /// The same for reads that only publishers have.
+    /// Like [`ContextExt::snapshot`], for reads that only publishers have.
     ///
     /// # Errors
     /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
@@ -248,8 +257,8 @@ pub trait ContextExt {
         self.data_of_request().renew();
     }
 
-    /// Called before a mutation, which needs its own connections: to avoid deadlocks, nobody who holds one may wait for
-    /// another.
+    /// Called before a mutation, which takes a connection of its own. A request that held one connection and waited for
+    /// another could deadlock with requests that do the same.
     fn end_snapshot(&self) {
         self.data_of_request().end_snapshot();
     }

@@ -31,7 +31,7 @@ const FARTHEST: Months = Months::new(120);
 /// The most releases in the answer.
 const RELEASES_MAX: usize = 100;
 
-/// Starts the demo over, and returns the time on its clock. The schema reaches the running demo through it.
+/// Resets the demo, and returns the time on its clock. Through this handle the schema reaches the running demo.
 #[derive(Clone)]
 pub struct ResetDemo(Arc<dyn Fn() -> BoxFuture<'static, std::result::Result<Instant, Failure>> + Send + Sync>);
 
@@ -161,7 +161,7 @@ impl DemoAdvanceClockInput {
     }
 }
 
-/// What the demo alone can do.
+/// The mutations that only a demo's schema has.
 #[derive(Default)]
 pub struct Demo;
 
@@ -195,7 +195,7 @@ impl Demo {
     async fn demo_reset(&self, ctx: &Context<'_>) -> Result<DemoResetPayload> {
         ctx.viewer()?;
         let reset = ctx.data_unchecked::<ResetDemo>().0();
-        // A task of its own completes the restart even when the client has gone.
+        // The reset runs in a task of its own, so that it is completed even when the client has gone.
         let reset = tokio::spawn(reset).await.unwrap_or_else(|error| Err(Failure::bug(error.to_string())));
         Ok(DemoResetPayload { now: reset.or_failure()?.into() })
     }

@@ -46,7 +46,7 @@ pub enum ComponentType {
     Process,
     /// An API service; can be shared, not in a MULTI pack.
     ApiService,
-    /// A process route; never shared, nor what holds one.
+    /// A process route; never shared. A package that holds one can't be shared either.
     ProcessRoute,
     /// A certificate; never shared.
     Certificate,
@@ -184,7 +184,7 @@ pub enum UpdateFailureCode {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::releases::HaltAction")]
 pub enum HaltAction {
-    /// Pauses the release; after its end it only announces.
+    /// Pauses the release. After the release has ended, it only sends the event RELEASE_HALTED.
     Pause,
     /// Cancels a release whose window hasn't opened, rolls another one back.
     RollBack,
@@ -196,7 +196,7 @@ pub enum HaltAction {
 pub enum UpdateOutcome {
     /// It works.
     Works,
-    /// It doesn't.
+    /// It doesn't work.
     Broken,
 }
 
@@ -223,13 +223,13 @@ pub enum AccountStatus {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::accounts::Role")]
 pub enum Role {
-    /// Everything.
+    /// May do everything.
     Administrator,
-    /// Packs and packages.
+    /// May manage packs and packages, and apply updates.
     StandardUser,
-    /// Applies updates.
+    /// May apply updates.
     ProductionSupport,
-    /// Reads.
+    /// May only read.
     Support,
 }
 
@@ -279,7 +279,7 @@ pub enum EventKind {
     ReleaseRollingBack,
     /// The former version is in its place again.
     ReleaseRolledBack,
-    /// Its halt rule decided; to the publisher.
+    /// Its halt rule took effect; to the publisher.
     ReleaseHalted,
     /// An installation can apply a release early.
     UpdateOffered,

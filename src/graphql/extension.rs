@@ -1,4 +1,4 @@
-//! Adds an extension to all requests.
+//! A factory of extensions of the GraphQL framework.
 
 use std::sync::Arc;
 

@@ -56,14 +56,14 @@ impl IntegrationPackFilter {
     }
 }
 
-/// The group that an id in a filter names. A managed account knows none.
+/// The group that an id in a filter names. Any id is NOT_FOUND for a managed account, which can't see groups.
 pub(in crate::graphql) async fn visible_group(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<GroupId>> {
     let Some(id) = id else { return Ok(None) };
     let found = ctx.loaders().sharing.groups.one(group_id(&id)?).await.or_failure()?;
     found.map(|group| Some(group.id)).ok_or_else(|| not_found(&id))
 }
 
-/// The pack of the publisher's that an id in a filter names.
+/// The publisher's pack that an id in a filter names.
 pub(in crate::graphql) async fn visible_own_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
     let pack = ctx.loaders().packs.by_id.one(pack_id(id)?).await.or_failure()?;
     pack.filter(|pack| pack.deleted_at.is_none()).map(|pack| pack.id).ok_or_else(|| not_found(id))
@@ -221,7 +221,7 @@ impl ReleaseFilter {
     }
 }
 
-/// Removes duplicates: a list in a request may repeat the few values many times.
+/// Converts a list without its duplicates: a request may repeat the few values of an enum many times.
 pub(super) fn all<A: Into<B>, B: PartialEq>(many: Vec<A>) -> Vec<B> {
     many.into_iter().map(Into::into).fold(Vec::new(), |mut distinct, value| {
         if !distinct.contains(&value) {

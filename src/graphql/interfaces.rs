@@ -1,7 +1,7 @@
 //! The interfaces of the schema, for fields that return objects of several types.
 
 #![allow(clippy::duplicated_attributes, reason = "two fields of one type are no duplicates")]
-#![allow(clippy::large_enum_variant, reason = "one value at a time, on its way into a response")]
+#![allow(clippy::large_enum_variant, reason = "values are short-lived: each is made for one field of a response")]
 
 use async_graphql::{Context, ID, Interface, Result};
 

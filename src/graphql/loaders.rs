@@ -64,8 +64,8 @@ impl Loaders {
         Self::at(services, caller, services.clock.now(), None)
     }
 
-    /// A set for an event, which has only what was read at once for all who are shown the event. Each read of anything
-    /// else is refused, because it would see another state.
+    /// A set for an event, over data that was read at once for all accounts that are shown it. A read of anything else
+    /// is refused, because it would see another state of the database.
     #[must_use]
     pub fn of_event(services: &Shared, caller: &Caller, seen: Arc<VisibleToMany>) -> Self {
         let loaders = Self::at(services, caller, seen.now(), Some(seen));
@@ -97,7 +97,7 @@ impl Loaders {
         self.now
     }
 
-    /// Whether a read was refused, because the set has only what was read at once for all who are shown an event.
+    /// Whether a read was refused, because the set comes from [`Loaders::of_event`] and lacks the data.
     #[must_use]
     pub fn lacks_something(&self) -> bool {
         self.base.seen.is_some() && self.snapshot().is_some_and(|snapshot| snapshot.reads() > 0)
@@ -109,7 +109,7 @@ impl Loaders {
         self.base.seen.as_ref().map_or_else(std::time::Instant::now, |seen| seen.read_by())
     }
 
-    /// What this set reads, for single reads; `None` without a token.
+    /// The snapshot from which this set reads, for reads without a loader; `None` without a token.
     #[must_use]
     pub fn snapshot(&self) -> Option<&Snapshot> {
         self.base.snapshot.as_ref()

@@ -236,7 +236,7 @@ impl ConnectionHandle {
         (!is_dropped).then_some(answer)
     }
 
-    /// Makes the request do without a transaction, because it will probably read once.
+    /// Lets the request read without a transaction, because it will probably read once.
     pub fn expect_one_read(&self) {
         if let Some(snapshot) = self.0.loaders().snapshot() {
             snapshot.expect_one_read();

@@ -102,7 +102,7 @@ impl ManagedAccount {
         installations_connection(ctx, InstallationsOf::Account(self.0.id), filter, args).await
     }
 
-    /// The publisher's key of it, to look it up by; null when there is none. The account doesn't see it.
+    /// The key by which the publisher looks the account up; null when there is none. The account doesn't see it.
     async fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
     }

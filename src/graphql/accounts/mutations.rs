@@ -109,7 +109,7 @@ struct UpdateAccountInput {
     name: Option<String>,
     /// A new zone; unchanged when left out, unset when null.
     time_zone: MaybeUndefined<TimeZoneName>,
-    /// The publisher's key of a managed account, as in `createManagedAccount`; unchanged when left out, null takes it away. Only with `accountId`.
+    /// The key by which the publisher knows a managed account, as in `createManagedAccount`; unchanged when left out, null takes it away. Only with `accountId`.
     key: MaybeUndefined<String>,
 }
 

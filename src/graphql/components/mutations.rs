@@ -18,7 +18,7 @@ use crate::graphql::mutations::{PayloadField, answer, publisher};
 /// Input of `createPackagedComponents`.
 #[derive(InputObject)]
 struct CreatePackagedComponentsInput {
-    /// 1 to 250; a component may come more than once. Together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes, settings' names, sources and artifacts; as JSON the largest call takes less than 24 MiB, the default of what a body may weigh.
+    /// 1 to 250; a component may come more than once. Together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes, settings' names, sources and artifacts. As JSON the largest call takes less than 24 MiB, the default limit of a request's body.
     packages: Vec<PackageInput>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
@@ -38,12 +38,12 @@ struct CreatePackagedComponentsPayload {
 struct PackageInput {
     /// The ID of a Component.
     component_id: ID,
-    /// The label, 1 to 64 characters; the highest numeric label + 1 when left out. Unique for the component, characters that can't be seen left aside.
+    /// The label, 1 to 64 characters; the highest numeric label + 1 when left out. Unique for the component; invisible characters make no difference.
     version: Option<String>,
-    /// Whether packs may hold it; for good.
+    /// Whether packs may hold it; fixed at creation.
     #[graphql(default)]
     shareable: bool,
-    /// At most 4,000 characters; for good.
+    /// The notes, at most 4,000 characters; fixed at creation.
     notes: Option<String>,
     /// The component's revision, 1 or more; one more than that of its newest package when left out.
     revision: Option<i32>,
@@ -53,9 +53,9 @@ struct PackageInput {
     /// The other components inside; at most 499, each once.
     #[graphql(default)]
     manifest: Vec<ManifestEntryInput>,
-    /// Where it comes from; for good.
+    /// Where it comes from; fixed at creation.
     source: Option<SourceInput>,
-    /// What it stands for: at most 20; for good.
+    /// The files that it stands for: at most 20; fixed at creation.
     #[graphql(default)]
     artifacts: Vec<ArtifactInput>,
 }
@@ -79,7 +79,7 @@ struct ExtensibilitySettingInput {
     name: String,
     /// Whether it may be overridden.
     extensible: bool,
-    /// Whether the packaged value is used where it isn't.
+    /// Whether the packaged value is used where the setting isn't overridden.
     #[graphql(default = true)]
     uses_default: bool,
 }

@@ -103,7 +103,7 @@ impl PackagedComponent {
         self.0.source.clone().map(Into::into)
     }
 
-    /// What it stands for; at most 20.
+    /// The files that it stands for; at most 20.
     pub async fn artifacts(&self) -> Vec<Artifact> {
         self.0.artifacts.iter().map(Into::into).collect()
     }

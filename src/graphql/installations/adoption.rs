@@ -85,17 +85,17 @@ impl Adoption {
         Ok(int(count.unwrap_or(0)))
     }
 
-    /// In how many accounts.
+    /// How many accounts have these installations.
     pub async fn account_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(ctx.loaders().installations.account_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
     }
 
-    /// Of them, how many are frozen.
+    /// How many of the installations are frozen.
     pub async fn frozen_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(ctx.loaders().installations.frozen_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
     }
 
-    /// By version, newest first; only versions that an installation has, at most 100.
+    /// The number of installations by version, newest version first; only versions that an installation has, at most 100.
     pub async fn by_version(&self, ctx: &Context<'_>) -> Result<Vec<VersionCount>> {
         let distribution =
             ctx.loaders().installations.distribution.one(self.of).await.or_failure()?.unwrap_or_default();
@@ -145,7 +145,7 @@ pub struct AdoptionPoint {
     pub applied_automatically: i32,
     /// Applied by an immediate or promoted release.
     pub applied_immediately: i32,
-    /// Skipped.
+    /// Skipped for a reason, such as a suspended account.
     pub skipped: i32,
     /// Failed, and not applied by a retry until then.
     pub failed: i32,

@@ -43,7 +43,7 @@ impl Installation {
         }
     }
 
-    /// The account's own key of it, to look it up by; null when there is none, and for the publisher.
+    /// The key by which the account looks the installation up; null when there is none, and for the publisher.
     async fn key(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
         let is_own = matches!(ctx.scope()?, Scope::Managed(_));
         Ok(self.0.key.as_deref().filter(|_| is_own))
@@ -220,7 +220,7 @@ pub(crate) async fn visible_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
 
 async fn visible_account(ctx: &Context<'_>, id: &ID) -> Result<AccountId> {
     if let Scope::Managed(scope) = ctx.scope()? {
-        // A managed account knows no account but its own.
+        // A managed account sees no account but its own.
         return ids::other_account(id, scope.account_id())?.map_or(Ok(scope.account_id()), |_| Err(not_found(id)));
     }
     let found = ids::managed_account_id(id)?;

@@ -109,7 +109,7 @@ impl InstallationUpdate {
         Ok(open && !self.0.in_open_stage && may_here(ctx, Privilege::ApplyUpdates)?)
     }
 
-    /// When it is applied, if the account doesn't apply it before: the hour of the stage that holds the installation, as groups are now; null once it is settled, and for an immediate release.
+    /// When it is applied, if the account doesn't apply it before: the window of the stage that holds the installation by the groups of now, or of the release. Null once it has reached its final state, and for an immediate release.
     async fn applies_in(&self, ctx: &Context<'_>) -> Result<Option<ReleaseWindow>> {
         if self.0.update.state != UpdateState::Offered {
             return Ok(None);

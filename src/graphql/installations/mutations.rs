@@ -79,7 +79,7 @@ struct UninstallPackPayload {
 /// Input of `applyPendingUpdate`.
 #[derive(InputObject)]
 struct ApplyPendingUpdateInput {
-    /// The ID of an InstallationUpdate: what is applied is what was read, or nothing.
+    /// The ID of an InstallationUpdate. Exactly this update is applied, or none.
     update_id: ID,
 }
 

@@ -16,7 +16,7 @@ use crate::graphql::mutations::{PayloadField, answer, publisher};
 struct PublishComponentInput {
     /// The ID of a Component: a PROCESS or API_SERVICE.
     component_id: ID,
-    /// At most 4,000 characters; for good.
+    /// The notes, at most 4,000 characters; fixed at creation.
     notes: Option<String>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,

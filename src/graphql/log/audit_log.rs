@@ -27,7 +27,7 @@ pub(crate) struct AuditLogFilter {
     actor_kind: Option<ActorKind>,
     /// Done with this token: the ID of an ApiToken, revoked or not. Or done by this pipeline: the ID of a TrustedPublisher, gone or not.
     token_id: Option<ID>,
-    /// Done to this object: the ID of any, gone or not.
+    /// Done to this object: the ID of any object, gone or not.
     subject_id: Option<ID>,
     /// Is one of these actions, for example `releaseIntegrationPack`.
     actions: Option<Vec<String>>,

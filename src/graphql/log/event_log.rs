@@ -66,7 +66,7 @@ pub(crate) async fn visible_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Op
     Ok(Some(pack))
 }
 
-/// The same for an installation.
+/// Like [`visible_pack`], for an installation.
 async fn visible_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<InstallationId>> {
     ctx.viewer()?;
     let Some(id) = id else { return Ok(None) };
@@ -78,7 +78,7 @@ async fn visible_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Optio
     Ok(Some(installation))
 }
 
-/// The same for a release.
+/// Like [`visible_pack`], for a release.
 async fn visible_release(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<ReleaseId>> {
     let scope = ctx.scope()?;
     let Some(id) = id else { return Ok(None) };
@@ -92,7 +92,7 @@ async fn visible_release(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<Rel
     Ok(Some(release))
 }
 
-/// An account that the caller manages. A managed account knows none.
+/// An account that the caller manages. Any id is NOT_FOUND for a managed account.
 async fn visible_account(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<AccountId>> {
     ctx.viewer()?;
     let Some(id) = id else { return Ok(None) };

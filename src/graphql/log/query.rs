@@ -23,7 +23,7 @@ impl LogQuery {
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<EventConnection> {
-        // Boxed, like others below `Query`: otherwise its future is copied for every field of it.
+        // Boxed, because the framework copies the largest future among a type's fields for each of the fields.
         Box::pin(events_connection(ctx, filter, PageArgs::new(first, after, last, before))).await
     }
 

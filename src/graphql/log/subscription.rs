@@ -1,8 +1,8 @@
 //! Subscriptions (R49, R50). The hub follows the log in the caller's scope. Each event gets new loaders, so that the
 //! objects reached from it are read as of then.
 //!
-//! The framework keeps the memory of what was awaited at the beginning for as long as a subscription is open. Reads are
-//! boxed therefore, so that it keeps a pointer.
+//! The framework keeps the future with which a subscription began for as long as the subscription is open. Reads within
+//! that future are boxed, so that it stays small.
 
 use std::sync::Arc;
 
@@ -202,7 +202,7 @@ fn progress(
             let cursor = data.hub.sealer().seal(ctx.scope()?.account_id(), position);
             let ended = loop {
                 let read = Box::pin(progress_now(ctx, id)).await;
-                // It may have failed because of the others.
+                // With shared loaders the read may have failed because of another subscription.
                 if read.is_err() && data.is_shared() {
                     ctx.renew();
                     continue;

@@ -88,8 +88,8 @@ enum Of {
 }
 
 impl Of {
-    /// The object that a field leads to; `Some(None)` for a scalar. `None` for a field whose value can change while the
-    /// draft and the versions in force stay the same.
+    /// The kind of object that a field leads to; `Some(None)` for a scalar. `None` for a field whose value can change
+    /// while the draft and the versions in force stay the same.
     fn under(self, field: &str) -> Option<Option<Self>> {
         match (self, field) {
             (_, "__typename") => Some(None),

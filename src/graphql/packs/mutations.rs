@@ -24,9 +24,9 @@ struct CreateIntegrationPackInput {
     /// At most 500 characters.
     #[graphql(default)]
     description: String,
-    /// For good.
+    /// How often an account may install the pack; fixed at creation.
     installation_type: InstallationType,
-    /// For good.
+    /// The kind of versions that the pack's rows hold; fixed at creation.
     #[graphql(default_with = "DeploymentModel::Packaged")]
     deployment_model: DeploymentModel,
     /// Support data.

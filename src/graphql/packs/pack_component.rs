@@ -28,7 +28,7 @@ pub struct PackComponent {
     marked_for_removal: bool,
 }
 
-/// The current state of a pack, from which the fields of its rows are computed.
+/// The current state of a pack. The fields of its rows are computed from it.
 struct Situation {
     draft: HashMap<ComponentId, DraftRow>,
     current: Content,

@@ -18,7 +18,7 @@ use crate::store::scope::Scope;
 pub struct PackDiff {
     /// The number of the version compared from; null when compared from nothing.
     pub from_number: Option<i32>,
-    /// The number of the version compared to; null for what is not released yet.
+    /// The number of the version compared to; null for content that isn't released yet.
     pub to_number: Option<i32>,
     /// The components that are only in the newer content; at most 100.
     pub added: Vec<PackContentItem>,

@@ -119,7 +119,7 @@ pub(crate) enum PackErrorCode {
     NotShareable,
     /// The version is deleted.
     VersionDeleted,
-    /// The version is one of another component.
+    /// The version belongs to another component.
     VersionOfOtherComponent,
     /// A legacy pack takes publications, others take packages.
     WrongDeploymentModel,

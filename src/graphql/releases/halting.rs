@@ -63,9 +63,9 @@ impl From<domain::HaltRule> for HaltRule {
 /// The numbers that a halt rule is judged by.
 #[derive(SimpleObject)]
 pub struct HaltFigures {
-    /// Updates that were applied or failed, since the release was made or last resumed; those that were taken back later too.
+    /// The updates that were applied or failed since the release was made or last resumed; an update that was taken back later still counts.
     executed: i32,
-    /// Those of them that failed or were reported broken.
+    /// The executed updates that failed or were reported broken.
     bad: i32,
     /// `bad` of `executed`, in percent; 0 when nothing was executed.
     percent: f64,
@@ -82,9 +82,9 @@ impl From<domain::HaltFigures> for HaltFigures {
 pub struct HaltRuleVerdict {
     /// The release.
     release: Release,
-    /// When it would have halted; null when it wouldn't.
+    /// When it would have halted; null when it wouldn't have.
     halts_at: Option<DateTime>,
-    /// The numbers then; those at the end of its watch when it wouldn't.
+    /// The numbers at that instant; at the end of its watch when it wouldn't have halted.
     figures: HaltFigures,
 }
 

@@ -25,7 +25,7 @@ use crate::graphql::mutations::{PayloadField, answer, count, publisher};
 struct ReleaseIntegrationPackInput {
     /// The ID of an IntegrationPack.
     pack_id: ID,
-    /// The time of the change.
+    /// When to release: at once or on a date.
     schedule: ReleaseScheduleInput,
     /// The release notes for managed accounts, 1 to 20,000 characters.
     notes: Markdown,
@@ -33,7 +33,7 @@ struct ReleaseIntegrationPackInput {
     expected_content: Option<String>,
     /// The revision that the caller read; when the pack has another now, STALE_REVISION. Not checked when left out.
     expected_revision: Option<i32>,
-    /// Where its content comes from; for good. Managed accounts don't see it.
+    /// Where its content comes from; fixed at creation. Managed accounts don't see it.
     source: Option<SourceInput>,
     /// When it stops by itself; never when left out.
     halt_when: Option<HaltRuleInput>,

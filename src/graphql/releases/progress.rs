@@ -24,7 +24,7 @@ pub struct ReleaseProgress {
     pub failed: i32,
     /// Withdrawn: the installation was uninstalled, or the release was canceled, superseded or rolled back.
     pub withdrawn: i32,
-    /// What `releaseProgress` and a progress bar need: 0 to 100, all but `offered`; while the release is rolled back, the installations that were moved back; 100 when there is nothing to do.
+    /// The part that is done, 0 to 100, for a progress bar: all installations that aren't `offered` any more. While the release is being rolled back: the installations that were moved back. 100 when there is nothing to do.
     pub percent: f64,
 }
 

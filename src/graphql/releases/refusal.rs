@@ -19,7 +19,7 @@ pub struct ReleaseError {
 impl From<ReleaseRefusal> for ReleaseError {
     fn from(refusal: ReleaseRefusal) -> Self {
         let field = refusal.field();
-        // The date of a stage is refused for the reason of any date.
+        // A stage's date is refused with the same codes as a release's date.
         let refusal = if let ReleaseRefusal::StageDate { date, .. } = refusal { *date } else { refusal };
         Self { field, refusal }
     }
@@ -186,7 +186,7 @@ pub(crate) enum ReleaseErrorCode {
     StagesNotAllowed,
     /// More than nine early stages, or a stage without groups or with too many.
     InvalidStages,
-    /// Two stages have one name, a name doesn't fit, or no stage of that name waits.
+    /// Two stages have the same name, a name isn't allowed, or no waiting stage has the name.
     StageName,
     /// The dates don't increase, or pass the release's own.
     StageDates,

@@ -57,7 +57,7 @@ impl ReleaseStage {
         self.early.as_ref().map_or(EVERYBODY, |(stage, _)| &stage.name)
     }
 
-    /// Its hour.
+    /// The window in which it opens.
     pub async fn window(&self) -> Option<ReleaseWindow> {
         Some(match &self.early {
             Some((stage, _)) => {
@@ -95,7 +95,7 @@ impl ReleaseStage {
         }
     }
 
-    /// How many installations it holds, as groups and grants are now; those of earlier stages left out. Null for the last one.
+    /// How many installations it holds by the groups and grants of now, without the installations of earlier stages. Null for the last one.
     pub async fn installation_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         let Some((_, index)) = &self.early else { return Ok(None) };
         let counts = ctx.loaders().releases.stage_counts.one(self.release.id).await.or_failure()?.unwrap_or_default();
@@ -111,7 +111,7 @@ impl ReleaseStage {
         .map(Into::into)
     }
 
-    /// When all of it was processed; null before.
+    /// When all of its installations were processed; null before.
     pub async fn completed_at(&self) -> Option<DateTime> {
         match &self.early {
             Some((stage, _)) => stage.completed_in(&self.release),
@@ -126,7 +126,7 @@ impl ReleaseStage {
 pub(super) struct StagePreview {
     /// The stage's name; `everybody` for the last one.
     name: String,
-    /// Its hour.
+    /// The window in which it opens.
     window: ReleaseWindow,
     /// How many installations it would move.
     will_move_count: i32,
@@ -154,7 +154,7 @@ pub(in crate::graphql) struct ReleaseStageInput {
 enum StageSelectorInput {
     /// The installations of accounts that are in one of these groups when the stage opens: 1 to 20 IDs of AccountGroups.
     GroupIds(Vec<ID>),
-    /// That part of the installations, by their buckets: 0.01 to 99.99, and more than the percent stages before it.
+    /// This percentage of the installations, by their buckets: 0.01 to 99.99, and more than the percent stages before it.
     Percent(f64),
 }
 

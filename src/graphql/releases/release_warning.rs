@@ -21,7 +21,7 @@ use crate::store::components::versions::higher_unreleased;
 pub(crate) enum ReleaseWarningCode {
     /// One component alone: single processes belong in the process library.
     SingleComponentPack,
-    /// Processes set a shared component differently.
+    /// Several processes share a component, and their manifests have different settings for it.
     ExtensibilityMismatch,
     /// No contact in the support data.
     NoSupportContact,

@@ -49,12 +49,12 @@ impl RollBackPreview {
         Some(PackVersion::must(ctx, self.backward.1?).await)
     }
 
-    /// How many installations would be moved: those that have the release's version.
+    /// How many of the installations that have the release's version would be moved.
     async fn will_move_count(&self) -> i32 {
         int(self.impact.moved)
     }
 
-    /// How many of them wouldn't, by reason.
+    /// How many of them would be skipped, by reason.
     async fn will_skip(&self) -> Vec<SkipCount> {
         self.impact.skipped.iter().map(|(reason, count)| SkipCount::of(*reason, *count)).collect()
     }

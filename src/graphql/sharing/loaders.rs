@@ -60,7 +60,7 @@ impl SharingLoaders {
     }
 }
 
-/// A lookup in what was read at once for all who are shown the same event.
+/// A lookup in the data that was read at once for all accounts that are shown the same event.
 fn look_up<K: Copy, V>(
     base: &Base,
     read: fn(&VisibleToMany, ManagedScope, K) -> Option<V>,

@@ -37,7 +37,7 @@ impl WebhookDelivery {
         self.0.kind.into()
     }
 
-    /// 1, 2, 3 …
+    /// The number of the attempt for this event: 1, 2, 3 …
     async fn attempt(&self) -> i32 {
         int(self.0.attempt.into())
     }
@@ -52,7 +52,7 @@ impl WebhookDelivery {
         int(self.0.milliseconds.into())
     }
 
-    /// The status that was answered; null when nothing was.
+    /// The HTTP status of the answer; null when there was none.
     async fn status(&self) -> Option<i32> {
         self.0.status.map(Into::into)
     }

@@ -1,4 +1,4 @@
-//! The check of an endpoint's document, which the gate does before the schema.
+//! The check of an endpoint's document. The gate does it, which the schema doesn't know, so it comes as a function.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl CheckDocument {
     }
 }
 
-/// What is wrong with a document, if anything is.
+/// The fault of an endpoint's document, as a sentence; `None` if it is valid or absent.
 pub(super) fn fault(ctx: &Context<'_>, document: Option<&str>) -> Option<String> {
     let document = document?;
     match ctx.data_opt::<CheckDocument>() {

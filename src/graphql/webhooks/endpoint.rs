@@ -79,7 +79,7 @@ impl WebhookEndpoint {
         Ok(if next.more_after.is_some() { None } else { i32::try_from(next.events.len()).ok() })
     }
 
-    /// When the event whose last attempt failed is tried again; null when no attempt failed.
+    /// When an event whose last attempt failed is sent again; null when no attempt failed.
     async fn next_attempt_at(&self) -> Option<DateTime> {
         self.0.next_attempt_at.filter(|_| self.0.state == State::Failing).map(Into::into)
     }
@@ -100,7 +100,7 @@ impl WebhookEndpoint {
         self.0.former_secret_until.filter(|until| *until > now).map(Into::into)
     }
 
-    /// The attempts of the last 30 days, newest first; of a busy endpoint its last thousands.
+    /// The attempts of the last 30 days, newest first. A busy endpoint keeps its newest ones, up to 10,000.
     async fn deliveries(
         &self,
         ctx: &Context<'_>,

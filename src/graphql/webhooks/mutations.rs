@@ -297,7 +297,7 @@ async fn filter(ctx: &Context<'_>, given: EventFilter) -> Result<EndpointFilter>
     Ok(EndpointFilter { kinds, pack_id, installation_id, release_id, about_account_id: account_id })
 }
 
-/// The place after a cursor of the caller's account.
+/// The beginning after a cursor of the caller's account. Fails with BAD_USER_INPUT for any other text.
 async fn begin_after(ctx: &Context<'_>, cursor: &str) -> Result<Begin> {
     let unfit = || bad_input("`after` is no event cursor of this account.");
     begin_at(ctx, position(ctx, cursor)?.ok_or_else(unfit)?).await
@@ -311,9 +311,10 @@ async fn begin_at(ctx: &Context<'_>, place: Position) -> Result<Begin> {
     }
 }
 
-/// Where an endpoint goes on: after a cursor, or where it stopped. `None` for the place that it has, and for no endpoint.
+/// Where a resumed endpoint goes on: after a given cursor, else where it stopped. `None` if it keeps its position, and
+/// if the endpoint doesn't exist.
 async fn begin_again(ctx: &Context<'_>, id: WebhookId, after: Option<&str>) -> Result<Option<Begin>> {
-    // An unknown endpoint is told before anything is said of the cursor.
+    // The use case reports an unknown endpoint. The cursor isn't looked at then.
     let Some(endpoint) = ctx.loaders().webhooks.endpoints.one(id).await.or_failure()? else { return Ok(None) };
     match after {
         Some(cursor) => Ok(Some(begin_after(ctx, cursor).await?)),

@@ -6,13 +6,13 @@ use async_graphql::Enum;
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::webhooks::WebhookState")]
 pub enum WebhookState {
-    /// It is.
+    /// Events are sent.
     Active,
     /// Its last attempt failed; the same event is tried again.
     Failing,
     /// Somebody paused it.
     Paused,
-    /// It was given up.
+    /// The server has given it up, and sends nothing until it is resumed.
     Disabled,
 }
 
