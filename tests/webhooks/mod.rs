@@ -1,6 +1,7 @@
 //! Webhooks (R61–R66).
 
 mod addresses;
+mod dead_servers;
 mod endpoints;
 mod https;
 mod measured;

@@ -24,6 +24,8 @@ use crate::store::{Db, StoreResult, Tx, WholeServer};
 
 use endpoint::Column as E;
 
+/// For how many seconds after its end a server that didn't take leave is remembered.
+const REMEMBERED: f64 = 86_400.0;
 /// The most endpoints that a server takes at once.
 const TAKEN_MAX: u64 = 1_000;
 
@@ -174,6 +176,24 @@ pub async fn leave_all(db: &Db, id: Uuid) -> StoreResult<()> {
     let row = endpoint::ActiveModel { server_id: Set(None), ..Default::default() };
     endpoint::Entity::update_many().set(row).filter(col(E::ServerId).eq(id)).exec(tx.conn()).await?;
     server::Entity::delete_by_id(id).exec(tx.conn()).await?;
+    tx.commit().await
+}
+
+/// Forgets servers that ended long ago without giving their endpoints back. One that an endpoint still names is kept:
+/// the endpoint, which may be paused, is taken because its server is known to be dead.
+pub async fn forget_dead(db: &Db) -> StoreResult<()> {
+    let tx = db.begin().await?;
+    let named = Query::select()
+        .expr(Expr::cust("1"))
+        .from(endpoint::Entity)
+        .and_where(Expr::col((endpoint::Entity, E::ServerId)).equals((server::Entity, server::Column::Id)))
+        .take();
+    let long_ago = Expr::cust(clock(tx.is_postgresql())).sub(REMEMBERED);
+    server::Entity::delete_many()
+        .filter(col(server::Column::AliveUntil).lt(long_ago))
+        .filter(Expr::exists(named).not())
+        .exec(tx.conn())
+        .await?;
     tx.commit().await
 }
 
