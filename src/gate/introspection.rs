@@ -51,7 +51,7 @@ pub(super) fn weigh(
     }
     if weighing.is_too_much() {
         let message = format!(
-            "The introspection asks for more than {BYTES_MAX} bytes, and may ask for so many; ask for less at once."
+            "The introspection asks for more than {BYTES_MAX} bytes, the most that it may; ask for less at once."
         );
         return Err(vec![Objection::validation(message).bounded(BYTES_MAX, weighing.bytes)]);
     }

@@ -1,5 +1,5 @@
-//! Merges repeated mutations. By the language's rules, equal mutations with the same response name in one operation are
-//! a single mutation with all of their selections. The framework would execute each of them.
+//! Merges repeated mutations. The GraphQL specification says that equal mutations with the same response name in one
+//! operation are a single mutation with all of their selections. The framework would execute each of them.
 
 use std::collections::HashSet;
 

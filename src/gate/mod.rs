@@ -46,7 +46,7 @@ pub enum OperationKind {
     Subscription,
 }
 
-/// What the gate must know about a schema beside its SDL text.
+/// The facts about a schema that the gate can't read from its SDL.
 #[derive(Clone, Copy)]
 pub struct Facts {
     /// Checks a value of a custom scalar. The error says which values are valid.
@@ -139,7 +139,7 @@ impl Gate {
         self.cache.bytes()
     }
 
-    /// How often the verdict on a document was cached, and how often not.
+    /// The hits and the misses of the cache of verdicts.
     #[must_use]
     pub fn lookups(&self) -> (u64, u64) {
         self.cache.lookups()

@@ -33,7 +33,7 @@ pub(super) fn validation_error(message: String) -> String {
 }
 
 enum ParserMessage {
-    /// The parser expected this.
+    /// The parser expected this instead of the token that it found.
     Expected(&'static str),
     Sentence(&'static str),
     Unknown,
@@ -107,7 +107,7 @@ fn parse(message: &str) -> ParserMessage {
 /// The lexer's messages about a character.
 fn character(message: &str) -> ParserMessage {
     if ["suffix", "digit", "sign"].iter().any(|part| message.contains(part)) {
-        return ParserMessage::Sentence("a number holds what no number has");
+        return ParserMessage::Sentence("a number contains a character that no number can have");
     }
     ParserMessage::Sentence("this character begins no token")
 }

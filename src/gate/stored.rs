@@ -10,7 +10,7 @@ use super::cache::sha256;
 use super::objection::{Code, Objection};
 use super::{Checked, Gate};
 
-/// Which documents clients can name.
+/// The documents that clients can name instead of sending them.
 #[derive(Clone, Debug, Default)]
 pub enum Stored {
     /// None.
@@ -65,7 +65,7 @@ impl TrustedDocuments {
         let text: Arc<str> = text.into();
         let hash = sha256(&text);
         if id.starts_with(PREFIX) && hash_of(id) != Some(hash) {
-            return Err(format!("the document `{id}` is another than its id says"));
+            return Err(format!("the document `{id}` isn't the one whose SHA-256 is its id"));
         }
         self.hashes.insert(hash);
         match self.by_id.insert(normalized(id), text.clone()) {

@@ -1,4 +1,4 @@
-//! The listener for operators: metrics, probes, and what the log tells.
+//! The listener for operators: metrics, probes, and the filter of the log.
 
 use std::sync::Arc;
 
@@ -24,11 +24,11 @@ const FILTER_MAX: usize = 4_096;
 
 type SetFilter = dyn Fn(Option<&str>) -> Result<(), String> + Send + Sync;
 
-/// Reads and changes what is logged.
+/// Reads and changes the filter of the log.
 pub struct LogFilter {
     /// The present filter.
     pub read: Box<dyn Fn() -> String + Send + Sync>,
-    /// Sets another filter, or without one that of the start. The error says what is wrong.
+    /// Sets another filter. `None` sets the filter of the start again. The error says what is wrong with the filter.
     pub set: Box<SetFilter>,
 }
 
@@ -96,14 +96,14 @@ impl Admin {
 
     fn let_in(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let Some(token) = &self.options.token else {
-            // A page of another site must not reach the listener through a name that leads to this computer.
+            // The check of the host keeps out a page of another site whose name was made to point to this computer.
             if metrics::is_direct(headers) {
                 return Ok(());
             }
             let message = "Ask for localhost, 127.0.0.1 or [::1], or start the server with --admin-token-file.";
             return Err(Refused::bad(StatusCode::MISDIRECTED_REQUEST, message));
         };
-        // Hashes are compared, so that the time tells nothing of the token.
+        // Hashes are compared, so that the duration of the comparison reveals nothing of the token.
         let hash = |text: &str| Sha256::digest(text.as_bytes());
         match Credentials::of(headers) {
             Credentials::Bearer(given) if hash(&given) == hash(token) => Ok(()),

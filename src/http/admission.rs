@@ -45,7 +45,7 @@ pub struct Admitted {
     pub(super) allowance: Option<Allowance>,
     pub(super) stream_cursor: Option<Arc<StreamCursor>>,
     pub(super) peer: Option<IpAddr>,
-    /// What the request was charged as.
+    /// The cost that the request was charged for.
     charged: u64,
     /// The owner whose share the operation uses; `None` for an operation of the process itself.
     pub(super) owner: Option<Owner>,
@@ -58,7 +58,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// An operation of the process itself, which nobody is charged for.
+    /// An operation of the process itself, such as the stream of a webhook endpoint. Nobody is charged for it.
     pub(super) fn of_process(checked: Arc<Checked>, prepared: Prepared) -> Self {
         Self {
             checked,

@@ -15,7 +15,7 @@ use super::auth::failure_response;
 use super::kept::Data;
 use super::workload::WorkPermit;
 
-/// How far a request came. Transports choose the status by it.
+/// How far the processing of a request came. Transports choose the status by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Not executed, because the document, the variables or the operation are invalid.

@@ -50,7 +50,7 @@ impl Credentials {
     }
 }
 
-/// Reads the account that a request names. Several names are none.
+/// Reads the account that a request names. A request that names several is refused later, as for an unreadable name.
 pub(super) fn named_account(headers: &HeaderMap) -> NamedAccount {
     let mut values = headers.get_all(ACCOUNT).iter();
     match (values.next(), values.next()) {

@@ -52,7 +52,7 @@ pub(super) fn turned_away(busy: Busy, waited: Duration) -> Answer {
     let waited = waited.as_secs_f64();
     match busy {
         Busy::Owner => own(format!(
-            "Your operations at work are as many, or cost as much, as they may; this one has waited, for {waited} s at most. Wait for the others, or ask for less at once."
+            "You have as many operations in progress as you may, or they cost as much as they may together. This one has waited for up to {waited} s. Wait for the others, or ask for less at once."
         )),
         Busy::Server => of_server(),
     }
@@ -74,7 +74,7 @@ fn own(message: String) -> Answer {
 
 fn of_server() -> Answer {
     retried(
-        Answer::refused("UNAVAILABLE", "The server is at work on as much as it can be; try again."),
+        Answer::refused("UNAVAILABLE", "The server has as much work as it can do at a time; try again."),
         Phase::Overloaded,
     )
 }

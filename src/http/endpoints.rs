@@ -1,4 +1,4 @@
-//! The events of webhook endpoints, as a subscription answers them (R61).
+//! The payloads of webhook endpoints: each event as the endpoint's subscription answers it (R61).
 
 use std::sync::Arc;
 
@@ -16,26 +16,30 @@ use super::admission::Admitted;
 use super::answer::Answer;
 use super::engine::Engine;
 
-/// What an endpoint without a document of its own is sent: the fields that all events have, and ids.
+/// The document of an endpoint that has none of its own. It selects the fields that all events have, and ids.
 const COMMON: &str = "subscription { events { __typename id cursor kind occurredAt actor { kind name } ... on PackEvent { packId packName } ... on ReleaseEvent { release { id } } ... on InstallationEvent { installation { id } update { id } state versionNumber } ... on SharingEvent { group { id } } ... on NewerShareableEvent { version { id } } ... on PackDeletedEvent { uninstalledCount } ... on AccountEvent { account { id } } ... on GroupEvent { groupName group { id } } ... on ComponentEvent { version { id } } ... on WebhookEvent { endpoint { id } } } }";
 
 /// An event for an endpoint.
 pub struct EndpointAnswer {
     pub advanced: Advanced,
-    /// JSON.
+    /// The answer's `data` as JSON, for the payload.
     pub data: String,
 }
 
-/// Why there are no more events for an endpoint.
+/// Why the stream of an endpoint's events has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointEnd {
+    /// The events after the endpoint's cursor are no longer kept.
     Expired,
+    /// The stream can't go on now. The caller opens another one at the last position.
     Ended,
 }
 
-/// Says what is wrong with the document of an endpoint.
+/// The message for a document that isn't a single plain subscription.
 const ONE: &str = "It must have one operation, which is a subscription, without variables and directives.";
-const EVENTS: &str = "Its only field must be `events`, without arguments: the endpoint's filter and place decide.";
+/// The message for a subscription of anything but `events` alone.
+const EVENTS: &str =
+    "Its only field must be `events`, without arguments: the endpoint has its own filter and position.";
 
 impl Engine {
     /// Checks the document of an endpoint: one subscription of `events` alone that the gate lets pass.
@@ -54,7 +58,8 @@ impl Engine {
         check_root(&parsed.parsed)
     }
 
-    /// The events of an endpoint after a cursor, each as a subscription with the endpoint's document answers it.
+    /// The events of an endpoint after a cursor. Each is answered by the endpoint's document, or by the usual one if
+    /// `document` is `None`, in the scope of `viewer`. The stream ends after its first error.
     pub fn follow_for_endpoint(
         self: &Arc<Self>,
         viewer: Viewer,
@@ -65,7 +70,7 @@ impl Engine {
         let checked = self.gate.check(document.unwrap_or(COMMON));
         let stream_cursor = Arc::new(StreamCursor::after(Some(after)).limited_to(interest));
         let Some(admitted) = self.admit_endpoint(checked, stream_cursor.clone()) else {
-            // The gate has changed since the document was saved.
+            // The document was valid when it was saved, but this version of the program refuses it.
             return futures_util::stream::iter([Err(EndpointEnd::Ended)]).boxed();
         };
         let answers = self.execute_stream(Caller::Viewer(Box::new(viewer)), "", admitted);
@@ -110,7 +115,8 @@ fn code(error: &ServerError) -> Option<&Value> {
     error.extensions.as_ref()?.get("code")
 }
 
-/// The event of an answer. What the server can't do at the moment isn't sent as an answer: it is read again.
+/// The event in an answer. An answer that failed for a passing reason isn't sent: the stream ends, and the event is
+/// read again.
 fn read(answer: &Answer, advanced: Option<Advanced>) -> Result<EndpointAnswer, EndpointEnd> {
     let has = |codes: &[&str]| {
         let is_one = |error| matches!(code(error), Some(Value::String(code)) if codes.contains(&code.as_str()));

@@ -49,7 +49,7 @@ pub type Prepare = Box<dyn Fn(Request, Arc<Caller>) -> (Request, ConnectionHandl
 /// Finds out why the server isn't ready, beside its load.
 pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Vec<NotReady>> + Send + Sync>;
 
-/// Reads what a scrape of the metrics shows beside what is counted.
+/// Reads the samples that a scrape shows in addition to the metrics that the server counts.
 pub type Scrape = Box<dyn Fn() -> BoxFuture<'static, Vec<Sample>> + Send + Sync>;
 
 /// The schema with everything that executing needs.
@@ -161,7 +161,7 @@ impl Engine {
         let active = self.metrics.operations_active.enter(operation_type(kind));
         let waited = began.elapsed();
         let (caller, panics) = (Arc::new(caller), Panics::default());
-        // Futures are pinned where they are, and rare ones are boxed: each move of a future copies all of it.
+        // A move of a future copies all of it. So futures are pinned in place, and rarely used ones are boxed.
         let work = pin!(async {
             match &admitted.kept {
                 Some(key) => Box::pin(self.introspect(key, &caller, request_id, &admitted, &panics)).await,

@@ -42,7 +42,7 @@ pub(super) async fn ready(State(state): State<Arc<HttpState>>) -> Response {
 pub struct NotReady {
     pub reason: NotReadyReason,
     pub message: String,
-    /// What the database said, for the log alone.
+    /// The error of the database, for the log alone.
     pub cause: Option<String>,
 }
 
@@ -54,13 +54,13 @@ impl NotReady {
     }
 }
 
-/// The reasons that the log has last. It says when they change, and not at each question of a probe.
+/// The reasons that were logged last. Only a change of the reasons is logged, and not each probe.
 #[derive(Default)]
 pub(super) struct LoggedReasons(Mutex<BTreeSet<&'static str>>);
 
 impl LoggedReasons {
     fn log(&self, reasons: &[NotReady]) {
-        // A server that ends says so elsewhere.
+        // The end of the server is logged elsewhere.
         let reasons = || reasons.iter().filter(|of| of.reason != NotReadyReason::Ending);
         let now: BTreeSet<_> = reasons().map(|of| of.reason.name()).collect();
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Engine {
 /// The answer of `/readyz`. `ended` returns when the server ends.
 pub(super) async fn ready_answer(engine: &Engine, ended: impl Future<Output = ()>) -> Response {
     let reasons = tokio::select! {
-        // At once, also while the database is asked.
+        // The end of the server is checked first, so that it is reported while the database is still being asked.
         biased;
         () = ended => vec![NotReady::new(NotReadyReason::Ending, ENDS)],
         reasons = engine.not_ready() => reasons,

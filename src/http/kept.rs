@@ -46,7 +46,7 @@ impl Kept {
         hash.finalize().into()
     }
 
-    /// The look-ups in the cache.
+    /// The hits and the misses of the cache.
     pub(super) fn lookups(&self) -> (CacheName, u64, u64) {
         (CacheName::Introspection, self.0.hits(), self.0.misses())
     }

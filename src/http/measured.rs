@@ -1,4 +1,5 @@
-//! Counts requests, operations, their errors, and subscriptions, for the metrics, and says in the log whose they are.
+//! Counts requests, operations, their errors and subscriptions for the metrics, and adds the account and the operation
+//! to the lines of the log.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -96,13 +97,13 @@ impl Engine {
         (self.scrape)().await
     }
 
-    /// The cost of operations in progress, and the most.
+    /// The cost of the operations in progress, and its limit.
     #[must_use]
     pub fn work_in_progress(&self) -> (usize, usize) {
         self.workload.in_progress()
     }
 
-    /// The look-ups in the caches of documents.
+    /// The hits and the misses of each cache of documents.
     #[must_use]
     pub fn lookups(&self) -> [(CacheName, u64, u64); 3] {
         let (hits, misses) = self.gate.lookups();
@@ -110,7 +111,7 @@ impl Engine {
         [documents, self.parsed.lookups(), self.kept.lookups()]
     }
 
-    /// Tells the engine of the value that becomes true when the server ends.
+    /// Gives the engine the value that becomes true when the server ends.
     pub(super) fn ends_with(&self, ending: Option<watch::Receiver<bool>>) {
         if let Some(ending) = ending {
             let _ = self.ending.set(ending);

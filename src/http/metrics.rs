@@ -19,7 +19,7 @@ use super::login::Denied;
 use super::reply::Refused;
 use super::router::HttpState;
 
-/// The path of the metrics. They are asked for by the server's address, so any host name is accepted with a token.
+/// The path of the metrics. Prometheus uses the server's address, so a request with a token may have any host name.
 pub(super) const PATH: &str = "/metrics";
 
 /// The headers that proxies add.
@@ -27,7 +27,7 @@ const OF_PROXIES: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip
 
 /// Answers a request for the metrics on the server's own listener.
 pub(super) async fn answer(state: &HttpState, request_id: &str, request: Request<Body>) -> Response {
-    // A body may not be shared between threads.
+    // The body is dropped: a future that holds it couldn't be sent between threads.
     let (parts, _) = request.into_parts();
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return Refused::method("GET, HEAD", "Send GET.").reply(Media::Json);

@@ -31,8 +31,8 @@ pub(super) struct Document {
 pub(super) struct Reads(AtomicU32);
 
 impl Reads {
-    /// After how many such executions the next one is expected to read once too. Each wrong guess executes a request
-    /// twice, and charges its caller twice, so guesses are rarer than they would be right.
+    /// How many such executions in a row it takes until the next one is expected to read once, too. The number is high,
+    /// because a wrong guess executes the request twice and charges its caller twice.
     const IN_A_ROW: u32 = 8;
 
     /// Whether the next execution will probably read at most once.
@@ -74,7 +74,7 @@ impl Parsed {
         Self(Cache::with_weighter(Self::ITEMS, bytes, Bytes))
     }
 
-    /// The look-ups in the cache.
+    /// The hits and the misses of the cache.
     pub(super) fn lookups(&self) -> (CacheName, u64, u64) {
         (CacheName::Parsed, self.0.hits(), self.0.misses())
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::gate::shortened;
 
 /// How long further refusals are counted before their number is logged.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+const LOGGED_EVERY: Duration = Duration::from_secs(60);
 /// The most peers that are counted individually. The others are counted together.
 const PEERS_MAX: usize = 1_000;
 /// The most characters of client input in a log line.
@@ -74,7 +74,7 @@ impl Refusals {
         tracing::info!(peer = %key.1, detail = shortened(detail.to_owned(), DETAIL_MAX), "{}", reason.first());
         let refusals = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(TOLD_EVERY).await;
+            tokio::time::sleep(LOGGED_EVERY).await;
             let count = refusals.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key).unwrap_or_default();
             if count > 0 {
                 tracing::info!(peer = %key.1, count, "{}", reason.more());

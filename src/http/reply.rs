@@ -145,9 +145,9 @@ pub(super) fn add_allowance_headers(headers: &mut HeaderMap, allowance: Allowanc
     }
 }
 
-/// About how many headers a response has in the end.
+/// The approximate number of headers of a finished response.
 const HEADERS: usize = 12;
-/// How many bytes an answer has beside its parts, as a first guess.
+/// A first guess of the bytes of an answer without its parts.
 const BESIDE_PARTS: usize = 4_096;
 
 fn write(status: StatusCode, media: Media, answer: &Answer) -> Response {

@@ -1,5 +1,5 @@
-//! The routes, and what all requests need. Requests to the API take a short way of plain functions: a layer of the web
-//! framework would cost each of them two allocations and a copy of the request.
+//! The routes, and the steps that all requests need. Requests to the API pass through plain functions instead of layers
+//! of the web framework: each layer would cost two allocations and a copy of the request.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -96,7 +96,7 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     Router::new().fallback(move |request: Request<Body>| entrance.clone().answer(request))
 }
 
-/// Where all requests come in.
+/// The service that gets every request first.
 struct Entrance {
     state: Arc<HttpState>,
     /// The routes other than the API's.
@@ -104,7 +104,7 @@ struct Entrance {
 }
 
 impl Entrance {
-    /// Handles what all requests need: an id, the check of the host, and a response even after a panic. Boxed, because
+    /// Answers a request. Each gets an id, its host is checked, and even a panic leads to a response. Boxed, because
     /// the web framework moves the future a few times.
     fn answer(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response> {
         Box::pin(async move { self.admit(request).await })
@@ -185,8 +185,8 @@ impl Entrance {
     }
 }
 
-/// Whether a request is for the metrics and brings a token: Prometheus asks by the server's address, and a page of
-/// another site has no token.
+/// Whether a request is for the metrics and brings a token. Its host isn't checked: Prometheus uses the server's
+/// address, and a page of another site has no token.
 fn is_by_token(request: &Request<Body>) -> bool {
     request.uri().path() == metrics::PATH && request.headers().contains_key(header::AUTHORIZATION)
 }

@@ -21,7 +21,7 @@ pub(super) fn while_token_valid(
             let refused = tokio::select! {
                 answer = answers.next() => {
                     let Some(answer) = answer else { return };
-                    // Before an event was shown, the token was checked.
+                    // The subscription has the token checked before it shows an event, so this is the newest result.
                     match watched.refusal() {
                         None => {
                             yield answer;

@@ -1,5 +1,5 @@
-//! The traces of operations: which trace a client's request belongs to, and what the span of an operation says. It says
-//! nothing of the document but its hash, and nothing of variables and tokens.
+//! The spans of operations. A span belongs to the client's trace if the request names one. Of the document it holds
+//! only the hash, and it holds no variables and no tokens.
 
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value as Json};
@@ -15,19 +15,19 @@ use super::measured::{code, operation_type, shown_name};
 const PARENT: HeaderName = HeaderName::from_static("traceparent");
 const STATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The client's span by the headers of a request.
+/// The client's span that the headers of a request name; `None` without one, and when traces are off.
 pub(super) fn of_headers(engine: &Engine, headers: &HeaderMap) -> Option<Context> {
     if !engine.services.traces.is_on() {
         return None;
     }
     let mut parents = headers.get_all(PARENT).iter();
-    // More than one says nothing.
+    // Several `traceparent` headers contradict each other, so none of them counts.
     let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
     let states: Vec<_> = headers.get_all(STATE).iter().filter_map(|state| state.to_str().ok()).collect();
     Context::parse(parent.to_str().ok()?, Some(&states.join(",")))
 }
 
-/// The client's span by the first message on a WebSocket: a browser can't add headers to its upgrade.
+/// The client's span that the first message on a WebSocket names. A browser can't add headers to the upgrade request.
 pub(super) fn of_payload(engine: &Engine, payload: &Map<String, Json>) -> Option<Context> {
     if !engine.services.traces.is_on() {
         return None;
@@ -36,8 +36,8 @@ pub(super) fn of_payload(engine: &Engine, payload: &Map<String, Json>) -> Option
     Context::parse(text(PARENT)?, text(STATE))
 }
 
-/// Begins the span of an operation. Operations of the process itself, such as the stream of a webhook endpoint's events,
-/// have none.
+/// Begins the span of an operation. Operations of the process itself, such as the stream of a webhook endpoint's
+/// events, have none.
 pub(super) fn begin(engine: &Engine, admitted: &Admitted) -> Span {
     if admitted.is_of_process {
         return Span::default();

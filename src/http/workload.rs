@@ -51,7 +51,7 @@ pub enum Owner {
 pub enum Busy {
     /// Its owner has as much work in progress as it may.
     Owner,
-    /// All owners together have.
+    /// All owners together have as much work in progress as the server allows.
     Server,
 }
 
@@ -177,7 +177,7 @@ impl Workload {
         Ok(WorkPermit { of_server, of_owner, operation: Some(operation), _share: share.clone() })
     }
 
-    /// The cost of the operations in progress, and the most.
+    /// The cost of the operations in progress, and its limit.
     #[must_use]
     pub fn in_progress(&self) -> (usize, usize) {
         let most = self.options.cost.max(1) as usize;

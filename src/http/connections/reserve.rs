@@ -39,7 +39,7 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 /// How many files these connections may have open.
 pub const RESERVED: u32 = SLOTS as u32;
 
-/// Counts the connections over the limits.
+/// Serves connections over the limits, and counts them.
 pub(super) struct Reserve {
     slots: Arc<Semaphore>,
     peers: Arc<Peers>,

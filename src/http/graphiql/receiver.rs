@@ -1,4 +1,4 @@
-//! The demo's receiver of webhooks, at `/graphiql/receiver`: it takes what is sent to it, and shows it on a page, which
+//! The demo's receiver of webhooks, at `/graphiql/receiver`. It accepts deliveries and shows them on a page, which
 //! checks the signatures.
 
 use std::collections::VecDeque;
@@ -30,12 +30,12 @@ const STYLE: &str = include_str!("receiver.css");
 const PATH: &str = "/graphiql/receiver";
 /// The most deliveries that are kept.
 const KEPT: usize = 100;
-/// The most bytes of a delivery's body: twice a payload's.
+/// The most bytes of a delivery's body: twice the largest payload (R62).
 const BODY_MAX: usize = 128 * 1024;
 /// The most bytes of a header that is shown.
 const HEADER_MAX: usize = 1_024;
 
-/// The deliveries that have come, each as an event of a stream.
+/// The deliveries so far, each as a server-sent event.
 struct Deliveries {
     kept: Mutex<VecDeque<Bytes>>,
     news: broadcast::Sender<Bytes>,
@@ -52,7 +52,7 @@ impl Deliveries {
         let _ = self.news.send(event);
     }
 
-    /// What is kept, and what comes after it.
+    /// The kept deliveries, and a channel that gets each later one.
     fn follow(&self) -> (Vec<Bytes>, broadcast::Receiver<Bytes>) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         (kept.iter().cloned().collect(), self.news.subscribe())
@@ -79,8 +79,8 @@ pub(in crate::http) fn routes() -> Router<Arc<HttpState>> {
         .route("/graphiql/receiver/deliveries", get(show))
 }
 
-/// Takes a delivery, whatever its signature: the page checks it. A page of another site can't send these headers without
-/// asking first, and no answer lets it.
+/// Accepts a delivery with any signature, because the page checks it. A page of another site can't send these headers
+/// without a preflight request, and the server allows none.
 async fn take(state: &HttpState, deliveries: &Deliveries, headers: &HeaderMap, body: Body) -> Response {
     let bad = |message| refusal(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message);
     let header = |name: &str| headers.get(name)?.to_str().ok().filter(|value| value.len() <= HEADER_MAX);
@@ -101,7 +101,7 @@ async fn take(state: &HttpState, deliveries: &Deliveries, headers: &HeaderMap, b
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// A stream of events with all deliveries, first those that are kept.
+/// A stream of server-sent events: the kept deliveries, and then each new one.
 fn show(state: Arc<HttpState>, deliveries: &Deliveries) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     let (kept, news) = deliveries.follow();
