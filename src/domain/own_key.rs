@@ -1,9 +1,9 @@
-//! Keys of one's own: names that a script gives to objects, to look them up by (R67).
+//! Own keys: names that a publisher or a managed account gives to its objects, so that scripts can look them up (R67).
 
 /// The most characters of a key.
 pub const KEY_MAX: usize = 128;
 
-/// What the refusal of a malformed key says.
+/// The message of the refusal of a malformed key.
 pub(in crate::domain) const KEY_INVALID: &str =
     "Give a key of 1 to 128 characters of A-Z a-z 0-9 . _ - / : without blanks, or null for no key.";
 

@@ -1,4 +1,4 @@
-//! Refusals: why a rule refuses a call. One enum for each area of the API, with data that helps the caller.
+//! Refusals: why a rule refuses a call. Each subject has an enum of its refusals, with data that helps the caller.
 
 /// The path to an input field, below the mutation's `input`.
 pub type Field = Vec<String>;
@@ -7,7 +7,7 @@ pub(in crate::domain) fn path(parts: &[&str]) -> Option<Field> {
     Some(parts.iter().map(|part| (*part).to_owned()).collect())
 }
 
-/// What every refusal provides.
+/// The parts of a refusal that the API shows for every subject.
 pub trait Refusal {
     /// A sentence in English that says what to do.
     fn message(&self) -> String;

@@ -1,4 +1,4 @@
-//! Where packages and releases come from, and what packages stand for (R68).
+//! Sources of packages and releases, and the artifacts of packages (R68).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ const COMMIT_MAX: usize = 64;
 /// The most artifacts of a package.
 pub const ARTIFACTS_MAX: usize = 20;
 
-/// Where a package, or the content of a release, comes from.
+/// The origin of a package, or of a release's content, in a version control and build system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     pub commit: Option<String>,
@@ -23,7 +23,7 @@ pub struct Source {
     pub build_url: Option<String>,
 }
 
-/// What a package stands for. The bits lie elsewhere.
+/// A file that a package stands for. The server stores its address and digest, and never the file itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Artifact {
     pub uri: String,
@@ -34,12 +34,12 @@ pub struct Artifact {
     pub media_type: Option<String>,
 }
 
-/// A field that isn't what it must be.
+/// A malformed field of a source or an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFault {
     /// The path below the package, or below the release's input.
     pub field: Field,
-    /// What to do.
+    /// A sentence in English that says what to do.
     pub message: &'static str,
 }
 
@@ -50,7 +50,7 @@ impl SourceFault {
 }
 
 impl Source {
-    /// Checks and normalizes a caller's source. A source without any field is none.
+    /// Checks and normalizes a caller's source. `None` if it has no field.
     ///
     /// # Errors
     /// The first field at fault.
@@ -76,7 +76,7 @@ impl Source {
         Ok((source != Self::default()).then_some(source))
     }
 
-    /// All texts, to be counted.
+    /// All texts of the source, so that callers can count their characters.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         [&self.commit, &self.reference, &self.repository_url, &self.commit_url, &self.pull_request_url, &self.build_url]
             .into_iter()
@@ -129,7 +129,7 @@ impl Artifact {
         Ok(Self { digest, ..self })
     }
 
-    /// All texts, to be counted.
+    /// All texts of the artifact, so that callers can count their characters.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.uri.as_str()).chain(self.digest.as_deref()).chain(self.media_type.as_deref())
     }

@@ -84,7 +84,7 @@ pub fn fits_a_line(text: &str) -> bool {
     text.chars().all(char_fits_a_line)
 }
 
-/// The same for one character.
+/// Whether [`fits_a_line`] allows this character.
 #[must_use]
 pub fn char_fits_a_line(c: char) -> bool {
     let (bidi, none) = (CodePointSetData::new::<BidiControl>(), CodePointSetData::new::<NoncharacterCodePoint>());

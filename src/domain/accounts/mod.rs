@@ -144,7 +144,7 @@ pub struct ApiToken {
     pub role: Role,
     pub created_at: Instant,
     pub created_by: Actor,
-    /// Exact to the minute: the server doesn't write at each request.
+    /// When a request last used the token, exact to the minute: the server doesn't write at each request.
     pub last_used_at: Option<Instant>,
     pub expires_at: Option<Instant>,
     pub revoked_at: Option<Instant>,
@@ -159,8 +159,8 @@ impl ApiToken {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether this token alone is enough to keep the account accessible: an administrator's token that neither expires
-    /// nor is revoked. The last one can't be revoked (R1).
+    /// Whether this token alone keeps the account accessible: it is an administrator's, doesn't expire and isn't
+    /// revoked. The last such token of an account can't be revoked (R1).
     #[must_use]
     pub fn keeps_the_account_open(&self) -> bool {
         self.role == Role::Administrator && self.expires_at.is_none() && self.revoked_at.is_none()

@@ -47,18 +47,20 @@ impl Refusal for AccountRefusal {
             Self::NameRequired => "Give a name.",
             Self::NameTooLong => "Shorten the name to 255 characters.",
             Self::NameTaken { .. } => "Another account has this name, whatever the case; choose another.",
-            Self::NameNotEditable => "A managed account's name is its publisher's to give; leave the name out.",
+            Self::NameNotEditable => "Only the publisher can rename a managed account; leave the name out.",
             Self::TimeZoneUnknown { nearest } => {
                 return format!("No time zone of the IANA database has this name; the nearest name is {nearest}.");
             }
             Self::AlreadySuspended => "The account is suspended already.",
             Self::NotSuspended => "The account isn't suspended.",
-            Self::ExpiryNotInFuture => "Choose an end in the future, or leave it out for a token that doesn't end.",
-            Self::ExpiryNotAllowed => "The first token of an account can't end; leave expiresAt out.",
-            Self::AlreadyEnrolled => "The account has made its first token; it makes further ones itself.",
+            Self::ExpiryNotInFuture => {
+                "Choose an expiry in the future, or leave expiresAt out for a token that doesn't expire."
+            }
+            Self::ExpiryNotAllowed => "The first token of an account can't expire; leave expiresAt out.",
+            Self::AlreadyEnrolled => "The account is enrolled already; it makes further tokens itself.",
             Self::AlreadyRevoked => "The token is revoked already.",
             Self::LastAdministratorToken => {
-                "This is the account's last administrator token without an end; make another one before you revoke it."
+                "This is the account's last administrator token that doesn't expire; make another one before you revoke it."
             }
             Self::KeyTaken { .. } => "Another of your managed accounts has this key; choose another.",
             Self::KeyInvalid => KEY_INVALID,
@@ -67,7 +69,7 @@ impl Refusal for AccountRefusal {
                 "Another trusted publisher of the account has this name, whatever the case; choose another."
             }
             Self::IssuerNotAllowed { allowed } if allowed.is_empty() => {
-                "The operator of this server allows no issuer; ask for --trusted-issuer."
+                "The operator of this server allows no issuer; ask the operator to set --trusted-issuer."
             }
             Self::IssuerNotAllowed { allowed } => {
                 return format!("Give an issuer that the operator of this server allows: {}.", allowed.join(", "));

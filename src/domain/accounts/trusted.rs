@@ -19,8 +19,8 @@ const CLAIM_NAME_MAX: usize = 255;
 /// The most characters of a claim's text.
 const CLAIM_VALUE_MAX: usize = 1_000;
 
-/// The claims that no trusted publisher can name. Issuer and audience are checked for each JWT, so they tell nobody's
-/// pipeline from another's; the others differ in each JWT.
+/// The claims that no trusted publisher can name. The JWTs of all pipelines have the same issuer and audience, which
+/// the server checks anyway; the other claims differ from one JWT of a pipeline to the next.
 const CLAIMS_OF_EACH: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
 
 /// A claim that a JWT must have, with exactly this text.
@@ -38,12 +38,12 @@ pub struct TrustedPublisher {
     pub name: String,
     /// The issuer of the JWTs, as their claim `iss` spells it.
     pub issuer: String,
-    /// In the order in which they were given.
+    /// The claims that a JWT must have, in the order in which they were given.
     pub claims: Vec<TrustedClaim>,
     pub role: Role,
     pub created_at: Instant,
     pub created_by: Actor,
-    /// Exact to the minute.
+    /// When a JWT last stood for the trusted publisher, exact to the minute.
     pub last_used_at: Option<Instant>,
 }
 
@@ -53,9 +53,9 @@ pub enum ClaimsFault {
     Count,
     Name,
     Value,
-    /// The same name twice.
+    /// Two claims have the same name.
     Twice,
-    /// A claim that every JWT has, whosever it is.
+    /// The claim is one of `CLAIMS_OF_EACH`.
     OfEach,
 }
 
@@ -78,8 +78,8 @@ impl ClaimsFault {
     }
 }
 
-/// Checks the claims of a new trusted publisher. They are kept as they are, because a JWT must have exactly the same
-/// text.
+/// Checks the claims of a new trusted publisher. The server stores them unchanged, because a JWT must have exactly the
+/// same texts.
 ///
 /// # Errors
 /// The first fault.
@@ -120,14 +120,16 @@ pub fn lookup_key(issuer: &str, name: &str, value: &str) -> Vec<u8> {
 }
 
 impl TrustedPublisher {
-    /// The key under which it is stored: that of the claim with the longest text, because the fewest others share it.
+    /// The [`lookup_key`] under which the trusted publisher is stored: that of its claim with the longest text, because
+    /// fewer trusted publishers have a long text in common than a short one.
     #[must_use]
     pub fn stored_key(&self) -> Vec<u8> {
         let longest = self.claims.iter().max_by_key(|claim| claim.value.len());
         longest.map(|claim| lookup_key(&self.issuer, &claim.name, &claim.value)).unwrap_or_default()
     }
 
-    /// Whether a JWT with these claims is of this pipeline: it has each claim with exactly the text.
+    /// Whether a JWT of `issuer` with these claims stands for this trusted publisher: the JWT has each of the
+    /// publisher's claims with exactly the same text.
     #[must_use]
     pub fn matches(&self, issuer: &str, claims: &BTreeMap<String, String>) -> bool {
         let has = |claim: &TrustedClaim| claims.get(&claim.name).is_some_and(|value| *value == claim.value);
@@ -135,7 +137,7 @@ impl TrustedPublisher {
     }
 }
 
-/// Why no trusted publisher is the JWT's. Only the log shows it.
+/// Why a JWT stands for no trusted publisher. Only the server's log shows the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoneTrusts {
     #[error("no trusted publisher has its claims")]
@@ -146,12 +148,12 @@ pub enum NoneTrusts {
     SeveralAccounts,
 }
 
-/// Chooses the trusted publisher for which a JWT stands, among those that match it. `named` is the account that the
-/// request names. Of one account's, that with the most claims counts, because it says most exactly which pipeline is
-/// meant; then the oldest.
+/// Chooses the trusted publisher for which a JWT stands (R70). `matching` holds the trusted publishers whose claims
+/// match the JWT, with their accounts; `named` is the account that the request names. If several of one account match,
+/// the one with the most claims wins, because it describes the pipeline most exactly; among equals, the oldest.
 ///
 /// # Errors
-/// When none matches, or those of several accounts match and the request names none.
+/// [`NoneTrusts`] if no trusted publisher matches, or if several accounts match and the request names none of them.
 pub fn choose(
     matching: Vec<(TrustedPublisher, Account)>,
     named: Option<AccountId>,

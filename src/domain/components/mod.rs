@@ -41,12 +41,12 @@ pub struct Component {
     pub component_type: ComponentType,
     pub created_at: Instant,
     pub created_by: Actor,
-    /// Whether a version of the component was ever in a pack's version. Then its name stays (R69).
+    /// Whether a version of the component was ever in a pack's version. Then the component can't be renamed (R69).
     pub in_pack_version: bool,
 }
 
 impl Component {
-    /// Whether its name may still change: while no version of it was ever in a pack's version (R69).
+    /// Whether the component may still be renamed (R69).
     #[must_use]
     pub fn can_be_renamed(&self) -> bool {
         !self.in_pack_version
@@ -82,7 +82,8 @@ pub struct ComponentVersion {
     pub artifacts: Vec<Artifact>,
 }
 
-/// A version that a caller names. Packages and publications have ids of different types, so the id has the kind.
+/// A version that a caller names. The API has an id type for packages and one for publications, so the id that a caller
+/// gives says the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedVersion {
     pub kind: VersionKind,
@@ -115,8 +116,8 @@ pub const SETTINGS_MAX: usize = 200;
 pub const CALL_ENTRIES_MAX: usize = 25_000;
 /// The most settings in one call.
 pub const CALL_SETTINGS_MAX: usize = 100_000;
-/// The most characters of notes, setting names, sources and artifacts in one call: the longest notes of 250 packages, and
-/// a quarter more.
+/// The most characters of notes, setting names, sources and artifacts in one call: the longest notes of 250 packages,
+/// and a quarter more.
 pub const CALL_CHARACTERS_MAX: usize = 1_250_000;
 
 /// Reads the number of a publication, which the database stores as text like a label (R52). `None` unless positive.
@@ -126,7 +127,7 @@ pub fn publication_number(version: &str) -> Option<i32> {
 }
 
 /// The creation time of a package or publication made at `now`: the later of `now` and one microsecond after the
-/// component's newest. So a clock that is set back can't make a later one look older (R7).
+/// component's `newest` one. So a clock that is set back can't make a later package look older (R7).
 #[must_use]
 pub fn creation_time(now: Instant, newest: Option<Instant>) -> Instant {
     newest.map_or(now, |newest| now.max(newest + Duration::microseconds(1)))

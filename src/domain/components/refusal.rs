@@ -35,7 +35,7 @@ pub(crate) enum PackagingRefusal {
         index: usize,
         why: String,
     },
-    /// A field of a package's source or artifacts isn't what it must be (R68).
+    /// A field of a package's source or artifacts is malformed (R68).
     SourceInvalid {
         index: usize,
         fault: SourceFault,

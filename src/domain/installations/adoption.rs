@@ -9,16 +9,16 @@ use crate::domain::installations::{UpdateMethod, UpdateOutcome, UpdateState};
 use crate::domain::log::Progress;
 use crate::domain::releases::HaltFigures;
 
-/// Counts of updates by the state that they reached. Most counters only grow; `failed` and `now` also go down. Tallies
-/// of separate periods can be added up.
+/// How a release's updates changed over a period, in numbers. The sum of the tallies of two periods is the tally of
+/// both together. `offered`, `skipped` and the `applied_…` numbers only grow; the others can be negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Updates created, whatever their first state.
     pub offered: i64,
     pub applied_early: i64,
-    /// Applied at the window of a release or of an early stage, also at one that started late.
+    /// Updates that the window of the release or of an early stage applied, also one that opened late.
     pub applied_automatically: i64,
-    /// Applied by an immediate or promoted release.
+    /// Updates that an immediate or promoted release applied.
     pub applied_immediately: i64,
     pub skipped: i64,
     /// Updates that failed, less the failed ones that a retry applied.
@@ -27,15 +27,16 @@ pub struct Tally {
     pub now: Progress,
     /// The change in the number of installations that the release has not reached yet.
     pub remaining: i64,
-    /// The change in the number of applied updates that their accounts reported to work, and to be broken (R57).
+    /// The change in the number of applied updates whose newest report says that they work (R57).
     pub works: i64,
+    /// The change in the number of applied updates whose newest report says that they are broken (R57).
     pub broken: i64,
-    /// The change in the numbers that a halt rule is judged by (R58).
+    /// The change in the figures that a halt rule is judged by (R58).
     pub judged: HaltFigures,
 }
 
 impl Tally {
-    /// The tally of one newly created update. Its release has one installation less to reach.
+    /// The tally of one new update, which is offered. Its release has one installation less to reach.
     pub const OFFER: Self = Self {
         offered: 1,
         applied_early: 0,
@@ -50,8 +51,8 @@ impl Tally {
         judged: HaltFigures { executed: 0, bad: 0 },
     };
 
-    /// The tally of one update's move from `before` (`None` for a new update) to `after`. Nothing counts while the
-    /// state stays the same. Catching up applies an update that was skipped: it stays counted as skipped.
+    /// The tally of one update that goes from `before` (`None` for a new update) to `after`. It is empty when the state
+    /// stays the same. A skipped update that is applied by catching up stays counted as skipped.
     #[must_use]
     pub fn of_change(before: Option<ReachedState>, after: ReachedState) -> Self {
         let mut tally = Self::default();
@@ -79,15 +80,16 @@ impl Tally {
         tally
     }
 
-    /// The tally of one report that follows on the report `before`. Without `after`, the applied update is taken back.
+    /// The tally of one report. `before` is the account's earlier report of the same update. `after` is `None` when the
+    /// update is withdrawn, because only applied updates count with their reports.
     #[must_use]
     pub fn of_report(before: Option<UpdateOutcome>, after: Option<UpdateOutcome>) -> Self {
         let count = |outcome| i64::from(after == Some(outcome)) - i64::from(before == Some(outcome));
         Self { works: count(UpdateOutcome::Works), broken: count(UpdateOutcome::Broken), ..Self::default() }
     }
 
-    /// The tally of one report of an update. An update that was executed before its release was resumed isn't in the
-    /// numbers that a halt rule is judged by.
+    /// The tally of one report, with its effect on the halt rule (R58). `is_judged` is whether the rule counts the
+    /// update: after a resume, it doesn't count updates that were executed before.
     #[must_use]
     pub fn of_judged_report(before: Option<UpdateOutcome>, after: UpdateOutcome, is_judged: bool) -> Self {
         let tally = Self::of_report(before, Some(after));
@@ -101,8 +103,8 @@ impl Tally {
     }
 }
 
-/// The change in the numbers that a halt rule is judged by, when an update comes from one state to another. What was
-/// executed stays executed when it is taken back.
+/// How the figures of a halt rule change when an update goes from one state to another. An executed update stays
+/// counted when it is withdrawn.
 fn judged_change(before: Option<UpdateState>, after: UpdateState) -> HaltFigures {
     use UpdateState as S;
     match (before, after) {
@@ -120,7 +122,7 @@ pub(crate) type ReachedState = (UpdateState, Option<UpdateMethod>);
 impl Mul<i64> for Tally {
     type Output = Self;
 
-    /// The tally of `count` updates that all changed in this way.
+    /// The tally of `count` updates that all changed alike.
     fn mul(self, count: i64) -> Self {
         Self {
             offered: self.offered * count,
@@ -165,7 +167,7 @@ pub struct CurvePart {
     /// The beginning; `None` begins with the first offer.
     pub from: Option<Instant>,
     pub to: Instant,
-    /// A lower limit for the beginning, which also holds for an explicit `from`.
+    /// The part begins no earlier than this, even if `from` does.
     pub earliest: Option<Instant>,
     /// The number of points, [`POINTS_MIN`] to [`POINTS_MAX`].
     pub points: i32,
@@ -179,8 +181,10 @@ pub enum CurveFault {
 }
 
 impl CurvePart {
-    /// The part of a curve between `from` and `to`. `to` defaults to `end`, the end of the curve, and is never after
-    /// `now`.
+    /// The part of a curve between `from` and `to`. `to` defaults to `end`, the end of the curve, and is cut to `now`.
+    ///
+    /// # Errors
+    /// [`CurveFault::Points`] for a number of points out of bounds, [`CurveFault::FromAfterTo`] for an empty part.
     pub fn new(
         from: Option<Instant>,
         to: Option<Instant>,

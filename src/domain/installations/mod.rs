@@ -52,7 +52,7 @@ pub enum UpdateMethod {
     CanceledBack,
     /// Moved back, because the release was rolled back (R59).
     RolledBack,
-    /// By an early stage of a dated release (R55).
+    /// Applied by an early stage of a dated release (R55).
     Staged,
 }
 
@@ -72,7 +72,7 @@ pub enum FailureCode {
     Internal,
 }
 
-/// What one release did, or will do, with one installation.
+/// An installation update: how one release changed, or will change, one installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallationUpdate {
     pub id: UpdateId,
@@ -91,15 +91,15 @@ pub struct InstallationUpdate {
     pub applied_by: Option<Actor>,
 }
 
-/// Why an update failed. An offered update has one too, after a failed attempt that will be repeated.
+/// Why an update failed. An offered update has a failure, too, after a failed attempt that will be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub code: FailureCode,
     pub attempts: i32,
 }
 
-/// The state that a reader sees. Canceling, superseding or rolling back a release withdraws its offers at once, although
-/// batches store that later (R49).
+/// The state of an update as readers see it. Canceling, superseding or rolling back a release withdraws its offers at
+/// once, although batches store that later (R49).
 #[must_use]
 pub fn effective_state(stored: UpdateState, release: ReleaseState) -> UpdateState {
     match (stored, release) {
@@ -108,7 +108,8 @@ pub fn effective_state(stored: UpdateState, release: ReleaseState) -> UpdateStat
     }
 }
 
-/// Why a release must skip an installation, or `None` (R45, R46). `entitled` is whether a group still grants the pack.
+/// Why a release must skip an installation; `None` if it needn't (R45, R46). `entitled` is whether a group still grants
+/// the pack to the account.
 #[must_use]
 pub fn reason_to_skip(entitled: bool, account: AccountStatus) -> Option<SkipReason> {
     match (entitled, account) {
@@ -126,8 +127,8 @@ pub enum RolloutDecision {
     LeaveAlone,
 }
 
-/// What a rollout does with one installation. `update` is the stored state of its update, if it has one; `has_version`
-/// is whether it is at the release's version already; `skip` comes from [`reason_to_skip`].
+/// Decides how a rollout treats one installation. `update` is the stored state of its update, if it has one;
+/// `has_version` is whether it is at the release's version already; `skip` comes from [`reason_to_skip`].
 #[must_use]
 pub fn decide_rollout(update: Option<UpdateState>, has_version: bool, skip: Option<SkipReason>) -> RolloutDecision {
     match (update, skip) {
@@ -152,28 +153,28 @@ pub fn pause_after(attempts: i32) -> Option<chrono::Duration> {
     PAUSES.get(index).map(|seconds| chrono::Duration::seconds(*seconds))
 }
 
-/// The pause after a failed attempt, for updates that may have been retried. Each retry is a further round of
-/// [`ATTEMPTS_MAX`] attempts, and `attempts` counts across the rounds.
+/// The pause after a failed attempt, for updates that a publisher may have retried. Each retry is another round of
+/// [`ATTEMPTS_MAX`] attempts. `attempts` counts from 1 across all rounds; `None` after the last attempt of a round.
 #[must_use]
 pub fn pause_in_round(attempts: i32) -> Option<chrono::Duration> {
     pause_after((attempts - 1).rem_euclid(ATTEMPTS_MAX) + 1)
 }
 
-/// What a roll back does with an installation (R59).
+/// How a roll back treats an installation (R59).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RollBackDecision {
-    /// It moves to the former version, whichever way it got the release's version.
+    /// The installation moves to the former version, whichever way it got the release's version.
     MoveBack,
-    /// It wasn't moved by the release: its offer ends.
+    /// The release hasn't moved the installation: its offer ends.
     EndOffer,
-    /// Nothing more is tried with it.
+    /// The planned further attempts to move the installation are dropped.
     GiveUp,
     LeaveAlone,
 }
 
-/// What a roll back does with one installation. `update` is the stored state of its update by the release, if it has
-/// one; `has_version` is whether it has the release's version; `skip` comes from [`reason_to_skip`]; `is_tried_again` is
-/// whether an attempt to move it failed and another one was planned.
+/// Decides how a roll back treats one installation. `update` is the stored state of its update by the release, if it
+/// has one; `has_version` is whether it has the release's version; `skip` comes from [`reason_to_skip`];
+/// `is_tried_again` is whether an attempt to move it failed and another one is planned.
 #[must_use]
 pub fn decide_roll_back(
     update: Option<UpdateState>,
@@ -189,25 +190,26 @@ pub fn decide_roll_back(
     }
 }
 
-/// What catching up does with an installation (R45, R46).
+/// How catching up treats an installation (R45, R46).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUpDecision {
-    /// The release in force skipped it: its update is applied now.
+    /// The release in force skipped the installation: its update is applied now.
     Settle,
-    /// It has the version of a release that was canceled or rolled back: it moves to the current version.
+    /// The installation moves to the current version, if the release of its own version was taken back.
     MoveBack,
-    /// The rollout will move it, or has tried and failed.
+    /// The rollout will move the installation, or has tried and failed.
     LeaveAlone,
 }
 
-/// What catching up does with an installation that is not at the current version, of an active account that is entitled
-/// to the pack. `update` is the state of its update by the release in force, if it has one; `running` is whether that
-/// release is being rolled out; `came_too_far` is whether its version is that of a later release, which was canceled or
-/// rolled back.
+/// Decides how catching up treats an installation that is not at the current version, of an active account that is
+/// entitled to the pack. `update` is the state of its update by the release in force, if it has one; `running` is
+/// whether that release is being rolled out; `came_too_far` is whether the installation has the version of a later
+/// release, which was canceled or rolled back.
 #[must_use]
 pub fn decide_catch_up(update: Option<UpdateState>, running: bool, came_too_far: bool) -> CatchUpDecision {
     match update {
-        // Its update by the release in force says nothing of it: a rollout of that release has been there already.
+        // The release in force is the earlier one. Whatever came of its update, the later release moved the
+        // installation.
         _ if came_too_far => CatchUpDecision::MoveBack,
         Some(UpdateState::Skipped) => CatchUpDecision::Settle,
         Some(UpdateState::Offered | UpdateState::Failed) => CatchUpDecision::LeaveAlone,
@@ -226,14 +228,14 @@ pub enum EarlyApplyDecision {
     NotEntitled,
     /// The release was canceled or superseded, or the pack uninstalled.
     Withdrawn,
-    /// The window, or the installation's stage, has opened: the server moves the installation (R30, R55).
+    /// The release window or the installation's stage has opened: the server moves the installation (R30, R55).
     InProgress,
     /// The release is paused: nobody is moved to its version (R56).
     Paused,
 }
 
-/// Decides an early apply (R26, R30, R45, R55, R56). `release` is the state as of now, not the stored one; `in_open_stage`
-/// is whether a stage that has opened holds the installation.
+/// Decides an early apply (R26, R30, R45, R55, R56). `release` is the state as of now, not the stored one;
+/// `in_open_stage` is whether a stage that has opened holds the installation.
 #[must_use]
 pub fn decide_early_apply(
     update: UpdateState,
@@ -257,7 +259,7 @@ pub fn decide_early_apply(
         {
             EarlyApplyDecision::Paused
         }
-        // Only an early stage can have failed by now.
+        // Before the window opens, only an early stage makes attempts that can fail. The stage tries again.
         (UpdateState::Failed, ReleaseState::Scheduled) => EarlyApplyDecision::InProgress,
         (UpdateState::Offered, ReleaseState::Scheduled) if in_open_stage => EarlyApplyDecision::InProgress,
         (UpdateState::Offered, ReleaseState::Scheduled) => EarlyApplyDecision::Apply,

@@ -1,4 +1,4 @@
-//! How an update went, in its account's words (R57).
+//! Outcomes: accounts report whether their applied updates work (R57).
 
 use crate::domain::Instant;
 use crate::domain::accounts::Actor;
@@ -15,7 +15,7 @@ pub enum UpdateOutcome {
     Broken,
 }
 
-/// An account's report. An account may report again: all reports are kept, and the newest one counts.
+/// An account's report of how an update went. An account may report again: all reports are kept, and the newest counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutcomeReport {
     pub id: OutcomeReportId,
@@ -47,7 +47,7 @@ pub struct OutcomeCounts {
 }
 
 impl OutcomeCounts {
-    /// The applied updates without a report.
+    /// The number of applied updates without a report.
     #[must_use]
     pub fn unreported(&self) -> i64 {
         self.applied - self.works - self.broken

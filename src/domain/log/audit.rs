@@ -16,7 +16,7 @@ pub struct Change {
     /// The schema type of the objects that `before` and `after` identify; `None` when the values aren't ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
-    /// Whether only the actor's account sees the change: a key of its own (R67).
+    /// Whether only the actor's account sees the change, such as that of an own key (R67).
     #[serde(default, skip_serializing_if = "is_false")]
     pub private: bool,
 }
@@ -79,19 +79,20 @@ impl Recorded {
     /// written: the publisher's log has every entry about the publisher's objects and accounts; the managed account's
     /// log has the entries about the account, its tokens and its installations.
     ///
-    /// | Entry | to the publisher | to the managed account |
-    /// |---|---|---|
-    /// | components, packages, packs, releases, the library, sharing, groups | whole | not at all |
-    /// | the account is made, changed, suspended, reactivated, enrolled | a `ManagedAccount` | its `OwnAccount` |
-    /// | it comes into a group, or leaves it | the `AccountGroup` | its `OwnAccount`: which group is not for it (R2) |
-    /// | its tokens | its `ManagedAccount`, without the token and what changed: they are not the publisher's (R1) | the
-    /// `ApiToken` |
-    /// | it copies a process from the library (R53) | its `ManagedAccount`, with what was copied | the `Component` |
-    /// | its installations | the `Installation` | the same |
-    /// | an update is skipped for want of a grant | the `Installation` | not at all (R45) |
+    /// The subject of an entry, by what the entry is about:
     ///
-    /// When the other account was the actor, the view names that account, and hides the token, the request's id and
-    /// changes of keys and of webhook endpoints, which are the actor's own (R61, R67).
+    /// | The entry is about | The publisher sees | The managed account sees |
+    /// |---|---|---|
+    /// | components, packages, packs, releases, the library, sharing, groups | the object | no entry |
+    /// | an account that is made, changed, suspended, reactivated, enrolled | a `ManagedAccount` | its `OwnAccount` |
+    /// | an account that joins or leaves a group | the `AccountGroup` | its `OwnAccount`, no group (R2) |
+    /// | a token of the account | the `ManagedAccount`, neither token nor changes (R1) | the `ApiToken` |
+    /// | a copy that the account takes from the library (R53) | the `ManagedAccount`, and the process | a `Component` |
+    /// | an installation of the account | the `Installation` | the `Installation` |
+    /// | an update that is skipped because no group grants the pack (R45) | the `Installation` | no entry |
+    ///
+    /// If the actor belongs to the other account, the view names that account. It hides the actor's token, the
+    /// request's id, and changes of own keys and webhook endpoints, which concern the actor's account alone (R61, R67).
     #[must_use]
     pub fn seen_by(self, reader: AccountId) -> AuditEntry {
         let is_own = |account: AccountId| account == reader;

@@ -36,11 +36,11 @@ pub enum EventKind {
     PackDeleted,
     /// An early stage of a release opened (R55).
     ReleaseStageOpened,
-    /// An early stage has come to all of its installations (R55).
+    /// An early stage has processed all of its installations (R55).
     ReleaseStageCompleted,
-    /// A webhook endpoint is sent no more events (R63).
+    /// The server stopped sending events to a webhook endpoint (R63).
     WebhookDisabled,
-    /// A test of a webhook endpoint, which is in no log (R66).
+    /// A test of a webhook endpoint. The event log doesn't have it (R66).
     WebhookTest,
     PackCreated,
     /// A pack's name, description, support data, key or draft changed.
@@ -51,12 +51,12 @@ pub enum EventKind {
     /// A component was packaged or published.
     ComponentPackaged,
     AccountCreated,
-    /// A managed account got its first token, or its administrator came with a JWT.
+    /// A managed account got its first token, or an administrator of it sent the first JWT.
     AccountEnrolled,
     AccountUpdated,
     AccountSuspended,
     AccountReactivated,
-    /// A group was made, renamed or deleted, or has another key or other members.
+    /// A group was made, renamed or deleted, or its key or its members changed.
     GroupChanged,
 }
 
@@ -168,7 +168,8 @@ pub struct WindowFacts {
     pub ends_at: Instant,
 }
 
-/// What an event records of its time, beside the ids: read later, the objects may have changed.
+/// Facts at the time of the event, besides the ids. They are stored because the objects may change before a subscriber
+/// reads the event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EventData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,16 +183,17 @@ pub struct EventData {
     /// The version number of the installation after the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_number: Option<i32>,
-    /// How many installations a deleted pack had: for the publisher in all, for a managed account its own.
+    /// The number of installations that a deleted pack had: in the publisher's event all, in a managed account's event
+    /// the account's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uninstalled_count: Option<i64>,
-    /// Why somebody did it; for the publisher alone.
+    /// The reason that the caller gave, such as that of a pause. Only the publisher sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What an account reported.
+    /// The report that the event announces (R57).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome_report: Option<OutcomeReportId>,
-    /// The numbers that halted a release.
+    /// The figures that halted a release (R58).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<HaltFigures>,
     /// The position of the early stage that the event is about.
@@ -200,7 +202,7 @@ pub struct EventData {
     /// The webhook endpoint that the event is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookId>,
-    /// What changed of a pack.
+    /// The changed fields of a pack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
     /// The name that an installation had before.
@@ -236,8 +238,8 @@ pub struct NewEvent {
     pub data: EventData,
 }
 
-/// An event's position in the log. The id is a part of it because a sequence number is given to another event after an
-/// older backup was restored.
+/// An event's position in the log. It includes the event's id, because after a backup was restored, another event may
+/// get the same sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     pub sequence: i64,

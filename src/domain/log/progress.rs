@@ -10,7 +10,7 @@ use crate::domain::releases::ReleaseState;
 pub struct Progress {
     pub offered: i64,
     pub applied: i64,
-    /// The early ones among `applied`.
+    /// The updates among `applied` that accounts applied early.
     pub applied_early: i64,
     /// The updates among `applied` that early stages applied.
     #[serde(default)]
@@ -111,9 +111,9 @@ impl Progress {
         }
     }
 
-    /// The progress that a reader sees while the release is in this state. Canceling, superseding or
-    /// rolling back a release withdraws its offers at once, although batches store that later (R49). `to_move_back` is
-    /// how many installations the release's roll back has to move, if there is one.
+    /// The progress that a reader sees while the release is in this state. Canceling, superseding or rolling back a
+    /// release withdraws its offers at once, although batches store that later (R49). `to_move_back` is the number of
+    /// installations that the release's roll back has to move, if there is a roll back.
     #[must_use]
     pub fn read_in(mut self, release: ReleaseState, to_move_back: Option<i64>) -> Self {
         self.to_move_back = to_move_back.filter(|_| release == ReleaseState::RollingBack);
@@ -129,13 +129,13 @@ impl Progress {
         self.offered + self.applied + self.skipped + self.failed + self.withdrawn
     }
 
-    /// How much of the release is done, 0 to 100: every update that isn't on offer any more. Of a roll back: every
-    /// installation that was moved back. 100 when no installation is concerned.
+    /// How much of the release is done, in percent. A rollout has done the updates that are no longer offered; a roll
+    /// back has done the installations that it moved back. 100 when the release concerns no installation.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a percentage for people; installations are far below 2^52")]
     pub fn percent(&self) -> f64 {
         let (done, total) = match self.to_move_back {
-            // Some may have come or gone since the roll back began.
+            // Installations may have been made since the roll back began, so it may have moved more than the total.
             Some(total) => (self.moved_back.min(total), total),
             None => (self.total() - self.offered, self.total()),
         };

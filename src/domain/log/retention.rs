@@ -10,9 +10,9 @@ pub(crate) const PASS_EVERY: Duration = Duration::hours(1);
 /// was down, and shorter than a day, so that one wrong pass doesn't remove everything that is kept for a day.
 pub(crate) const PASS_AT_MOST: Duration = Duration::hours(12);
 
-/// The time from which the pass at `now` reckons the age of rows. `before` is that time of the last pass; before the
-/// first pass, the creation time of the first account; `None` in an empty database. `last_pass_at` is what the clock
-/// showed during the last pass.
+/// The cutoff time of the pass at `now`: the pass computes the age of rows as if this were the present. `before` is the
+/// cutoff time of the last pass; before the first pass, the creation time of the first account; `None` in an empty
+/// database. `last_pass_at` is the clock's time during the last pass.
 #[must_use]
 pub fn next_cutoff(now: Instant, before: Option<Instant>, last_pass_at: Option<Instant>) -> Instant {
     let Some(before) = before else { return now };

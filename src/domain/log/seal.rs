@@ -1,5 +1,5 @@
-//! Seals of the audit log (R51). The entries of a publisher form a chain of hashes, and each seal keeps the chain's hash
-//! after up to [`SEAL_MAX`] entries. An entry that is changed, removed or inserted later breaks the chain.
+//! Seals of the audit log (R51). The entries of a publisher form a chain of hashes, and each seal keeps the chain's
+//! hash after up to [`SEAL_MAX`] entries. An entry that is changed, removed or inserted later breaks the chain.
 
 use std::fmt::Write as _;
 
@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::id::AccountId;
 
-/// The most entries under one seal. The hash of a single entry is computed from its seal's first entry on, so few
-/// entries make that cheap.
+/// The most entries under one seal. To compute the hash of a single entry, the server reads its seal's entries from the
+/// first one on, so a small number keeps that cheap.
 pub const SEAL_MAX: usize = 64;
 
 /// A SHA-256 hash.
@@ -46,7 +46,8 @@ impl std::fmt::Display for Hash {
 pub struct Canonical(Sha256);
 
 impl Canonical {
-    /// Begins with the name of a form. The same values in another form have another hash.
+    /// Starts a hash with `form`, the name of a list of values, so that equal values of different lists have different
+    /// hashes.
     #[must_use]
     pub fn new(form: &str) -> Self {
         Self(Sha256::new()).some(form.as_bytes())
@@ -59,7 +60,7 @@ impl Canonical {
         self
     }
 
-    /// Adds bytes, or their absence.
+    /// Adds bytes. `None` and no bytes give different hashes.
     #[must_use]
     pub fn bytes(mut self, bytes: Option<&[u8]>) -> Self {
         match bytes {
@@ -106,8 +107,9 @@ pub struct Link {
     pub content: Hash,
 }
 
-/// The hash of an entry: over its position, its content and the hash of the entry before it in its publisher's log. The random `salt`
-/// keeps a reader, who knows the hashes of its own entries, from testing guesses about the entries between them (R3).
+/// The hash of an entry: over its position, its content and the hash of the entry before it in its publisher's log. A
+/// managed account knows the hashes of its own entries; the random `salt` keeps it from testing guesses about the
+/// entries between them (R3).
 fn next(before: Hash, salt: Uuid, link: Link) -> Hash {
     let entry = Canonical::new("entry").bytes(Some(&before.0)).id(Some(salt));
     entry.number(Some(link.position)).bytes(Some(&link.content.0)).hash()
@@ -125,7 +127,7 @@ pub struct Seal {
     pub entries: i64,
     /// The latest time of an entry; `None` if no time can be read.
     pub newest_at: Option<Instant>,
-    /// Random bits that are shown to nobody.
+    /// Random bits, which the server never shows.
     pub salt: Uuid,
     /// The hash of the last entry before this seal.
     pub before: Hash,
@@ -145,7 +147,7 @@ impl Seal {
     }
 }
 
-/// A place in a publisher's chain: behind a seal.
+/// A position in a publisher's chain, right after a seal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChainPlace {
     /// The number of the seal; 0 before the first.
@@ -179,7 +181,8 @@ impl Chain {
         Self { publisher_id, end: ChainPlace::default(), cut: ChainPlace::default() }
     }
 
-    /// Seals further entries of the publisher, which are given in order.
+    /// Adds seals for further entries of the publisher to the chain. `links` are the entries in order; `salt` makes the
+    /// random bits of each seal.
     #[must_use]
     pub fn seal(&mut self, links: &[Link], mut salt: impl FnMut() -> Uuid) -> Vec<Seal> {
         let sealed = links.chunks(SEAL_MAX).filter_map(|links| {
@@ -203,8 +206,9 @@ impl Chain {
     }
 }
 
-/// The last seal that can be cut off: the one before which all entries are older than `before`. `seals` are the oldest
-/// ones in order. A seal without a readable time is cut only together with an old one after it.
+/// The index of the last seal that can be cut off, because all entries up to it are older than `before`; `None` if no
+/// seal can be. `seals` are the oldest seals of a chain, in order. A seal without a readable time is cut off only
+/// together with an old seal after it.
 #[must_use]
 pub(crate) fn last_old(seals: &[Seal], before: Instant) -> Option<usize> {
     let old = seals.iter().take_while(|seal| seal.newest_at.is_none_or(|at| at < before)).count();

@@ -1,4 +1,4 @@
-//! Checks whether a publisher's audit log is what was sealed (R51).
+//! Verifies a publisher's audit log against its seals (R51).
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -6,34 +6,36 @@ use std::collections::VecDeque;
 use crate::domain::Instant;
 use crate::domain::log::seal::{Chain, ChainPlace, Hash, Link, Seal};
 
-/// The first place at which a publisher's log isn't what was sealed.
+/// The first contradiction between a publisher's log and its seals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// The entries of a seal are not those that were sealed: one was changed, removed or inserted.
+    /// The entries don't match their seal: one was changed, removed or inserted.
     Entries { seal: i64, first_position: i64, last_position: i64 },
-    /// An entry stands at a position where none was when the positions around it were sealed.
+    /// An entry has a position at which there was none when the positions around it were sealed.
     NotSealed { position: i64 },
     /// A seal doesn't continue the chain: it was changed, removed or inserted, or a seal before it was.
     Seal { seal: i64 },
     /// The log has lost its end: seal `seal` is not the last seal that was made.
     End { seal: i64 },
-    /// The seal is not the one that was sent away.
+    /// The seal differs from the copy of it that was kept outside the database.
     Sent { seal: i64 },
-    /// The seal was sent away, and the database, whose last seal is `last`, doesn't have it.
+    /// A copy of the seal was kept outside the database, whose last seal is `last` and which doesn't have it.
     Lacks { seal: i64, last: i64 },
 }
 
-/// How far a publisher's log is what was sealed.
+/// The result of a verification: how much of a publisher's log matches its seals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     pub chain: Chain,
-    /// The seals and entries that are whole.
+    /// The number of seals that match their entries.
     pub seals: i64,
+    /// The number of entries under these seals.
     pub entries: i64,
-    /// The position and the time of the first and of the last entry that are whole.
+    /// The position and the time of the first entry that matches its seal.
     pub from: Option<(i64, Option<Instant>)>,
+    /// The position and the time of the last entry that matches its seal.
     pub to: Option<(i64, Option<Instant>)>,
-    /// Entries after the last seal.
+    /// The number of entries after the last seal.
     pub unsealed: i64,
     pub broken: Option<Broken>,
 }
@@ -44,17 +46,19 @@ struct Open {
     links: Vec<Link>,
 }
 
-/// Checks one publisher's chain. The caller adds the seals and the entries, each in order.
+/// Verifies one publisher's chain. The caller adds the seals and the entries, both in order, then calls
+/// [`Verification::end`].
 pub struct Verification {
     verified: Verified,
-    /// The end of the whole server's log, up to which each entry was sealed.
+    /// The position up to which every entry of the server's log was sealed.
     sealed_to: i64,
-    /// The numbers and hashes of the seals that were sent away, the first one last. A number can be there with several
-    /// hashes, if somebody has made the chain anew.
+    /// The numbers and hashes of the seals of which copies were kept outside the database, in descending order. A
+    /// number can have several hashes, if somebody has made the chain anew.
     sent: Vec<(i64, Hash)>,
+    /// Seals whose entries weren't added yet.
     waiting: VecDeque<Seal>,
     open: Option<Open>,
-    /// The last seal that is whole.
+    /// The last seal that matches its entries.
     last: ChainPlace,
     /// The number of the last seal that was added.
     added: i64,
@@ -80,14 +84,14 @@ impl Verification {
         check
     }
 
-    /// The number after which the next seals are to be added; `None` while there are some, or no more are needed.
+    /// The number after which the caller must add the next seals; `None` if the verification needs none now.
     #[must_use]
     pub fn wants_seals_after(&self) -> Option<i64> {
         let is_hungry = self.waiting.is_empty() && self.open.is_none() && !self.has_all_seals;
         (is_hungry && self.verified.broken.is_none()).then_some(self.added)
     }
 
-    /// Adds the next seals. None means that there are no more.
+    /// Adds the next seals. An empty list means that there are no more.
     pub fn add_seals(&mut self, seals: Vec<Seal>) {
         self.has_all_seals = seals.is_empty();
         self.added = seals.last().map_or(self.added, |seal| seal.number);
@@ -119,7 +123,7 @@ impl Verification {
         }
     }
 
-    /// Adds an entry that stands at a position of its publisher's log where no entry belongs.
+    /// Adds an entry whose position in its publisher's log belongs to no entry.
     pub fn add_stray(&mut self, position: i64) {
         self.breaks(Broken::NotSealed { position });
     }
@@ -162,7 +166,8 @@ impl Verification {
         self.verified.to = last.map(place);
     }
 
-    /// Compares a seal with what was sent away. A seal that was cut off can't be compared any more.
+    /// Compares a seal with the copies that were kept outside the database. Copies of seals that were cut off are
+    /// skipped, because nothing is left to compare.
     fn compare_sent(&mut self, place: ChainPlace) {
         while let Some((number, hash)) = self.sent.pop_if(|(number, _)| *number <= place.number) {
             if number == place.number && hash != place.hash {
@@ -175,7 +180,7 @@ impl Verification {
         self.verified.broken.get_or_insert(broken);
     }
 
-    /// The result, after all entries.
+    /// Ends the verification, after all entries were added.
     #[must_use]
     pub fn end(mut self) -> Verified {
         if self.open.is_none() {

@@ -36,7 +36,7 @@ impl DeploymentModel {
     }
 }
 
-/// A document of the publisher: the text itself, or its address.
+/// A document for managed accounts: its text in Markdown, or its address (R17).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guide {
@@ -71,10 +71,10 @@ pub struct PackStanding {
     pub current_version: Option<PackVersionId>,
     pub pending: Option<PendingRelease>,
     pub running_release: Option<ReleaseId>,
-    /// Whether the pending or the running release is paused: nobody is moved to its version, and its window doesn't open
-    /// (R56).
+    /// Whether the pending or the running release is paused: nobody is moved to its version, and its window doesn't
+    /// open (R56).
     pub is_paused: bool,
-    /// The version before that of the running release, while this is paused (R56).
+    /// The version that was current before the running release; `None` unless that release is paused (R56).
     pub former_version: Option<PackVersionId>,
 }
 
@@ -85,8 +85,8 @@ impl PackStanding {
         !self.is_paused && self.pending.is_some_and(|pending| pending.starts_at <= now)
     }
 
-    /// Whether the pending release's window, or an early stage of it, has opened by `now`, and that wasn't carried out
-    /// yet (R55).
+    /// Whether the pending release's window or its next early stage has opened by `now`, and the database doesn't show
+    /// that yet (R55).
     #[must_use]
     pub fn has_due(self, now: Instant) -> bool {
         !self.is_paused && self.pending.is_some_and(|pending| pending.due_at <= now)
@@ -115,9 +115,8 @@ impl PackStanding {
         }
     }
 
-    /// The version that accounts are offered: their installations get it. `self` must be derived by
-    /// [`PackStanding::at`] first. It is the current version, or the former one while the rollout of the current one is
-    /// paused (R31, R43, R56).
+    /// The version that new installations get: the current version, or the former one while the rollout of the current
+    /// one is paused (R31, R43, R56). `self` must be derived by [`PackStanding::at`] first.
     #[must_use]
     pub fn offered_version(self) -> Option<PackVersionId> {
         self.former_version.or(self.current_version)

@@ -76,7 +76,7 @@ impl Refusal for PackRefusal {
             Self::NameNotEditable => "A MULTI pack can't be renamed; leave the name out.".into(),
             Self::DescriptionTooLong => "Shorten the description to 500 characters.".into(),
             Self::SupportInfoInvalid { part } => format!(
-                "Mend {part} in the support data: a contact has at most 255 characters, a text at most 20,000, an address is an absolute https: or http: address of at most 2,000, with a host, without a user, quotes, blanks and backslashes."
+                "Correct {part} in the support data: a contact has at most 255 characters, a text at most 20,000, an address is an absolute https: or http: address of at most 2,000, with a host, without a user, quotes, blanks and backslashes."
             ),
             Self::EmptyList => "Name at least one component to add.".into(),
             Self::PackFull => {

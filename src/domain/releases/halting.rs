@@ -1,5 +1,5 @@
-//! Halting: when a release stops by itself (R58), and what a rule would have done to a release of the past (R60). Both
-//! ask the same function.
+//! Halting: a rule stops a release by itself when too many updates go bad (R58), and a publisher can try a rule on past
+//! releases (R60). Both use the same function, [`judge`].
 
 use std::ops::AddAssign;
 
@@ -8,24 +8,24 @@ use chrono::TimeDelta;
 use crate::domain::Instant;
 use crate::domain::releases::{Release, ReleaseRefusal, ReleaseState};
 
-/// What a halt does.
+/// The action of a halt rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HaltAction {
-    /// It pauses the release. After the release's end it only announces.
+    /// A halt pauses the release. After the release's end it only announces the figures.
     Pause,
-    /// It cancels a release whose window hasn't opened, and rolls another one back.
+    /// A halt cancels a release whose window hasn't opened, and rolls back any other.
     RollBack,
 }
 
-/// When a release stops by itself.
+/// A rule that halts a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HaltRule {
-    /// The release stops when more than this of the executed updates is bad, in hundredths of a percent.
+    /// The release halts when more than this share of the executed updates is bad, in hundredths of a percent.
     pub hundredths: i32,
-    /// The rule is judged from so many executed updates on.
+    /// The release halts only after at least this number of updates was executed.
     pub at_least: i32,
     pub then: HaltAction,
-    /// For how many hours after the release's end reports still decide.
+    /// For how many hours after the release's end a report can still halt it.
     pub watch_hours: i32,
 }
 
@@ -39,8 +39,8 @@ pub struct RequestedHaltRule {
 }
 
 impl RequestedHaltRule {
-    /// The rule, if its numbers are within their bounds: a percent of 0.01 to 100 with at most two decimals, from 1 to
-    /// 1,000,000 updates on, and 0 to 336 hours.
+    /// The rule, if its numbers are within their bounds: a percent of 0.01 to 100 with at most two decimals, 1 to
+    /// 1,000,000 updates, and 0 to 336 hours.
     ///
     /// # Errors
     /// INVALID_HALT_RULE.
@@ -66,20 +66,20 @@ impl HaltRule {
         f64::from(self.hundredths) / 100.0
     }
 
-    /// For how long reports decide after a release's end.
+    /// For how long after a release's end a report can still halt it.
     #[must_use]
     pub fn watch(&self) -> TimeDelta {
         TimeDelta::hours(self.watch_hours.into())
     }
 }
 
-/// The numbers that a rule is judged by, since the release was made or last resumed. An update stays in them when it is
-/// taken back later.
+/// The figures that a halt rule is judged by. They count since the release was made or last resumed. An update stays
+/// counted when it is withdrawn later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HaltFigures {
-    /// Updates that were applied or failed.
+    /// The number of updates that were applied or failed.
     pub executed: i64,
-    /// Those of them that failed or were reported broken.
+    /// The number of executed updates that failed or whose newest report says broken.
     pub bad: i64,
 }
 
@@ -91,7 +91,7 @@ impl AddAssign for HaltFigures {
 }
 
 impl HaltFigures {
-    /// The bad ones of the executed ones, in percent; 0 when nothing was executed.
+    /// The share of bad updates among the executed ones, in percent; 0 when none was executed.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a percentage for people; updates are far below 2^52")]
     pub fn percent(&self) -> f64 {
@@ -99,7 +99,7 @@ impl HaltFigures {
     }
 }
 
-/// Whether a rule halts a release with these numbers. The comparison is exact.
+/// Whether a rule halts a release with these figures. The comparison uses integers, so it doesn't round.
 #[must_use]
 pub fn judge(rule: &HaltRule, figures: HaltFigures) -> bool {
     let HaltFigures { executed, bad } = figures;
@@ -107,10 +107,10 @@ pub fn judge(rule: &HaltRule, figures: HaltFigures) -> bool {
         && i128::from(bad) * 10_000 > i128::from(rule.hundredths) * i128::from(executed)
 }
 
-/// The most installations that the next batch of a release with a rule may come to. The first batches have as many as
-/// the rule needs to be judged at all. While all goes well, each batch may have as many as were executed before it, so
-/// that no batch harms more than all before it together could have shown. It goes well while no more than half of what
-/// the rule allows is bad; otherwise the batches are small again.
+/// The most installations that the next batch of a release with a rule may have. The first batches have as many as the
+/// rule needs to be judged at all. While the release goes well, each batch may have as many as were executed before it,
+/// so that no batch does more harm than all batches before it could have shown. A release goes well while at most half
+/// of the bad updates that the rule allows have occurred; otherwise the batches are small again.
 #[must_use]
 pub fn batch_limit(rule: &HaltRule, figures: HaltFigures) -> u64 {
     let HaltFigures { executed, bad } = figures;
@@ -120,7 +120,8 @@ pub fn batch_limit(rule: &HaltRule, figures: HaltFigures) -> u64 {
 }
 
 impl Release {
-    /// Until when reports decide: the end of the watch. `None` before the release's end and without a rule.
+    /// The end of the time in which a report can still halt the ended release. `None` before the release's end and
+    /// without a rule.
     #[must_use]
     pub fn watched_until(&self) -> Option<Instant> {
         use ReleaseState as S;
@@ -128,22 +129,23 @@ impl Release {
         matches!(self.state, S::Succeeded | S::PartiallySucceeded | S::Failed).then(|| ended + rule.watch())
     }
 
-    /// From when on no rule would have been judged any more, because the release was taken back; `None` if it wasn't.
-    /// What ends a release may be the rule itself, so its own instant counts.
+    /// The instant from which no rule could be judged any more, because the release was taken back; `None` if it
+    /// wasn't. It is one microsecond after the taking back, because a halt may have taken the release back, and the
+    /// figures of that same instant led to it.
     #[must_use]
     pub fn judged_until(&self) -> Option<Instant> {
         self.taken_back_at().map(|at| at + TimeDelta::microseconds(1))
     }
 
-    /// Whether an update that was settled then is in the numbers of the halt rule: after a resume, only those are that
-    /// were settled since (R58).
+    /// Whether the halt rule counts an update that was settled at `settled_at`. After a resume, it counts only updates
+    /// that were settled since (R58).
     #[must_use]
     pub fn counts(&self, settled_at: Option<Instant>) -> bool {
         self.resumed_at.is_none_or(|resumed| settled_at.is_some_and(|settled| settled >= resumed))
     }
 
-    /// The rule that is judged at `now`, if there is one: the release hasn't been halted since it was made or resumed,
-    /// and is waiting, being rolled out or watched.
+    /// The rule to be judged at `now`. `None` if the release has none, was halted since it was made or last resumed, or
+    /// is over: neither scheduled, nor in progress, nor watched.
     #[must_use]
     pub fn judged_by(&self, now: Instant) -> Option<HaltRule> {
         let rule = self.halt.filter(|_| self.halted_at.is_none())?;
@@ -152,25 +154,25 @@ impl Release {
     }
 }
 
-/// What becomes of a release that its rule halts.
+/// The effect of a halt on its release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Halt {
     Pause,
     Cancel,
     RollBack,
-    /// The publisher is told; there is nothing to stop.
+    /// The halt only tells the publisher, because there is nothing to stop.
     Announce,
 }
 
 impl Halt {
-    /// What the halt does to a rollout that an operator has given up: nobody is moved any more, so there is nothing to
-    /// pause.
+    /// The effect on a rollout whose task an operator has dropped. It moves no installation any more, so there is
+    /// nothing to pause.
     #[must_use]
     pub fn of_given_up(self) -> Self {
         if self == Self::Pause { Self::Announce } else { self }
     }
 
-    /// Its name in the audit log.
+    /// The effect's name in the audit log.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -182,7 +184,7 @@ impl Halt {
     }
 }
 
-/// Decides what a halt does. `can_roll_back` is whether the release can be rolled back now.
+/// Decides the effect of a halt. `can_roll_back` is whether the release can be rolled back now.
 #[must_use]
 pub fn decide_halt(then: HaltAction, state: ReleaseState, can_roll_back: bool) -> Halt {
     use ReleaseState as S;
@@ -205,25 +207,25 @@ pub fn decide_set_rule(release: &Release, now: Instant) -> Result<(), ReleaseRef
     if is_open || is_watched { Ok(()) } else { Err(ReleaseRefusal::WatchIsOver) }
 }
 
-/// The numbers of a release after a change.
+/// The figures of a release after a change at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FiguresAt {
     pub at: Instant,
     pub figures: HaltFigures,
 }
 
-/// What a rule would have done to a release.
+/// Whether and when a rule would have halted a past release (R60).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HaltVerdict {
-    /// When the rule would have halted it first; `None` if it wouldn't have.
+    /// When the rule would first have halted the release; `None` if it wouldn't have.
     pub halts_at: Option<Instant>,
-    /// The numbers then, or else at the end.
+    /// The figures at that instant, or else the last ones.
     pub figures: HaltFigures,
 }
 
 impl HaltVerdict {
-    /// The verdict of a rule on the numbers that decide: the first ones that halt a release, or else the last ones that
-    /// are judged (R60). `None` if there are no numbers.
+    /// The verdict of a rule. `decisive` holds the first figures that halt the release, or else the last ones that the
+    /// rule would have been judged by; `None` if the release has none.
     #[must_use]
     pub fn of(rule: &HaltRule, decisive: Option<FiguresAt>) -> Self {
         let Some(FiguresAt { at, figures }) = decisive else { return Self::default() };

@@ -76,7 +76,7 @@ impl ReleaseState {
         Self::RolledBack,
     ];
 
-    /// Whether its failed updates can be retried, if there are any.
+    /// Whether the failed updates of a release in this state can be retried.
     #[must_use]
     pub fn may_be_retried(self) -> bool {
         transition(self, Command::RetryFailed).is_ok()
@@ -156,7 +156,10 @@ pub enum TransitionFault {
     NotInForce,
 }
 
-/// The state machine: the state after `command`.
+/// The state machine: the state of a release after `command`.
+///
+/// # Errors
+/// The reason why the state doesn't allow the command.
 pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState, TransitionFault> {
     use Command as C;
     use ReleaseState as S;
@@ -189,10 +192,10 @@ pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState,
     }
 }
 
-/// The position of the stage that opens next when the publisher asks for it (R55).
+/// The position of the stage that opens when the publisher calls `openNextStage` (R55).
 ///
 /// # Errors
-/// Why the state doesn't allow it; `None` when no stage waits.
+/// The reason why the state doesn't allow it; `Err(None)` when no stage waits.
 pub fn opens_next_stage(state: ReleaseState, stages: &[stages::Stage]) -> Result<usize, Option<TransitionFault>> {
     // A stage opens where a release can still be given another date.
     transition(state, Command::Reschedule).map_err(Some)?;
@@ -218,12 +221,12 @@ pub struct Release {
     pub version_id: PackVersionId,
     /// The version that was current when the release was made; `None` for a first release.
     pub previous_version_id: Option<PackVersionId>,
-    /// Whether it has early stages (R54).
+    /// Whether the release has early stages (R54).
     pub has_stages: bool,
     /// As stored. Use [`Release::state_at`] for the state as of now.
     pub state: ReleaseState,
     pub schedule: ReleaseSchedule,
-    /// Only a dated release has one (R35, R36).
+    /// The release window; `None` for an immediate release (R35, R36).
     pub window: Option<Window>,
     /// How many seconds after its window's end the release started; `None` when it wasn't late (R39).
     pub lateness_seconds: Option<i64>,
@@ -233,16 +236,16 @@ pub struct Release {
     pub promoted_at: Option<Instant>,
     pub started_at: Option<Instant>,
     pub ended_at: Option<Instant>,
-    /// Why and since when nobody is moved to its version; `None` while it isn't paused (R56).
+    /// The pause; `None` while the release isn't paused (R56).
     pub pause: Option<Pause>,
-    /// When it was resumed last.
+    /// When the release was last resumed.
     pub resumed_at: Option<Instant>,
     /// Why the release was rolled back, or canceled by its halt rule (R58, R59).
     pub reason: Option<String>,
     pub roll_back: Option<RollBack>,
-    /// When it stops by itself (R58).
+    /// The release's halt rule (R58).
     pub halt: Option<HaltRule>,
-    /// When its rule has halted it, since it was made or resumed.
+    /// When the halt rule halted the release; `None` if it hasn't since the release was made or last resumed.
     pub halted_at: Option<Instant>,
     /// Where the content comes from (R68).
     pub source: Option<Source>,
@@ -308,7 +311,7 @@ pub enum RequestedSchedule {
     OnDate(NaiveDate),
 }
 
-/// The facts about a pack that [`decide`] needs, as of `now`.
+/// The facts about a pack, as of `now`, on which [`decide`] bases its decision.
 #[derive(Clone, Debug)]
 pub struct ReleaseFacts<'a> {
     pub rows: &'a [DraftRow],
@@ -324,7 +327,7 @@ pub struct ReleaseFacts<'a> {
     pub days_ahead: u16,
 }
 
-/// What a release will do.
+/// The new release, as decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The content of the new version.

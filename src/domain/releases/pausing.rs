@@ -1,5 +1,4 @@
-//! Pausing and resuming a release (R56). A pause is no state of the release: it keeps everybody from being moved to its
-//! version.
+//! Pausing and resuming a release (R56). A paused release keeps its state, but no installation is moved to its version.
 
 use crate::domain::Instant;
 use crate::domain::accounts::Actor;
@@ -7,29 +6,29 @@ use crate::domain::releases::{
     Command, HaltFigures, Release, ReleaseRefusal, ReleaseSchedule, ReleaseState, transition,
 };
 
-/// The most characters of a reason.
+/// The most characters of the reason for a pause, a roll back or a halt.
 pub const REASON_MAX: usize = 2_000;
 
-/// Since when and why nobody is moved to a release's version.
+/// The pause of a release: since when, why, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
     pub at: Instant,
     pub reason: String,
     pub by: Actor,
-    /// The numbers that decided, if the release's halt rule paused it (R58).
+    /// The figures that led to the pause, if the halt rule paused the release (R58).
     pub figures: Option<HaltFigures>,
 }
 
 impl Release {
-    /// Whether the release is paused. Whoever moves an installation to the release's version asks this in the
-    /// transaction of the move, while it holds the pack.
+    /// Whether the release is paused. Each transaction that moves an installation to the release's version must check
+    /// this while it holds the pack's row, so that no move is committed after the pause.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.pause.is_some()
     }
 
-    /// Whether the release could be paused at `now`: it waits for its date and isn't the pack's first, or it is being
-    /// rolled out.
+    /// Whether the release could be paused at `now`: it waits for its date and isn't the pack's first release, or it is
+    /// being rolled out.
     #[must_use]
     pub fn is_pausable(&self, now: Instant) -> bool {
         let state = self.state_at(now);

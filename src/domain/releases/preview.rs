@@ -16,7 +16,8 @@ pub enum Warning {
     NoSupportContact,
     /// The pack isn't shared with a group.
     NotSharedWithAnyone,
-    /// Rows would take a version with a lower numeric label than another one that they hold or could take.
+    /// Rows would take a version whose numeric label is lower than that of the version in force, or of another one that
+    /// the row could take.
     LabelGoesBack(Vec<GoesBack>),
 }
 
@@ -74,7 +75,7 @@ pub struct LabelledRow {
     pub next: Labelled,
     /// The version in the pending release if there is one, else in the current version (R19).
     pub in_force: Option<Labelled>,
-    /// Of the unreleased shareable versions with a higher numeric label than `next`, the highest.
+    /// The unreleased shareable version with the highest numeric label; `None` if none is higher than that of `next`.
     pub higher_unreleased: Option<ComponentVersionId>,
 }
 

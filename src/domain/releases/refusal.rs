@@ -15,7 +15,7 @@ pub enum ReleaseRefusal {
     InvalidSchedule,
     NotesRequired,
     NotesTooLong,
-    /// A field of the source isn't what it must be (R68).
+    /// A field of the source is malformed (R68).
     SourceInvalid {
         fault: SourceFault,
     },
@@ -66,14 +66,14 @@ pub enum ReleaseRefusal {
         index: usize,
         fault: StageNameFault,
     },
-    /// The stage in the request; `None` if the release's own date is at fault.
+    /// Carries the index of the stage in the request; `None` if the release's own date is at fault.
     StageDates {
         index: Option<usize>,
     },
     StagePercents {
         index: usize,
     },
-    /// The date of a stage can't be a release date, for the reason that this refusal of a date has.
+    /// The date of a stage can't be a release date. `date` is the refusal of such a date, with its reason.
     StageDate {
         index: usize,
         date: Box<ReleaseRefusal>,
@@ -122,7 +122,7 @@ impl Refusal for ReleaseRefusal {
                 "A release of the pack waits for its date; reschedule, promote or cancel it, or release at once.".into()
             }
             Self::NotPending => "The release was canceled or superseded, or has ended; it can't be changed any more.".into(),
-            Self::NotStarted => "The release has not started, so that no update of it can have failed.".into(),
+            Self::NotStarted => "The release has not started, so none of its updates can have failed.".into(),
             Self::Superseded => "A later release superseded this one, and moves the installations that failed.".into(),
             Self::NothingToRetry => "No update of the release has failed; there is nothing to try again.".into(),
             Self::TimeZoneRequired => "Set the time zone of your account (updateAccount) before you release on a date, or release at once.".into(),
@@ -140,11 +140,11 @@ impl Refusal for ReleaseRefusal {
             }
             Self::WatchIsOver => "The release has ended, and reports no longer decide about it; its halt rule stays as it is.".into(),
             Self::NotPausable => {
-                "Only a release on a date that waits for it, other than the pack's first one, and a rollout can be paused.".into()
+                "Only a release in progress can be paused, or a dated release that waits for its date and isn't the pack's first one.".into()
             }
-            Self::NotRollableBack => "Only the release whose version is the pack's current one can be rolled back, and not a first release; roll back that one, or cancel a release that waits for its date.".into(),
+            Self::NotRollableBack => "Only the release of the pack's current version can be rolled back, and not the pack's first release; roll back that release, or cancel one that waits for its date.".into(),
             Self::MoreInstallations { installations } => {
-                format!("It would move {installations} installations; look at the preview, and say with `atMost` how many it may move.")
+                format!("The roll back would move {installations} installations; look at the preview, and say with `atMost` how many it may move.")
             }
             Self::StagesNotAllowed => {
                 "Only a dated release of a pack that has a current version has early stages; leave them out, or give a date.".into()

@@ -3,13 +3,13 @@
 use crate::domain::id::ReleaseId;
 use crate::domain::releases::{Command, ReleaseRefusal, ReleaseState, transition};
 
-/// The facts about a release and its pack that [`decide_retry`] needs, as of `now`.
+/// The facts about a release and its pack, as of `now`, on which [`decide_retry`] bases its decision.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryFacts {
     pub release: ReleaseId,
     /// Derived for `now`.
     pub state: ReleaseState,
-    /// Whether the release's version is the current one. No later release has started then.
+    /// Whether the release's version is the current one, and so no later release has started.
     pub newest: bool,
     /// The pack's pending release.
     pub pending: Option<ReleaseId>,

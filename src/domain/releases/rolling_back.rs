@@ -10,11 +10,11 @@ use crate::domain::releases::refusal::ReleaseRefusal;
 pub struct RollBack {
     /// When the former version became the current one again.
     pub began_at: Instant,
-    /// How many installations it had to move then.
+    /// The number of installations that it had to move at that time.
     pub installations: i64,
 }
 
-/// The facts about a release and its pack that [`decide_roll_back`] needs, as of `now`.
+/// The facts about a release and its pack, as of `now`, on which [`decide_roll_back`] bases its decision.
 #[derive(Clone, Copy, Debug)]
 pub struct RollBackFacts {
     pub release: ReleaseId,
@@ -37,13 +37,13 @@ pub struct RollBackFacts {
 pub fn decide_roll_back(facts: &RollBackFacts) -> Result<PackVersionId, ReleaseRefusal> {
     use ReleaseState as S;
     let former = match facts.state {
-        // It has no version that could go back once more, and it has not ended yet.
+        // The former version is the current one already, and the roll back that made it so is still running.
         S::RollingBack => return Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(facts.release) }),
         S::InProgress | S::Succeeded | S::PartiallySucceeded | S::Failed => facts.former.filter(|_| facts.is_current),
         S::Scheduled | S::Canceled | S::Superseded | S::RolledBack => None,
     };
     let former = former.ok_or(ReleaseRefusal::NotRollableBack)?;
-    // Its own rollout ends with the roll back.
+    // A rollout of this release doesn't block, because the roll back ends it.
     if let Some(blocking) = facts.moving.filter(|moving| *moving != facts.release) {
         return Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(blocking) });
     }

@@ -1,4 +1,4 @@
-//! Early stages of a dated re-release (R54, R55): whom a stage holds, when it opens, where it stands.
+//! Early stages of a dated re-release (R54, R55): which installations a stage holds, when it opens, and its state.
 
 use std::collections::BTreeSet;
 
@@ -54,8 +54,8 @@ impl Percent {
     }
 }
 
-/// How a release sorts installations into buckets: a factor and a shift, by which the last [`BUCKET_BITS`] bits of an
-/// installation's id are multiplied and shifted. So the databases can sort installations too.
+/// How a release sorts installations into buckets: it multiplies the last [`BUCKET_BITS`] bits of an installation's id
+/// by a factor and adds a shift. The formula is this simple because SQL statements must compute it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Buckets {
     pub factor: i64,
@@ -66,8 +66,8 @@ pub struct Buckets {
 pub const BUCKET_BITS: u32 = 28;
 
 impl Buckets {
-    /// The buckets of the release that makes version `number` of a pack. The pack and the number name the release
-    /// before it has an id, so that a preview already knows who is in which bucket.
+    /// The buckets of the release that makes version `number` of a pack. They don't depend on the release's id, so that
+    /// a preview can compute them before the release exists.
     #[must_use]
     pub fn of(pack: PackId, number: i32) -> Self {
         let (high, low) = pack.0.as_u64_pair();
@@ -117,13 +117,14 @@ pub struct Stage {
     pub name: String,
     pub holds: Holds,
     pub window: Window,
-    /// When it opened, as stored.
+    /// When the stage opened, as stored.
     pub opened_at: Option<Instant>,
-    /// When its last installation was come to, as stored. Use [`Stage::completed_in`] for what its release says.
+    /// When the stage had processed its last installation, as stored. Use [`Stage::completed_in`], which also regards
+    /// the end of the release.
     pub completed_at: Option<Instant>,
 }
 
-/// Where a stage stands.
+/// The state of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StageState {
     Waiting,
@@ -133,8 +134,8 @@ pub enum StageState {
 }
 
 impl Stage {
-    /// The state at `now`. When a waiting stage's window has opened, the stage is open, whether or not the scheduler has
-    /// carried that out (R30).
+    /// The state at `now`. When a waiting stage's window has opened, the stage is open, whether or not the scheduler
+    /// has carried that out (R30).
     #[must_use]
     pub fn state_at(&self, release: &Release, now: Instant) -> StageState {
         match (self.completed_in(release), self.opened_at) {
@@ -147,15 +148,15 @@ impl Stage {
         }
     }
 
-    /// When all of its installations were come to. A release that ends, or is taken back, settles those of a stage that
-    /// is at work: their offers end, and nobody is moved any more (R49, R55).
+    /// When the stage was completed: it had processed its last installation, or its release ended or was taken back
+    /// while the stage was open, which ends the offers that are left (R49, R55).
     #[must_use]
     pub fn completed_in(&self, release: &Release) -> Option<Instant> {
         let settled_at = || self.opened_at.and(release.taken_back_at().or(release.ended_at));
         self.completed_at.or_else(settled_at)
     }
 
-    /// Whether the stage has still to open, as stored.
+    /// Whether the stage hasn't opened yet, as stored.
     #[must_use]
     pub fn waits(&self) -> bool {
         self.opened_at.is_none()
@@ -172,7 +173,7 @@ impl Stage {
     }
 }
 
-/// The state of a release's last stage at `now`: everybody, on the release's own date.
+/// The state at `now` of a release's last stage, which holds everybody and opens on the release's own date.
 #[must_use]
 pub fn last_stage_state(release: &Release, now: Instant) -> StageState {
     match release.state_at(now) {
@@ -183,15 +184,16 @@ pub fn last_stage_state(release: &Release, now: Instant) -> StageState {
     }
 }
 
-/// The position of the first stage that holds an installation; `None` if only the last one does. `in_groups` tells for
-/// the position of a stage of groups whether the account is in one of them.
+/// The position of the first early stage that holds an installation; `None` if only the last stage does. `in_groups`
+/// takes the position of a stage of groups, and says whether the installation's account is in one of these groups.
 #[must_use]
 pub fn first_stage(stages: &[Stage], installation: InstallationId, in_groups: impl Fn(usize) -> bool) -> Option<usize> {
     stages.iter().enumerate().position(|(position, stage)| stage.holds(installation, in_groups(position)))
 }
 
-/// The window in which an offered update is applied if its account doesn't apply it before: that of the stage that holds
-/// the installation, or of the next one after it, if that stage is done (R55). `first` comes from [`first_stage`].
+/// The window in which an offered update is applied if its account doesn't apply it before: that of the stage that
+/// holds the installation, or of the next one after it, if that stage is done (R55). `first` comes from
+/// [`first_stage`].
 #[must_use]
 pub fn applies_in(stages: &[Stage], first: Option<usize>, release: &Release, now: Instant) -> Option<Window> {
     let early = match (release.state_at(now), first) {
@@ -204,7 +206,7 @@ pub fn applies_in(stages: &[Stage], first: Option<usize>, release: &Release, now
     early.map(|stage| stage.window.clone()).or_else(|| release.window.clone())
 }
 
-/// When a pending release has something to do next: its next waiting stage, or else its window.
+/// When a pending release is due next: at the start of its next waiting stage, or else of its window.
 #[must_use]
 pub fn pending_due_at(stages: &[Stage], window: &Window) -> Instant {
     let waiting = stages.iter().filter(|stage| stage.waits()).map(|stage| stage.window.starts_at);
@@ -219,14 +221,14 @@ pub struct RequestedStage {
     pub holds: RequestedHolds,
 }
 
-/// The installations that a requested stage shall hold.
+/// The installations that a stage holds, as the request describes them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RequestedHolds {
     Groups(Vec<GroupId>),
     Percent(f64),
 }
 
-/// The facts that [`plan`] needs.
+/// The facts on which [`plan_stages`] bases its plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Planning<'a> {
     /// The window of the release; `None` for an immediate one.
@@ -296,7 +298,7 @@ pub fn check_stage_sizes(requested: &[RequestedStage]) -> Result<(), ReleaseRefu
     }
 }
 
-/// Checks that names differ, whatever the case, and that none is the last stage's.
+/// Checks that the names of stages differ, whatever the case, and that none is the name of the last stage.
 fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), ReleaseRefusal> {
     let mut keys = BTreeSet::new();
     for (index, name) in names.enumerate() {
@@ -311,7 +313,8 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), ReleaseRe
     Ok(())
 }
 
-/// The index of the first stage whose date isn't after that of the stage before it and before the release's own.
+/// The index of the first stage whose date isn't later than that of the stage before it, or not earlier than the
+/// release's own.
 fn out_of_order(stages: &[Stage], last: &Window) -> Option<usize> {
     let dates: Vec<_> = stages.iter().map(|stage| stage.window.date).collect();
     let after_next = dates.windows(2).position(|pair| pair.first() >= pair.last()).map(|index| index + 1);

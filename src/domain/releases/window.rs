@@ -41,8 +41,8 @@ struct OffsetPeriod {
     offset: Duration,
 }
 
-/// The stretches within three days of the date's midnight in UTC. Offsets and their changes are below a day and a half,
-/// so the whole local day lies within.
+/// The zone's offset periods from three days before the date's midnight in UTC to three days after it. The whole local
+/// day lies between, because offsets and their changes are below a day and a half.
 fn offset_periods(zone: &Zone, date: NaiveDate) -> Vec<OffsetPeriod> {
     let middle = utc(date.and_time(NaiveTime::MIN));
     let (begin, end) = (middle - Duration::days(3), middle + Duration::days(3));

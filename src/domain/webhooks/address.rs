@@ -1,4 +1,4 @@
-//! Where webhooks may go: to global addresses alone, unless the operator allows a network (R65).
+//! The addresses to which the server may send webhooks: global ones, and networks that the operator allows (R65).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::domain::text;
 
-/// IPv4 networks that aren't global: the special-purpose registry of IANA, multicast, and what is reserved.
+/// IPv4 networks that aren't global: IANA's registry of special purposes, multicast, and the reserved networks.
 const NOT_GLOBAL_V4: [(Ipv4Addr, u8); 16] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -30,15 +30,16 @@ const NOT_GLOBAL_V4: [(Ipv4Addr, u8); 16] = [
 /// The only IPv6 network in which addresses are global.
 const GLOBAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// The networks within it that aren't global: protocol assignments with Teredo and benchmarks, and documentation.
+/// The networks within [`GLOBAL_V6`] that aren't global: protocol assignments (with Teredo and benchmarks), and two for
+/// documentation.
 const NOT_GLOBAL_V6: [(Ipv6Addr, u8); 3] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// The address that a packet finally gets to: the IPv4 address within an IPv6 address that is mapped, translated (NAT64)
-/// or tunneled (6to4).
+/// The address that a packet finally gets to: the IPv4 address within an IPv6 address that is mapped, translated
+/// (NAT64) or tunneled (6to4).
 fn inner(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     let v4 = |high: u16, low: u16| {
@@ -53,7 +54,7 @@ fn inner(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address is global, and not inside of a network of anybody, or reserved.
+/// Whether an address is global: neither of a private network, nor of this computer, nor reserved.
 #[must_use]
 pub fn is_global(ip: IpAddr) -> bool {
     match inner(ip) {
@@ -83,7 +84,7 @@ impl AllowedNetworks {
         Self(networks)
     }
 
-    /// The same, and the computer itself.
+    /// Also allows the loopback addresses, 127.0.0.0/8 and ::1.
     #[must_use]
     pub fn with_loopback(mut self) -> Self {
         self.0.push(IpNet::V4(v4_net(Ipv4Addr::new(127, 0, 0, 0), 8)));
@@ -99,7 +100,8 @@ impl AllowedNetworks {
     }
 }
 
-/// The address of an endpoint: `https`, or `http` for a network that the operator allows, without a user and a fragment.
+/// The address of an endpoint: `https`, or `http` for a network that the operator allows, without a user and a
+/// fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination(Url);
 

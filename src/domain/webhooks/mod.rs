@@ -21,9 +21,9 @@ pub const ENDPOINTS_MAX: u64 = 20;
 pub const PAYLOAD_MAX: usize = 64 * 1024;
 /// The most bytes of a document.
 pub const DOCUMENT_MAX: usize = 64 * 1024;
-/// The longest time for which a former secret signs, too.
+/// The longest time for which the former secret still signs after a rotation (R64).
 pub const OVERLAP_MAX: Duration = Duration::days(7);
-/// For how long attempts are told.
+/// For how long the server keeps and shows attempts (R65).
 pub const DELIVERIES_KEPT: Duration = Duration::days(30);
 /// The most attempts of an endpoint that are kept.
 pub const DELIVERIES_MAX: i64 = 5_000;
@@ -39,7 +39,7 @@ pub enum WebhookState {
 }
 
 impl WebhookState {
-    /// Whether the endpoint is sent events, now or after a pause.
+    /// Whether the server sends events to an endpoint in this state, at once or as a retry.
     #[must_use]
     pub fn is_served(self) -> bool {
         matches!(self, Self::Active | Self::Failing)
@@ -54,14 +54,14 @@ pub enum DisabledReason {
     CursorExpired,
 }
 
-/// Why an event wasn't taken.
+/// Why an attempt to deliver an event failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WebhookFailure {
-    /// Another status than 2xx.
+    /// The receiver answered with another status than 2xx.
     Status,
-    /// Nothing came in time.
+    /// The receiver didn't answer in time.
     Timeout,
-    /// No connection was made, or it broke. An address that isn't allowed is no different (R65).
+    /// No connection was made, or it broke. An address that isn't allowed counts as this failure, too (R65).
     Connection,
 }
 
@@ -90,7 +90,7 @@ pub struct Endpoint {
     pub disabled_reason: Option<DisabledReason>,
     /// The endpoint was sent all of its events up to here.
     pub place: Position,
-    /// The last event that was taken.
+    /// The last event that the receiver accepted.
     pub delivered: Option<Position>,
     /// How many attempts of the event after `place` have failed.
     pub failed_attempts: u32,
@@ -104,10 +104,10 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Sends nothing from now on.
+    /// Pauses the endpoint: the server sends it nothing until it is resumed.
     ///
     /// # Errors
-    /// ALREADY_PAUSED for an endpoint that is sent nothing already.
+    /// ALREADY_PAUSED for an endpoint that is paused or disabled already.
     pub fn pause(&mut self) -> Result<(), WebhookRefusal> {
         if !self.state.is_served() {
             return Err(WebhookRefusal::AlreadyPaused);
@@ -116,10 +116,10 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Goes on where it stopped. The next event has all of its attempts.
+    /// Resumes the endpoint after its last delivered event. The next event has all of its attempts again.
     ///
     /// # Errors
-    /// NOT_PAUSED for an endpoint that is sent events and doesn't fail.
+    /// NOT_PAUSED for an active endpoint. A failing one can be resumed, which tries its event again at once.
     pub fn resume(&mut self) -> Result<(), WebhookRefusal> {
         if self.state == WebhookState::Active {
             return Err(WebhookRefusal::NotPaused);
@@ -128,7 +128,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Gives the endpoint up. It keeps its place.
+    /// Disables the endpoint. It keeps its position in the log, from which it can be resumed.
     pub fn disable(&mut self, reason: DisabledReason) {
         (self.state, self.disabled_reason, self.next_attempt_at) = (WebhookState::Disabled, Some(reason), None);
         self.revision += 1;
@@ -140,7 +140,7 @@ impl Endpoint {
         self.revision += 1;
     }
 
-    /// Changes what is sent. Another event may come next then, which has all of its attempts (R63).
+    /// Replaces the filter. Another event may come next now, so the count of failed attempts begins anew (R63).
     pub fn set_filter(&mut self, filter: EndpointFilter) {
         if self.filter == filter {
             return;

@@ -7,7 +7,8 @@ pub enum WebhookRefusal {
     NameTooLong,
     NameTaken,
     TooManyEndpoints,
-    /// No difference is told between an address that can't be found and one that isn't allowed (R65).
+    /// The host can't be found, or its address isn't allowed. The refusal doesn't say which, because that would reveal
+    /// the operator's network (R65).
     UrlNotAllowed,
     /// Carries a sentence that says what is wrong with the document.
     DocumentNotAllowed(String),
@@ -29,10 +30,10 @@ impl Refusal for WebhookRefusal {
                 "Give an https address of a host on the internet, of up to 2,000 characters, without a user and a fragment."
             }
             Self::DocumentNotAllowed(why) => return format!("Give one subscription of `events` alone. {why}"),
-            Self::AlreadyPaused => "The endpoint is sent nothing already.",
-            Self::NotPaused => "The endpoint is sent events already.",
+            Self::AlreadyPaused => "The endpoint is paused or disabled already.",
+            Self::NotPaused => "The endpoint is active already; there is nothing to resume.",
             Self::CursorExpired => {
-                "The events after this place are no longer kept; give a newer cursor, such as that of viewer.eventCursor."
+                "The events after this cursor are no longer kept; give a newer one, such as viewer.eventCursor."
             }
             Self::OverlapOutOfBounds => "Let the former secret sign for 0 to 604,800 seconds.",
             Self::ClientRequestIdReused => REUSED,

@@ -1,14 +1,15 @@
-//! What follows from an attempt to deliver an event (R63).
+//! Retries of deliveries: the next step of an endpoint after an attempt (R63).
 
 use chrono::Duration;
 
 use crate::domain::Instant;
 use crate::domain::webhooks::{DisabledReason, WebhookFailure};
 
-/// The pauses after the failed attempts of an event, in seconds. After one attempt more, the endpoint is disabled.
+/// The pauses after the failed attempts of an event, in seconds. When the attempt after the last pause fails, too, the
+/// endpoint is disabled.
 const PAUSES: [i64; 12] =
     [5, 30, 2 * 60, 10 * 60, 30 * 60, 3_600, 2 * 3_600, 5 * 3_600, 10 * 3_600, 14 * 3_600, 20 * 3_600, 24 * 3_600];
-/// By how much a pause varies, in each direction.
+/// By which part of itself a pause varies at random, in each direction.
 const JITTER: f64 = 0.2;
 /// The longest pause that a receiver may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::hours(24);
@@ -18,11 +19,11 @@ const GONE: u16 = 410;
 /// The result of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempted {
-    /// The status that was answered, if one was.
+    /// The HTTP status of the answer, if there was one.
     pub status: Option<u16>,
-    /// Why the event wasn't taken; `None` when it was.
+    /// Why the attempt failed; `None` when it succeeded.
     pub failure: Option<WebhookFailure>,
-    /// When the receiver asks to be tried again.
+    /// When the receiver asked for the next attempt.
     pub retry_after: Option<RetryAfter>,
 }
 
@@ -54,18 +55,19 @@ impl RetryAfter {
     }
 }
 
-/// What an endpoint does after an attempt.
+/// The next step of an endpoint after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The event was taken: the endpoint goes on with the next one.
+    /// The receiver accepted the event: the endpoint goes on with the next one.
     GoOn,
     /// The same event is tried again at this time.
     TryAgain(Instant),
-    /// The endpoint is given up.
+    /// The endpoint is disabled.
     Disable(DisabledReason),
 }
 
-/// What follows from the attempt number `attempt` (1, 2, 3 …) of an event. `dice` is a random number from -1 to 1.
+/// Decides the next step after attempt number `attempt` (1, 2, 3 …) of an event. `dice` is a random number from -1 to
+/// 1.
 #[must_use]
 pub fn after_attempt(attempted: Attempted, attempt: u32, now: Instant, dice: f64) -> Next {
     if attempted.failure.is_none() {
