@@ -35,12 +35,12 @@ fn options() -> Result<GraphQLClientCodegenOptions, Box<dyn Error>> {
     options.set_response_derives("Clone, Debug, Serialize".into());
     options.set_variables_derives("Clone, Debug".into());
     options.set_skip_serializing_none(true);
-    // A type that a later server has.
+    // A newer server may return types that this program doesn't know.
     options.set_fragments_other_variant(true);
     Ok(options)
 }
 
-/// The schema without the description of `schema` itself, which the parser of the code's maker doesn't know.
+/// The schema without the description of its block `schema`, which the code generator's parser refuses.
 fn without_description(schema: &str) -> String {
     let Some(at) = schema.find("\nschema {") else { return schema.to_owned() };
     let before = &schema[..at];
@@ -48,7 +48,7 @@ fn without_description(schema: &str) -> String {
     format!("{}{}", &before[..end_of_definitions.unwrap_or(at)], &schema[at..])
 }
 
-/// Keeps the file's time when nothing is new, so that nothing is compiled again.
+/// Writes a file unless it already has this text. An unchanged file keeps its time, so that nothing is compiled again.
 fn write_if_changed(path: &Path, text: &str) -> std::io::Result<()> {
     if fs::read_to_string(path).is_ok_and(|before| before == text) {
         return Ok(());

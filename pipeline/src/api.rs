@@ -1,4 +1,4 @@
-//! Calls of the server.
+//! Calls to the server, over GraphQL.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{Credentials, Failure};
 /// How often a call is tried, and the pause before the second time; each further pause is twice as long.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// A server can ask for a longer pause, but not for a longer one than this.
+/// The longest pause between two tries, even if the server asks for a longer one.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// The address of a server.
@@ -46,7 +46,7 @@ impl ServerAddress {
         &self.0[url::Position::BeforeHost..url::Position::AfterPort]
     }
 
-    /// Whether everybody on the way can read what is sent.
+    /// Whether requests are sent without TLS over a network, where others can read them.
     #[must_use]
     pub fn is_open(&self) -> bool {
         let is_here = match self.0.host() {
@@ -71,13 +71,14 @@ impl std::fmt::Display for ServerAddress {
     }
 }
 
-/// A server, and who asks it.
+/// A connection to a server on behalf of an account.
 pub struct Api {
     server: ServerAddress,
     credentials: Credentials,
     /// The account for which a trusted pipeline acts, if several trust it.
     account: Option<String>,
     tls: TlsConnector,
+    /// The token of the last call; `None` if the next call must get one.
     token: Option<String>,
 }
 
@@ -92,7 +93,8 @@ impl Api {
         &self.server
     }
 
-    /// Executes an operation. It is tried again when the server isn't to be reached, so it must be safe to repeat.
+    /// Executes a query or a mutation, and returns its data. When the server can't be reached it is tried again, so the
+    /// operation must be safe to repeat.
     pub(crate) async fn ask<Q: GraphQLQuery>(&mut self, variables: Q::Variables) -> Result<Q::ResponseData, Failure> {
         let body = body::<Q>(variables)?;
         let mut pause = FIRST_PAUSE;
@@ -111,7 +113,8 @@ impl Api {
         }
     }
 
-    /// The pause, if the server asks for one, is beside the failure.
+    /// Executes an operation once, or twice if the token must be renewed. A failure comes with the pause that the
+    /// server asks for.
     async fn ask_once<Q: GraphQLQuery>(
         &mut self,
         body: &Bytes,
@@ -134,7 +137,7 @@ impl Api {
         }
     }
 
-    /// Starts a subscription.
+    /// Starts a subscription. Its answers are server-sent events in the body.
     pub(crate) async fn subscribe<Q: GraphQLQuery>(&mut self, variables: Q::Variables) -> Result<Opened, Failure> {
         let request = self.request(self.server.stream(), "text/event-stream", &body::<Q>(variables)?).await?;
         let opened = open(&self.tls, request).await.map_err(|why| self.unreachable(&why))?;
@@ -144,18 +147,18 @@ impl Api {
         let answer = opened.read().await.map_err(|why| self.unreachable(&why))?;
         match self.read::<Q>(answer.status, &answer.headers, &answer.body) {
             Err(failure) => Err(failure),
-            Ok(_) => Err(self.stranger(answer.status)),
+            Ok(_) => Err(self.not_packwright(answer.status)),
         }
     }
 
-    /// The answer to a subscription that came as an event.
+    /// The data of a subscription's answer, from the JSON of a server-sent event.
     pub(crate) fn read_event<Q: GraphQLQuery>(&self, data: &str) -> Result<Q::ResponseData, Failure> {
         let answer: GraphqlResponse<Q::ResponseData> =
             serde_json::from_str(data).map_err(|error| self.unexpected(&error.to_string()))?;
         self.of_answer(answer)
     }
 
-    /// Forgets the token, so that the next call gets another. Returns whether there can be another.
+    /// Drops the token, so that the next call gets another one. Returns whether it can get one.
     pub(crate) fn renew(&mut self) -> bool {
         self.token.take().is_some() && self.credentials.can_renew()
     }
@@ -183,9 +186,9 @@ impl Api {
     ) -> Result<Q::ResponseData, Failure> {
         if status.is_redirection() {
             let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("another address");
-            return Err(Failure::new(format!("The server leads from {} to {to}: give that address.", self.server)));
+            return Err(Failure::new(format!("The server redirects from {} to {to}: give that address.", self.server)));
         }
-        // Anything with a token of its own, or without a proxy's page in its place, answers with JSON.
+        // Packwright answers with JSON that has `data` or `errors`. Anything else comes from a proxy or another server.
         match serde_json::from_slice::<Value>(body)
             .ok()
             .filter(|json| json.get("data").or(json.get("errors")).is_some())
@@ -193,7 +196,7 @@ impl Api {
             None if matches!(status.as_u16(), 429 | 502..=504) => {
                 Err(Failure::passing(format!("The server {} can't be reached now: {status}.", self.server)))
             }
-            None => Err(self.stranger(status)),
+            None => Err(self.not_packwright(status)),
             Some(json) => {
                 let answer = serde_json::from_value(json).map_err(|error| self.unexpected(&error.to_string()))?;
                 self.of_answer(answer)
@@ -201,7 +204,7 @@ impl Api {
         }
     }
 
-    /// The data of an answer. Data and errors together are data: a field that is null has told why.
+    /// The data of an answer. Any error fails the call, except that an object wasn't found where there is data, too.
     fn of_answer<D>(&self, answer: GraphqlResponse<D>) -> Result<D, Failure> {
         let errors = answer.errors.unwrap_or_default();
         let coded = |error: &graphql_client::Error| {
@@ -209,7 +212,7 @@ impl Api {
             (code.unwrap_or("INTERNAL_SERVER_ERROR").to_owned(), error.message.clone())
         };
         let mut coded: Vec<_> = errors.iter().map(coded).collect();
-        // An object that isn't found by its key may be found by its id, and the other way round.
+        // The queries that find an object ask by its key and by its id at once, and one of them is enough.
         coded.retain(|(code, _)| answer.data.is_none() || code != "NOT_FOUND");
         match (coded.into_iter().next(), answer.data) {
             (Some((code, message)), _) => Err(self.failure(&code, &message)),
@@ -244,10 +247,10 @@ impl Api {
         ))
     }
 
-    fn stranger(&self, status: StatusCode) -> Failure {
+    fn not_packwright(&self, status: StatusCode) -> Failure {
         Failure::new(format!(
-            "What answers at {} isn't Packwright ({status}). Check --server (PACKWRIGHT_SERVER): it is the address at \
-             which /graphql is served.",
+            "The server at {} isn't Packwright: it answered {status}. Check --server (PACKWRIGHT_SERVER): it is the \
+             address at which /graphql is served.",
             self.server
         ))
     }

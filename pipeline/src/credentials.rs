@@ -1,4 +1,4 @@
-//! The token of a request. In GitHub Actions and GitLab it is the pipeline's own, so that no secret is stored.
+//! The token of a request. In GitHub Actions and GitLab it can be a JWT of the pipeline, so that no secret is stored.
 
 use hyper::Method;
 use hyper::body::Bytes;
@@ -9,17 +9,17 @@ use url::Url;
 use crate::Failure;
 use crate::http::{Request, send};
 
-/// What a pipeline says when it has no token.
+/// The message of a command that has no token.
 const NONE: &str = "No token is given. Set PACKWRIGHT_TOKEN to an API token, or let the pipeline use its own: in GitHub \
                     Actions give the job `permissions: id-token: write`, in GitLab give it `id_tokens: \
                     PACKWRIGHT_ID_TOKEN: aud: …`.";
 
-/// Where the token comes from.
+/// The source of the token.
 #[derive(Clone)]
 pub enum Credentials {
     /// An API token, or a JWT that the pipeline's service has put into a variable.
     Fixed(String),
-    /// GitHub Actions give a JWT to who asks at this address with this secret.
+    /// A JWT of GitHub Actions, which a job gets at this address with this secret.
     GitHub { url: Url, secret: String },
 }
 
@@ -39,7 +39,8 @@ struct Given {
 }
 
 impl Credentials {
-    /// A token that is given counts more than a variable with a JWT, and that one more than GitHub Actions.
+    /// Chooses the source: the `given` token, else the JWT in the variable PACKWRIGHT_ID_TOKEN, else GitHub Actions.
+    /// `audience` is the audience that a JWT of GitHub Actions gets.
     ///
     /// # Errors
     /// When there is none of these.
@@ -62,7 +63,7 @@ impl Credentials {
         Ok(Self::GitHub { url, secret })
     }
 
-    /// Whether another token can be had when the first isn't accepted any more.
+    /// Whether there can be another token when the first one isn't accepted any more.
     pub(crate) fn can_renew(&self) -> bool {
         matches!(self, Self::GitHub { .. })
     }

@@ -1,19 +1,20 @@
-//! How a command ends.
+//! The exit statuses and the failures of commands.
 
 /// The exit status of a command. Pipelines decide by it, so its numbers stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It is done; of a preview: there is nothing to release; of a wait: the release has succeeded.
+    /// The command has done its work. After a preview: there is nothing to release. After a wait: the release has
+    /// succeeded.
     Done = 0,
     /// The command line, a file, the connection or the token is wrong.
     Failed = 1,
-    /// Of a preview: there is something to release.
+    /// After a preview: there is something to release.
     Changes = 2,
-    /// The server refuses by a rule, or a release would take components away without `--allow-removals`.
+    /// A rule of the server refuses, or a release would remove components without `--allow-removals`.
     Refused = 3,
-    /// The release has ended without success, or more has failed than `--max-failed` allows.
+    /// The release has ended without success, or more installations have failed than `--max-failed` allows.
     NotSucceeded = 4,
-    /// The time of the wait is over, and the release goes on.
+    /// The time of the wait is over, while the release goes on.
     StillRunning = 5,
     /// The release was halted by its rule.
     Halted = 6,
@@ -26,7 +27,7 @@ impl Exit {
     }
 }
 
-/// Why a command can't do what it was asked.
+/// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub exit: Exit,

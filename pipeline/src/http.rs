@@ -1,4 +1,4 @@
-//! HTTP requests, each on a connection of its own. Nothing is redirected, so that a token goes nowhere else.
+//! HTTP requests, each on a connection of its own. Redirects aren't followed, so that a token isn't sent elsewhere.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ async fn exchange(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| with_causes(&error))?;
     let mut driver = JoinSet::new();
     driver.spawn(async move {
-        // A broken connection is told to the reader of the answer.
+        // The reader of the answer gets the error of a broken connection.
         let _ = connection.await;
     });
     let mut builder = HttpRequest::builder()

@@ -1,8 +1,8 @@
 //! A client of the server's API, for pipelines: `packwright package`, `preview`, `release` and so on.
 //!
 //! It knows the server by `schema.graphql` alone. Each operation is a file in `operations/`, and the compiler checks it
-//! against the schema. What is decided here is decided by functions without a connection: [`surroundings`],
-//! [`request_id`], [`stages`], [`plan`], [`verdict`], [`markdown`], [`sse`].
+//! against the schema. Decisions are functions that need no connection: [`surroundings`], [`request_id`], [`stages`],
+//! [`plan`], [`verdict`], [`markdown`], [`sse`].
 
 mod api;
 mod commands;
@@ -32,22 +32,22 @@ pub use tls::connector;
 
 use serde_json::Value;
 
-/// What a command has found out or done.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Report {
-    /// The data, for programs.
+    /// The data, for `--json`.
     pub data: Value,
-    /// The same for people and shells, line by line.
+    /// The same data as lines of text, for standard output without `--json`.
     pub lines: Vec<String>,
-    /// A sentence about it, if there is more to say than the data do.
+    /// A sentence about the result, for standard error.
     pub words: Option<String>,
     pub exit: Exit,
 }
 
-/// How a command that takes long tells how far it is.
+/// Shows the progress of a command that takes long.
 pub trait Talk: Send {
-    /// A sentence.
+    /// Shows a sentence.
     fn say(&mut self, sentence: &str);
-    /// How many of a hundred are done.
+    /// Shows that `percent` of the work are done, with a few words.
     fn progress(&mut self, percent: f64, words: &str);
 }

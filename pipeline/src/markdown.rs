@@ -1,10 +1,10 @@
-//! A plan as the comment of a pull request.
+//! A plan in Markdown, for the comment of a pull request.
 
 use std::fmt::Write as _;
 
 use crate::plan::Plan;
 
-/// Text of others within a line: nothing of it is markup, a link or a mention.
+/// Escapes a text within a line, so that it contains no markup, no link and no mention.
 fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -11,7 +11,7 @@ pub(crate) mod scalars {
 
 include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
-/// A value of an enum as the schema spells it, also one that came after this program.
+/// The schema's name of an enum's value. A value that this version doesn't know keeps the server's name.
 pub(crate) fn spelled(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(text)) => text,

@@ -1,4 +1,4 @@
-//! The plan: what a preview showed, kept in a file for the release.
+//! The plan: the result of a preview, which can be kept in a file and released later.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::stages::StagesFile;
 /// The version of the file's format.
 const FORMAT: u32 = 1;
 
-/// An object with its key.
+/// An object of the server, with its key if it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Named {
     pub id: String,
@@ -24,7 +24,7 @@ pub struct Item {
     pub version: String,
 }
 
-/// Another version of a component.
+/// A component that changes its version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
@@ -34,7 +34,7 @@ pub struct Change {
     pub is_downgrade: bool,
 }
 
-/// Installations that a release leaves alone, and why.
+/// The number of installations that a release would skip for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
@@ -42,7 +42,7 @@ pub struct Skipped {
     pub installation_count: i64,
 }
 
-/// What an early stage would move.
+/// The number of installations that an early stage would move.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StageOutlook {
@@ -58,22 +58,22 @@ pub struct Remark {
     pub message: String,
 }
 
-/// What a release would do.
+/// The effects of a release, and the options with which it was previewed.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     pub format: u32,
     pub server: String,
     pub pack: Named,
-    /// Names exactly what was previewed.
+    /// The server's token for exactly the content that was previewed. It refuses to release anything else under it.
     pub content_token: String,
     pub next_number: i64,
     /// The number of the version that the pack has now.
     pub from_number: Option<i64>,
-    /// The date; none for a release at once.
+    /// The date; `None` for a release at once.
     pub on: Option<NaiveDate>,
     pub stages: StagesFile,
-    /// The whole content, without what is taken away.
+    /// The components that the new version would have.
     pub content: Vec<Item>,
     pub added: Vec<Item>,
     pub removed: Vec<Item>,
@@ -92,10 +92,10 @@ impl Plan {
         FORMAT
     }
 
-    /// Reads the text of a file.
+    /// Reads the text of a plan's file.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A sentence that says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let plan: Self = serde_json::from_str(text)
             .map_err(|error| format!("it isn't a plan that `packwright preview --out` has written: {error}"))?;
@@ -105,7 +105,7 @@ impl Plan {
         }
     }
 
-    /// How a preview ends.
+    /// The exit status of the preview.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self.refusals.as_slice() {
@@ -115,8 +115,8 @@ impl Plan {
         }
     }
 
-    /// The release notes of a release for which nobody wrote any: what the pack holds. They are the same as long as the
-    /// content is, so that a release that is repeated is recognized.
+    /// The release notes of a release for which nobody wrote any: a list of the components. The same content always has
+    /// the same notes, because the server recognizes a repeated call by its whole input.
     #[must_use]
     pub fn usual_notes(&self) -> String {
         let items = self.content.iter().map(|item| format!("- {} {}\n", item.name, item.version));

@@ -1,16 +1,16 @@
-//! The `clientRequestId` of a command: the same for the same call of the same run, so that a run that is tried again
-//! changes nothing twice.
+//! Derives the `clientRequestId` of a call. The same call of the same run gets the same id, so that the server
+//! recognizes it when a run is repeated.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// To what a call belongs.
+/// The run or the commit for which a call is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Belonging {
-    /// A run of a pipeline: it does each thing once.
+    /// A run of a pipeline. It makes each call once.
     Run(String),
-    /// A commit, where no run is known. It can be released again when something else has changed.
+    /// A commit, where no run is known. It can be released again when the pack's content has changed.
     Commit(String),
 }
 
@@ -23,8 +23,8 @@ impl Belonging {
     }
 }
 
-/// Makes the id of a call from what it belongs to, its command and arguments. The
-/// server takes ids of up to 64 characters.
+/// The id of a call: a hash of the run or commit, the command and its arguments. It has at most 64 characters, the most
+/// that the server accepts.
 #[must_use]
 pub fn derived(belongs_to: &Belonging, command: &str, arguments: &[&str]) -> String {
     let mut hash = Sha256::new();

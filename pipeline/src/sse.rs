@@ -1,4 +1,4 @@
-//! Reads server-sent events, as the HTML standard says.
+//! Reads server-sent events, as the HTML standard defines them.
 
 /// An event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,19 +8,19 @@ pub struct Event {
     pub data: String,
 }
 
-/// Takes bytes as they come, and makes events of them.
+/// Parses a stream of bytes into events. The bytes may come in pieces of any size.
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// Bytes of a line that hasn't ended.
+    /// The bytes of a line that isn't complete yet.
     begun: Vec<u8>,
-    /// The byte before was a carriage return, so a line feed belongs to the same end of a line.
+    /// Whether the last byte was a carriage return. A line feed after it belongs to the same line end.
     after_return: bool,
     event: Event,
     has_data: bool,
 }
 
 impl Reader {
-    /// Takes further bytes. Returns the events that end with them.
+    /// Parses further bytes. Returns the events that they complete.
     pub fn take(&mut self, bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         for &byte in bytes {
@@ -40,7 +40,7 @@ impl Reader {
     fn line(&mut self, line: &str) -> Option<Event> {
         if line.is_empty() {
             let event = std::mem::take(&mut self.event);
-            // An event without data is none.
+            // The standard drops an event without data.
             return std::mem::take(&mut self.has_data).then_some(event);
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
@@ -53,7 +53,7 @@ impl Reader {
                 }
                 self.event.data += value;
             }
-            // A comment, the id, which is in the data too, and what may come.
+            // Comments and unknown fields are ignored, and so is the id, because the data contain it as the cursor.
             _ => {}
         }
         None

@@ -3,20 +3,21 @@
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-/// The file.
+/// The content of the file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StagesFile {
     /// The early stages, oldest first.
     #[serde(default, rename = "stage")]
     pub stages: Vec<Stage>,
-    /// When the release stops by itself.
+    /// The halt rule.
     pub halt: Option<Halt>,
-    /// A former release of the pack whose buckets are used again.
+    /// The id of a former release of the pack, whose buckets are used again.
     pub cohort_of: Option<String>,
 }
 
-/// A stage. It opens on a date, or a number of days before the release's own; it holds groups or a percentage.
+/// An early stage. It opens on a date, or a number of days before the release's own date. It holds the installations of
+/// account groups, or a percentage of all installations.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Stage {
@@ -56,7 +57,7 @@ fn a_day() -> i64 {
     24
 }
 
-/// Whom a stage holds.
+/// The installations that a stage holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Holds {
     Groups(Vec<String>),
@@ -81,10 +82,10 @@ impl StagesFile {
 }
 
 impl Stage {
-    /// Whom the stage holds.
+    /// The installations that the stage holds.
     ///
     /// # Errors
-    /// A sentence when it doesn't say so, or says it twice.
+    /// A sentence when the stage has neither groups nor a percentage, or both.
     pub fn holds(&self) -> Result<Holds, String> {
         match (&self.groups, self.percent) {
             (Some(groups), None) => Ok(Holds::Groups(groups.clone())),
@@ -93,7 +94,7 @@ impl Stage {
         }
     }
 
-    /// The date on which the stage opens, in a release for everybody on `last`.
+    /// The date on which the stage opens, if the release reaches everybody on `last`.
     ///
     /// # Errors
     /// A sentence when there is no such date.
@@ -102,8 +103,8 @@ impl Stage {
             (Some(date), _, _) => Ok(date),
             (None, Some(days), Some(last)) => last
                 .checked_sub_days(Days::new(days.into()))
-                .ok_or_else(|| format!("the stage {} has a date that no calendar has", self.name)),
-            (None, ..) => Err(format!("the stage {} is before a date: give the release's date with --on", self.name)),
+                .ok_or_else(|| format!("the date of the stage {} is too early", self.name)),
+            (None, ..) => Err(format!("the stage {} has `days-before`: give the release's date with --on", self.name)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a pipeline's service says of itself in environment variables: the commit, where it lies, and the run.
+//! Reads the commit, its addresses and the run from the environment variables of a pipeline's service.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -7,7 +7,7 @@ use url::Url;
 const URL_MAX: usize = 2_000;
 const REF_MAX: usize = 255;
 
-/// Where a package or a release comes from, as the server takes it.
+/// The origin of a package or a release, as in the server's input.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
@@ -26,7 +26,7 @@ impl Source {
         *self == Self::default()
     }
 
-    /// This source, with what `given` says in its place.
+    /// This source, with each field that `given` has replaced by that one's.
     #[must_use]
     pub fn overridden(self, given: Self) -> Self {
         Self {
@@ -43,13 +43,13 @@ impl Source {
 /// A run of a pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
-    /// The run, the same when a part of it is tried again.
+    /// The id of the run. It stays the same when a job of the run is repeated.
     pub id: Option<String>,
     pub source: Source,
 }
 
-/// Reads the variables of the service in which the program runs. What the server wouldn't take, such as an address
-/// without TLS, is left out.
+/// Reads the variables of the service in which the program runs. Values that the server would refuse, such as an
+/// address without TLS, are left out.
 pub fn read(variable: impl Fn(&str) -> Option<String>) -> Run {
     let get = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let Run { id, source } = if get("GITHUB_ACTIONS").is_some() {
@@ -83,7 +83,7 @@ fn github(get: impl Fn(&str) -> Option<String>) -> Run {
             commit_url: commit.as_ref().and_then(|commit| within(format!("commit/{commit}"))),
             build_url: run.and_then(|run| within(format!("actions/runs/{run}"))),
             pull_request_url: pull_request,
-            // Of a pull request it is the branch that is to be merged.
+            // For a pull request this is the branch to be merged.
             reference: get("GITHUB_HEAD_REF").or_else(|| get("GITHUB_REF_NAME")),
             commit,
             repository_url: repository,
@@ -95,7 +95,7 @@ fn gitlab(get: impl Fn(&str) -> Option<String>) -> Run {
     let repository = get("CI_PROJECT_URL");
     let within = |path: String| repository.as_ref().map(|repository| format!("{repository}/-/{path}"));
     let commit = get("CI_COMMIT_SHA");
-    // A job that is tried again has another id, and the same pipeline.
+    // The pipeline identifies the run, because a repeated job has another id.
     let pipeline = get("CI_PIPELINE_URL").or_else(|| within(format!("pipelines/{}", get("CI_PIPELINE_ID")?)));
     let request = get("CI_MERGE_REQUEST_PROJECT_URL").zip(get("CI_MERGE_REQUEST_IID"));
     Run {
@@ -155,7 +155,7 @@ fn bitbucket(get: impl Fn(&str) -> Option<String>) -> Run {
 }
 
 fn jenkins(get: impl Fn(&str) -> Option<String>) -> Run {
-    // Of a multibranch job the names without a remote are there too.
+    // A multibranch job has names of the branch without a remote. They are better than GIT_BRANCH.
     let branch = get("CHANGE_BRANCH").or_else(|| get("BRANCH_NAME"));
     let branch = branch.or_else(|| get("GIT_BRANCH").map(|name| name.trim_start_matches("origin/").to_owned()));
     Run {
@@ -171,13 +171,13 @@ fn jenkins(get: impl Fn(&str) -> Option<String>) -> Run {
     }
 }
 
-/// `refs/heads/main` is `main`.
+/// The short name of a branch or tag: `main` for `refs/heads/main`.
 fn short(reference: &str) -> String {
     let found = ["refs/heads/", "refs/tags/"].iter().find_map(|prefix| reference.strip_prefix(prefix));
     found.unwrap_or(reference).to_owned()
 }
 
-/// Leaves out what the server wouldn't take.
+/// Leaves out the values that the server would refuse.
 fn fit(source: Source) -> Source {
     let is_commit = |text: &String| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_ref = |text: &String| text.chars().count() <= REF_MAX && !text.contains(char::is_control);
@@ -191,7 +191,7 @@ fn fit(source: Source) -> Source {
     }
 }
 
-/// An https address without a user, who may have a password; `None` if it isn't one.
+/// An https address without its user and password; `None` for any other text.
 fn address(text: String) -> Option<String> {
     let mut url = Url::parse(&text).ok().filter(|url| url.scheme() == "https")?;
     // Both succeed for an address with a host.

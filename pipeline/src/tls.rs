@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::Failure;
 
-/// A TLS connector that trusts Mozilla's root certificates, and those of a PEM file.
+/// A TLS connector that trusts Mozilla's root certificates, and those of the PEM file `more`.
 ///
 /// # Errors
 /// When the file can't be read, or holds no certificate.

@@ -193,7 +193,7 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The remark of `token rotate`, which doesn't contain the secret.
+/// The sentences of `token rotate` for standard error. They don't contain the secret.
 fn describe_rotation(former: TokenId, rotated: &Rotated) -> String {
     let ends = rotated
         .expires_at

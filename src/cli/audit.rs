@@ -15,15 +15,15 @@ use crate::service::log::{SealsTo, SentSeals, VerifiedLog, verify_audit};
 
 use super::{CliError, Common, failed, open_services, print, print_note, terminal};
 
-/// The status of a check that has found another log than was sealed.
+/// The exit status of a check that has found a log that differs from its seals.
 const BROKEN: u8 = 3;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AuditCommand {
-    /// Check that no sealed entry was changed, removed or inserted. Prints for each publisher from where to where the
-    /// log holds, and the first broken place. The status is 0 if all logs hold, and 3 if one doesn't. It is 1 if that
-    /// couldn't be found out: the database or a file can't be read, a line of a file is damaged, or nothing is sealed
-    /// yet
+    /// Check that no sealed entry was changed, removed or inserted. Prints for each publisher the part of the log that
+    /// is intact, and the first place where it isn't. The status is 0 if all logs are intact, and 3 if one isn't. It is
+    /// 1 if the check couldn't be made: the database or a file can't be read, a line of a file is damaged, or nothing
+    /// is sealed yet
     Verify {
         /// A file with seals that a server has sent (`serve --audit-seals FILE`), or a server's log in JSON. Each seal
         /// in it is compared with the database. May be given several times
@@ -78,7 +78,7 @@ pub(super) async fn audit(command: AuditCommand) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Where a server sends its seals. A file is opened, and created if it isn't there.
+/// The destination of a server's seals. A file is opened, and created if it isn't there.
 pub(super) fn seals_to(destination: Option<&SealsDestination>) -> Result<SealsTo, CliError> {
     match destination {
         None => Ok(SealsTo::Nowhere),
@@ -100,11 +100,11 @@ fn unusable(path: &Path, error: &std::io::Error) -> CliError {
     CliError::new(format!("--audit-seals (PACKWRIGHT_AUDIT_SEALS) {}: {error}", path.display()))
 }
 
-/// The remark about a file of seals.
+/// The line about a file of seals, for standard error.
 fn compared(file: &Path, sent: &SentSeals) -> String {
     let damaged = match (sent.damaged.len(), sent.is_torn) {
         (0, false) => String::new(),
-        (0, true) => "; its last line has no end, and counts for nothing".into(),
+        (0, true) => "; its last line is incomplete, and was left out".into(),
         (lines, _) => format!("; {} not understood", counted(lines, "line", "lines")),
     };
     format!("{} compared with {}{damaged}.\n", counted(sent.seals.len(), "seal", "seals"), file.display())

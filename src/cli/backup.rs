@@ -21,11 +21,11 @@ pub(super) struct BackupArgs {
     common: Common,
 }
 
-/// A file that isn't whole yet. It is removed at the end, unless it is kept.
+/// A backup's file while it is being written. Dropping it removes the file, unless [`Unfinished::keep`] was called.
 struct Unfinished(PathBuf);
 
 impl Unfinished {
-    /// The file is whole, and stays.
+    /// Keeps the file, which is complete.
     fn keep(mut self) {
         self.0 = PathBuf::new();
     }
@@ -51,7 +51,7 @@ pub(super) async fn run(args: BackupArgs) -> Result<(), CliError> {
         ));
     }
     let name = args.file.file_name().ok_or_else(|| CliError::new(format!("{shown} names no file.")))?;
-    // Another command may be at work on a backup of the same name.
+    // Another command may be writing a backup of the same name at the same time.
     let own = getrandom::u64().map_err(|error| CliError::new(error.to_string()))?;
     let unfinished = args.file.with_file_name(format!("{}.{own:016x}.part", name.to_string_lossy()));
     let cant_write = |error: std::io::Error| CliError::new(format!("{shown} can't be written: {error}."));
@@ -88,7 +88,7 @@ fn put_in_place(copy: &Path, file: &Path) -> std::io::Result<()> {
         Ok(()) => {}
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The copy is whole. Some file systems can't write a folder to the disk at a given moment.
+    // The copy is complete all the same if this fails. Some file systems can't sync a folder.
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, "the folder of the backup was not synced");
     }

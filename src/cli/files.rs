@@ -11,7 +11,8 @@ pub struct Granted {
     pub short_of: Option<u64>,
 }
 
-/// How many of `requested` connections can be served within the limit, if `beside` files are needed for other purposes.
+/// The number of connections, at most `requested`, that fit into a limit of `files` open files, of which `beside` are
+/// needed for other purposes. `files` is `None` if there is no limit.
 #[must_use]
 pub fn granted(files: Option<u64>, requested: u32, beside: u32) -> Granted {
     let needed = u64::from(requested) + u64::from(beside);
@@ -25,6 +26,7 @@ pub fn granted(files: Option<u64>, requested: u32, beside: u32) -> Granted {
 }
 
 /// Raises the process's limit as far as it is needed and allowed. Returns how many connections can be served.
+/// `database` is the number of connections to the database.
 pub fn raise_file_limit(requested: u32, database: u32) -> u32 {
     // The database's connections, the reserve for refused connections, and others.
     let beside = 2 * database + crate::http::connections::RESERVED + OTHERS;

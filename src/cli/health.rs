@@ -32,7 +32,7 @@ pub(super) struct HealthArgs {
 pub(super) async fn run(args: HealthArgs) -> Result<(), CliError> {
     let address = reachable(args.listen);
     if address.port() == 0 {
-        return Err(CliError::new("Port 0 is none that a server can be asked at: give the one that `serve` printed."));
+        return Err(CliError::new("No server listens on port 0: give the port that `serve` has printed."));
     }
     let limit = Duration::from_secs(args.health_timeout.into());
     match tokio::time::timeout(limit, ask(address)).await {
@@ -58,7 +58,7 @@ fn reachable(mut listener: SocketAddr) -> SocketAddr {
     listener
 }
 
-/// The reasons in the answer; an answer of another server may have none.
+/// The reasons in the answer, else its status: another server's answer has no reasons.
 fn reason(status: StatusCode, body: &[u8]) -> String {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let messages: Vec<_> =

@@ -1,4 +1,4 @@
-//! Which JWTs a server accepts, and the keys of their issuers.
+//! The settings of the JWTs that a server accepts, and the tasks that read the keys of their issuers.
 
 use crate::app::{App, AppError};
 use crate::clock::Clock;

@@ -1,4 +1,4 @@
-//! What `packwright account list` and `packwright token list` print: a table with a line of headings, or JSON.
+//! The output of `packwright account list` and `packwright token list`: a table with a line of headings, or JSON.
 
 use clap::ValueEnum as _;
 use serde_json::{Value, json};
@@ -88,7 +88,8 @@ fn token_as_json(token: &ApiToken, now: Instant) -> Value {
     })
 }
 
-/// Rows below a line of headings; nothing if there is no row. The last column has what somebody wrote, of any length.
+/// A table with a line of headings; an empty text if there is no row. The last column isn't padded, because its texts
+/// may be long.
 fn table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>) -> String {
     if rows.is_empty() {
         return String::new();

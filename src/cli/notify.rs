@@ -1,9 +1,9 @@
-//! Tells a supervisor such as systemd how the server is: `Type=notify` and `WatchdogSec=`. The protocol is lines of text
-//! in datagrams to the socket that NOTIFY_SOCKET names.
+//! Notifies a supervisor such as systemd of the server's state: `Type=notify` and `WatchdogSec=`. A message is lines of
+//! text in a datagram to the socket that NOTIFY_SOCKET names.
 
 use std::time::Duration;
 
-/// The supervisor; nobody when NOTIFY_SOCKET isn't set.
+/// The connection to the supervisor. Without NOTIFY_SOCKET there is none, and messages go nowhere.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     #[cfg(unix)]
@@ -23,38 +23,39 @@ impl Supervisor {
         }
     }
 
-    /// Requests are answered from now on.
+    /// Notifies that the server answers requests at the address `base`.
     pub(super) fn ready(&self, base: &str) {
-        self.tell(&format!("READY=1\nSTATUS=listening on {base}"));
+        self.send(&format!("READY=1\nSTATUS=listening on {base}"));
     }
 
-    /// The server ends.
+    /// Notifies that the server ends.
     pub(super) fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=ending");
+        self.send("STOPPING=1\nSTATUS=ending");
     }
 
-    /// Gives signs of life for as long as the future is polled: never again when no thread of the server runs tasks.
+    /// Sends signs of life as long as the future is polled. They stop when the server's threads hang and poll no tasks,
+    /// so that the supervisor restarts the server.
     pub(super) async fn keep_alive(&self) {
         let Some(limit) = watchdog_limit() else { return std::future::pending().await };
         let mut signs = tokio::time::interval(limit / 2);
         loop {
             signs.tick().await;
-            self.tell("WATCHDOG=1");
+            self.send("WATCHDOG=1");
         }
     }
 
-    fn tell(&self, state: &str) {
+    fn send(&self, state: &str) {
         #[cfg(unix)]
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(state.as_bytes())
         {
-            tracing::debug!(%error, "the supervisor wasn't told");
+            tracing::debug!(%error, "the supervisor could not be notified");
         }
         let _ = state;
     }
 }
 
-/// A name that begins with @ is one of Linux's abstract addresses.
+/// A socket that is connected to the name. A name that begins with @ is one of Linux's abstract addresses.
 #[cfg(unix)]
 fn connected(name: &str) -> std::io::Result<std::os::unix::net::UnixDatagram> {
     let socket = std::os::unix::net::UnixDatagram::unbound()?;

@@ -1,5 +1,5 @@
-//! The commands for pipelines: `whoami`, `package`, `preview`, `release`, `watch`, `pause`, `resume`, `rollback`. The
-//! data go to standard output, and words to standard error.
+//! The commands for pipelines: `whoami`, `package`, `preview`, `release`, `watch`, `pause`, `resume`, `rollback`. They
+//! print data to standard output, and sentences to standard error.
 
 mod arguments;
 mod output;
@@ -16,35 +16,36 @@ use pipeline::{Artifact, Failure, Report};
 use arguments::{Calendar, Duration, FileOf, NotesArgs, ServerArgs, SourceArgs};
 use output::{Terminal, finish, write_plan};
 
-/// What every command says of its exit status.
+/// The part of each command's help that explains its exit status.
 const STATUS: &str = "Exit status:\n  0  done; `preview`: there is nothing to release; a wait: the release has succeeded\n  1  the \
                       command line, a file, the connection or the token is wrong\n  2  `preview`: there is something to \
-                      release\n  3  the server refuses by a rule, or the release would take components away without \
-                      --allow-removals\n  4  the release has ended without success, or more has failed than --max-failed \
-                      allows\n  5  the time of the wait is over, and the release goes on\n  6  its halt rule has \
-                      paused the release";
+                      release\n  3  a rule of the server refuses, or the release would remove components without \
+                      --allow-removals\n  4  the release has ended without success, or more installations have failed \
+                      than --max-failed allows\n  5  the time of the wait is over, while the release goes on\n  6  the \
+                      halt rule has paused the release";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum PipelineCommand {
-    /// Show the account and the role of the token. A client of a server, for pipelines
+    /// Show the account and the role of the token. For pipelines: calls a server, and needs no database
     #[command(after_help = STATUS)]
     Whoami {
         #[command(flatten)]
         server: ServerArgs,
     },
     /// Package a component under a label. It is safe to run again: a package of the same commit with the same label is
-    /// found, and nothing changes. A client of a server, for pipelines
+    /// found, and nothing changes. For pipelines: calls a server, and needs no database
     #[command(after_help = STATUS)]
     Package(Box<PackageArgs>),
-    /// Show what a release of a pack would change, whom it would move, and why it would be refused. A client of a
-    /// server, for pipelines
+    /// Show what a release of a pack would change, how many installations it would move, and why it would be refused.
+    /// For pipelines: calls a server, and needs no database
     #[command(after_help = STATUS)]
     Preview(Box<PreviewArgs>),
     /// Release a pack, at once or on a date. It is safe to run again: a run of a pipeline makes one release, and a pack
-    /// without changes isn't released. A client of a server, for pipelines
+    /// without changes isn't released. For pipelines: calls a server, and needs no database
     #[command(after_help = STATUS)]
     Release(Box<ReleaseArgs>),
-    /// Wait for the end of a release. A connection that is lost is made again. A client of a server, for pipelines
+    /// Wait for the end of a release. A connection that is lost is made again. For pipelines: calls a server, and needs
+    /// no database
     #[command(after_help = STATUS)]
     Watch {
         /// The id of the release
@@ -57,7 +58,8 @@ pub(super) enum PipelineCommand {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Pause a release: nobody is moved to its version any more. A client of a server, for pipelines
+    /// Pause a release: no installation is moved to its version until it is resumed. For pipelines: calls a server, and
+    /// needs no database
     #[command(after_help = STATUS)]
     Pause {
         /// The id of the release
@@ -68,7 +70,7 @@ pub(super) enum PipelineCommand {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Resume a release that is paused. A client of a server, for pipelines
+    /// Resume a release that is paused. For pipelines: calls a server, and needs no database
     #[command(after_help = STATUS)]
     Resume {
         /// The id of the release
@@ -76,7 +78,8 @@ pub(super) enum PipelineCommand {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Roll a release back: its installations are moved to the former version. A client of a server, for pipelines
+    /// Roll a release back: its installations are moved to the former version. For pipelines: calls a server, and needs
+    /// no database
     #[command(after_help = STATUS)]
     Rollback {
         /// The id of the release
@@ -84,14 +87,15 @@ pub(super) enum PipelineCommand {
         /// The reason, which the publisher reads
         #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_REASON")]
         reason: String,
-        /// How many installations may be moved at most. Without this option nothing is moved, and the command says how
-        /// many it would be
+        /// How many installations may be moved. Without this option nothing is moved, and the command says how many it
+        /// would be
         #[arg(long, value_name = "N", env = "PACKWRIGHT_AT_MOST", value_parser = clap::value_parser!(i64).range(0..=i64::from(i32::MAX)))]
         at_most: Option<i64>,
         /// Wait until it is rolled back, but not longer than this, such as 30m
         #[arg(long, value_name = "TIME", env = "PACKWRIGHT_WAIT", value_parser = arguments::duration)]
         wait: Option<Duration>,
-        /// An id for the call in place of the derived one: the same id again changes nothing
+        /// An id for the call, instead of one that is derived from the release. A call with the same id changes nothing
+        /// again
         #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_REQUEST_ID")]
         request_id: Option<String>,
         #[command(flatten)]
@@ -112,13 +116,14 @@ pub(super) struct PackageArgs {
     /// The component: its key, or its id
     #[arg(long, value_name = "KEY", env = "PACKWRIGHT_COMPONENT")]
     component: String,
-    /// The label of the package, such as 1.4.0. A label stands for one package of the component, for good
+    /// The label of the package, such as 1.4.0. Each package of a component has a label of its own, which can't be
+    /// changed or used again
     #[arg(long, value_name = "LABEL", env = "PACKWRIGHT_LABEL")]
     label: String,
-    /// Packs may hold the package. This is fixed for good
+    /// Let packs hold the package. This can't be changed later
     #[arg(long, env = "PACKWRIGHT_SHAREABLE", value_parser = clap::builder::BoolishValueParser::new())]
     shareable: bool,
-    /// What the package stands for: its address, and the SHA-256 of its bytes. May be given up to 20 times
+    /// A file that the package stands for: its address, and the SHA-256 of its bytes. May be given up to 20 times
     #[arg(long, value_name = "URI=DIGEST", value_parser = Artifact::parse)]
     artifact: Vec<Artifact>,
     #[command(flatten)]
@@ -164,7 +169,7 @@ pub(super) struct ReleaseArgs {
     /// A TOML file with early stages and the rule by which the release stops. Without this option they are the plan's
     #[arg(long, value_name = "FILE", env = "PACKWRIGHT_STAGES")]
     stages: Option<FileOf>,
-    /// The release may take components away
+    /// Let the release remove components from the pack
     #[arg(long, env = "PACKWRIGHT_ALLOW_REMOVALS", value_parser = clap::builder::BoolishValueParser::new())]
     allow_removals: bool,
     /// Wait until the release has ended, but not longer than this, such as 30m
@@ -274,7 +279,8 @@ fn stages(file: Option<&FileOf>) -> Result<Option<StagesFile>, Failure> {
     file.map(|file| arguments::parsed(file, StagesFile::parse)).transpose()
 }
 
-/// Where the content comes from, and to what the call belongs: the run, else the commit, else this call alone.
+/// The origin of the content, and the run or commit for which the call is made. Without either, the call counts as a
+/// run of its own, and a repeated call isn't recognized.
 fn origin(args: &SourceArgs) -> Result<(Source, Belonging), Failure> {
     let run = read(arguments::variable);
     let source = run.source.overridden(args.source());

@@ -1,4 +1,4 @@
-//! `packwright schema`: prints the schema, or says what has changed since an older one.
+//! `packwright schema`: prints the schema, or compares it with an older one.
 
 use std::io::{IsTerminal as _, Read as _};
 
@@ -12,12 +12,12 @@ use crate::outbound::download;
 
 use super::{CliError, print, print_note, terminal};
 
-/// The status with which a check ends that has found what it looks for.
+/// The exit status of a check that has found a change of the grade of `--fail-on`, or a worse one.
 const BROKEN: u8 = 3;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum SchemaCommand {
-    /// Say what has changed since an older schema, and which of it breaks clients of that schema. The program's own
+    /// List the changes since an older schema, and say which of them break clients of that schema. The program's own
     /// schema is the new one
     #[command(after_help = "Ends with status 0 if no change breaks clients, 3 if one does, 1 if the schemas can't be \
                             compared, and 2 for a wrong command line.\n\nA breaking change lets a server refuse a \
@@ -28,13 +28,13 @@ pub(super) enum SchemaCommand {
         /// The older schema: a file, the address of a server whose /schema.graphql is asked for, or - for standard
         /// input
         old: String,
-        /// The newer schema, given like the older one. Without it the program's own schema is meant
+        /// The newer schema, given like the older one. Without this option it is the program's own schema
         #[arg(long, value_name = "NEW")]
         new: Option<String>,
-        /// The mildest grade that lets the check fail
+        /// The mildest grade at which the check fails
         #[arg(long, value_name = "GRADE", value_enum, default_value_t = FailOn::Breaking)]
         fail_on: FailOn,
-        /// List the changes too that do no harm
+        /// List harmless changes, too
         #[arg(long)]
         all: bool,
         /// Print all changes as JSON
@@ -140,7 +140,7 @@ async fn text_of(place: &str) -> Result<String, CliError> {
     String::from_utf8(bytes).map_err(|_| CliError::new(format!("{place} isn't a text in UTF-8.")))
 }
 
-/// Where the server at this address has its schema; `None` if the text is no address.
+/// The address of a server's schema, for `http:` and `https:` addresses; `None` for any other text.
 fn server(place: &str) -> Result<Option<Url>, CliError> {
     if !place.starts_with("http://") && !place.starts_with("https://") {
         return Ok(None);

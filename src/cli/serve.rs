@@ -86,7 +86,7 @@ pub(super) async fn run(mut args: ServeArgs, remarks: &[String]) -> Result<(), C
         let Some(app) = unless_signaled(&signaled, App::build(options)).await else { return Ok(()) };
         let app = app?;
         let result = serve(&args, (listener, admin), &app, shed, reload_signal, signaled).await;
-        // A failure or a statement that doesn't end doesn't matter: the server's work is done.
+        // The server's work is done, so neither a failure nor a statement that doesn't end matters.
         let _ = tokio::time::timeout(CLOSING, app.services.db.clone().close()).await;
         result
     };
@@ -288,7 +288,7 @@ async fn last_work(work: &mut Work) {
     join_all(ends).await;
 }
 
-/// How webhooks are sent, and keys of pipelines' JWTs are read.
+/// The options of requests to other hosts: webhooks, and the keys of pipelines' JWTs.
 fn outbound(args: &ServeArgs) -> Result<OutboundOptions, CliError> {
     let authorities = match &args.webhooks.webhook_ca {
         None => Vec::new(),

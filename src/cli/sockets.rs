@@ -33,7 +33,7 @@ pub(super) fn given(args: &mut ServeArgs) -> Result<Option<TcpListener>, CliErro
     Ok(Some(TcpListener::from_std(opened)?))
 }
 
-/// Other systems have no such sockets.
+/// Systems other than Unix have no such sockets.
 #[cfg(not(unix))]
 pub(super) fn given(_: &mut ServeArgs) -> Result<Option<TcpListener>, CliError> {
     Ok(None)

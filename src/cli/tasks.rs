@@ -66,7 +66,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), CliError> {
                 Retried::Done => "It is done.\n",
                 Retried::GoesOn => "A batch of the task is done; the server continues with the next.\n",
                 Retried::Due => {
-                    "This version of the program doesn't know its kind. It is due now for a server that does.\n"
+                    "This version of the program doesn't know the task's kind. A server that knows it does the task now.\n"
                 }
             });
         }
@@ -74,7 +74,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), CliError> {
             let app = open_services(&common).await?;
             let dropped = drop_task(&app.services, task, &reason).await.map_err(|failure| unknown(failure, task))?;
             print(match dropped {
-                Dropped::Gone => "It is dropped.\n",
+                Dropped::Gone => "The task is dropped.\n",
                 Dropped::GivesUp => {
                     "The rollout is given up. The installations that it hasn't reached are marked as failed, and the release ends; retryFailedUpdates tries them again.\n"
                 }

@@ -29,7 +29,7 @@ pub(super) fn parse<T: CommandFactory + FromArgMatches>() -> (T, Sources) {
 /// Prints an error, or the help that was asked for, and ends the process.
 fn exit(error: &clap::Error, line: &[OsString]) -> ! {
     if error.use_stderr() && super::pipeline::is_command(line.get(1)) {
-        // Nothing is left to do when this fails.
+        // If this fails, the error can't be shown anywhere else.
         let _ = error.print();
         std::process::exit(pipeline::Exit::Failed.status().into());
     }

@@ -16,8 +16,8 @@ pub(super) fn text(args: &ServeArgs, base: &str, empty: bool) -> String {
         text += &format!("\nOnly the documents of {} are executed.\n", file.display());
     }
     if args.demo {
-        text += "\nThis is the demo: its data is thrown away at the end. GraphiQL's tabs are two tours of it.\n\
-             Tokens, for `Authorization: Bearer TOKEN`:\n\n";
+        text += "\nThis is the demo: its data is thrown away at the end. GraphiQL's tabs are a tour of it, and links there lead \
+                 to two more.\nTokens, for `Authorization: Bearer TOKEN`:\n\n";
         for token in demo::TOKENS {
             text += &format!("  {:<24} {}\n", token.secret, token.name);
         }

@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 
 use super::hosts;
 
-/// What operators ask a server.
+/// The settings of the listener for operators, and of the metrics.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Operation")]
 pub struct AdminArgs {
@@ -18,8 +18,8 @@ pub struct AdminArgs {
     #[arg(long, value_name = "ADDRESS:PORT", env = "PACKWRIGHT_ADMIN_LISTEN", value_parser = hosts::listener)]
     pub admin_listen: Option<SocketAddr>,
 
-    /// A file with a secret of 16 characters or more, which every request to the address of --admin-listen must bring as
-    /// `Authorization: Bearer SECRET`. Only /livez and /readyz need none
+    /// A file with a secret of 16 characters or more, which every request to the address of --admin-listen must bring
+    /// as `Authorization: Bearer SECRET`. Only /livez and /readyz need none
     #[arg(long, value_name = "FILE", env = "PACKWRIGHT_ADMIN_TOKEN_FILE")]
     pub admin_token_file: Option<PathBuf>,
 

@@ -38,7 +38,7 @@ pub fn text() -> String {
     text
 }
 
-/// The possible values, when they are few.
+/// The possible values of an option that has a fixed set of them.
 fn choices(arg: &Arg) -> String {
     let values = arg.get_possible_values();
     if is_switch(arg) || values.is_empty() {
@@ -65,7 +65,7 @@ fn default(arg: &Arg) -> String {
     }
 }
 
-/// JSON's texts are TOML's too.
+/// A text in quotes. JSON's notation of texts is valid TOML.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, Args as _, Command};
 
 use super::ServeArgs;
 
-/// A setting of the file. It has one value, or the values of a list.
+/// A setting in the file, with one value or the values of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The option's name, without dashes before it.

@@ -50,7 +50,7 @@ pub(super) fn public_host(text: &str) -> Result<String, String> {
         Host::Domain(_) => false,
     };
     if listens_everywhere {
-        return Err(format!("nobody calls a server {host}: {}", wrong()));
+        return Err(format!("no client can call a server at {host}: {}", wrong()));
     }
     Ok(match port {
         None | Some(80 | 443) => host.to_string(),
@@ -72,7 +72,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     }
     // Browsers never send a wildcard, so the setting would allow nobody.
     if url.host_str().is_none_or(|host| host.contains('*')) {
-        return Err(format!("a part of a name can't stand for others: {}, for all", wrong()));
+        return Err(format!("a name can't contain a wildcard: {} for all origins", wrong()));
     }
     if !host::has_host(&url) {
         return Err(wrong());
@@ -90,7 +90,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "write an address or a network, such as 10.0.0.0/8".to_owned())?;
     if network.prefix_len() == 0 {
         return Err(
-            "every client could say that it is another: name the networks of your proxies, such as 10.0.0.0/8".into()
+            "this network contains every client, so each could pretend to be another: name the networks of your proxies, such as 10.0.0.0/8".into()
         );
     }
     if network.addr().is_unspecified() && network.prefix_len() == network.max_prefix_len() {

@@ -13,7 +13,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged; the log goes to standard error.
+/// The settings of the log.
 #[derive(Args, Clone, Debug, Default)]
 pub struct LogArgs {
     /// How the log is written. It goes to standard error

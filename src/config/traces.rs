@@ -11,7 +11,7 @@ use crate::traces::{DEFAULT_RATIO, TraceSettings};
 /// The path at which a collector takes traces.
 const PATH: &str = "v1/traces";
 
-/// Where traces are sent, and how many.
+/// The settings of traces.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Traces")]
 pub struct TraceArgs {
@@ -51,8 +51,8 @@ impl TraceArgs {
         Ok(())
     }
 
-    /// The settings; `None` if no traces are sent. `variable` reads what OpenTelemetry's variables say of the server.
-    /// The error is a sentence that says what to change.
+    /// The settings; `None` if no traces are sent. `variable` reads an environment variable: OpenTelemetry's variables
+    /// can add attributes of the server. The error is a sentence that says what to change.
     pub fn settings(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<TraceSettings>, String> {
         let Some(endpoint) = self.otlp_endpoint.clone() else { return Ok(None) };
         let mut resource = pairs(&variable("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default());
@@ -100,7 +100,7 @@ impl TraceArgs {
     }
 }
 
-/// Headers that each request has.
+/// The headers that the exporter sets itself.
 const RESERVED: &[&str] = &["host", "content-type", "content-length", "connection", "transfer-encoding", "user-agent"];
 
 /// Parses the address of a collector.

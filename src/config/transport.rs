@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::hosts;
 use super::numbers::number;
 
-/// What a client may send, how much of it, and how long it may take.
+/// The settings of connections, requests and answers.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Transport")]
 pub struct TransportArgs {

@@ -13,7 +13,7 @@ pub const AUDIENCE_OF_DEMO: &str = "packwright-demo";
 /// The most issuers.
 const ISSUERS_MAX: usize = 20;
 
-/// Which pipelines accounts may trust.
+/// The settings of pipelines that accounts may trust.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "JWTs of pipelines")]
 pub struct TrustedArgs {

@@ -8,18 +8,18 @@ use ipnet::IpNet;
 
 use crate::domain::webhooks::AllowedNetworks;
 
-/// Where events may be sent.
+/// The settings of webhooks.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Webhooks")]
 pub struct WebhookArgs {
-    /// An address or a network inside to which webhooks may be sent, over http too, such as 10.0.0.0/8. Keys of
-    /// --trusted-issuer may be there too. Without this option both are at global addresses alone, over https. May be
-    /// given several times; the variable takes a list with commas
+    /// A private address or network to which webhooks may be sent, over http as well as https, such as 10.0.0.0/8. Keys
+    /// of --trusted-issuer may be read there, too. Without this option webhooks go to global addresses alone, over
+    /// https, and keys are read there. May be given several times; the variable takes a list with commas
     #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
 
-    /// A file with the certificates of authorities (PEM) that webhooks trust beside the public ones. The keys
-    /// of --trusted-issuer are read with them too: whoever holds such an authority can vouch for those keys
+    /// A PEM file with certificates of authorities that webhooks trust in addition to the public ones. They are trusted
+    /// for reading the keys of --trusted-issuer, too, so such an authority can vouch for wrong keys
     #[arg(long, value_name = "FILE", env = "PACKWRIGHT_WEBHOOK_CA")]
     pub webhook_ca: Option<PathBuf>,
 }

@@ -53,7 +53,7 @@ const MULTI_MAX: usize = 20;
 /// The error for more installations than the packs and accounts have room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "Into {packs} packs and {accounts} accounts of this seed go {most} installations at the most: ask for fewer, or for more with --packs or --accounts."
+    "The {packs} packs and {accounts} accounts of this seed have room for {most} installations at most: ask for fewer installations, or for more packs or accounts with --packs or --accounts."
 )]
 pub struct TooFewAccounts {
     pub packs: usize,

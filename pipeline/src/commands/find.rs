@@ -1,4 +1,4 @@
-//! Objects by their keys or their ids.
+//! Finds objects by their keys or their ids.
 
 use crate::operations::{FindComponent, FindGroup, FindPack, find_component, find_group, find_pack};
 use crate::plan::Named;
@@ -6,7 +6,7 @@ use crate::{Api, Failure};
 
 macro_rules! finder {
     ($finder:ident, $operation:ident, $module:ident, $kind:literal) => {
-        /// Finds an object by its key, else by its id.
+        /// Finds an object by its key, else by its id. Fails with NOT_FOUND if there is none.
         pub(super) async fn $finder(api: &mut Api, text: &str) -> Result<Named, Failure> {
             let variables = $module::Variables { text: text.to_owned(), id: text.to_owned() };
             let found = api.ask::<$operation>(variables).await?;

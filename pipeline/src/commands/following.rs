@@ -1,7 +1,7 @@
-//! `packwright watch`, and the wait of the other commands: follows a release to its end.
+//! `packwright watch`, and `--wait` of the other commands: follows a release to its end.
 //!
-//! The events of the release say that there is something new, and the release itself says what. The events are asked
-//! for after the last one that was read, so a connection that is lost loses nothing.
+//! An event of the release only means that something has changed; the command then reads the release. After a lost
+//! connection it subscribes again after the last event that it has handled, so it misses nothing.
 
 use std::time::Duration;
 
@@ -14,17 +14,18 @@ use crate::sse::Reader;
 use crate::verdict::{self, Goal, MaxFailed, Verdict, judge};
 use crate::{Api, Exit, Failure, Report, Talk};
 
-/// A server sends something at least every 15 seconds. After a longer silence the connection is lost.
+/// A connection on which nothing came for this long is given up. A server sends something every 15 seconds by default.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// The pause before a lost connection is made again; it grows up to the second one.
+/// The pause before the first attempt to connect again. It doubles after each attempt, up to [`PAUSE_MAX`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// Without a limit of the wait, a server that isn't to be reached for so long is given up.
+/// How long a server may be unreachable until a wait without a time limit is given up.
 const AWAY_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// What is waited for, and how long.
+/// The goal and the limits of a wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
+    /// The time limit; `None` waits as long as it takes.
     pub(super) limit: Option<Duration>,
     pub(super) goal: Goal,
     pub(super) max_failed: MaxFailed,
@@ -40,13 +41,13 @@ pub struct WatchRequest {
 /// Follows a release to its end.
 ///
 /// # Errors
-/// When there is no such release, and all that is wrong with a call.
+/// When there is no such release, or a call fails for good.
 pub async fn watch(api: &mut Api, request: &WatchRequest, talk: &mut dyn Talk) -> Result<Report, Failure> {
     let wait = Wait { limit: request.wait, goal: Goal::Released, max_failed: request.max_failed };
     until_the_end(api, &request.release, wait, talk).await
 }
 
-/// A release and the place in the log of events at which it was read.
+/// A release, and the cursor of the newest event when it was read.
 struct Seen {
     release: operation::CourseRelease,
     cursor: String,
@@ -73,7 +74,7 @@ impl Seen {
         Report { lines: vec![format!("{} {state}", self.release.id)], data: json!({ "release": release }), words, exit }
     }
 
-    /// A sentence about the state.
+    /// A sentence about the state, for people.
     fn words(&self) -> String {
         let (release, progress) = (&self.release, &self.release.progress);
         let name = format!("Version {} of {}", release.version.number, release.pack.name);
@@ -107,7 +108,7 @@ async fn look(api: &mut Api, release: &str) -> Result<Seen, Failure> {
     Ok(Seen { release: found.release.ok_or_else(unknown)?, cursor: found.viewer.event_cursor })
 }
 
-/// The release as it is now, without a wait. A run that comes again may find that its release has ended badly.
+/// Reports on the release without a wait. A run that is repeated may find that its release has ended without success.
 pub(super) async fn as_it_is(api: &mut Api, release: &str, max_failed: MaxFailed) -> Result<Report, Failure> {
     let seen = look(api, release).await?;
     let course = seen.course();
@@ -119,7 +120,7 @@ pub(super) async fn as_it_is(api: &mut Api, release: &str, max_failed: MaxFailed
     Ok(seen.report(Some(seen.words()), exit))
 }
 
-/// Waits until a release has ended, the time is over, or nothing good can come any more.
+/// Waits until a release has ended, the time is over, or the goal can't be reached any more.
 pub(super) async fn until_the_end(
     api: &mut Api,
     release: &str,
@@ -127,7 +128,7 @@ pub(super) async fn until_the_end(
     talk: &mut dyn Talk,
 ) -> Result<Report, Failure> {
     let deadline = wait.limit.map(|limit| Instant::now() + limit);
-    // The release must exist at the first look. Later its server may be away.
+    // The first read must succeed, because the id may be wrong. Later ones are tried again while the server is away.
     let first = look(api, release).await?;
     if judge(&first.course(), wait.goal, wait.max_failed) == Verdict::GoesOn {
         talk.say(&first.words());
@@ -157,24 +158,29 @@ pub(super) async fn until_the_end(
         Verdict::Missed => (Exit::NotSucceeded, String::new()),
         Verdict::TooManyFailed => {
             let goes_on = if seen.course().has_ended { "" } else { "; the release itself goes on" };
-            (Exit::NotSucceeded, format!(" More has failed than --max-failed allows{goes_on}."))
+            (Exit::NotSucceeded, format!(" More installations have failed than --max-failed allows{goes_on}."))
         }
         Verdict::Halted => (
             Exit::Halted,
-            format!(" Its halt rule has stopped it: `packwright resume {release}` or `packwright rollback {release}`."),
+            format!(
+                " Its halt rule has paused it: go on with `packwright resume {release}`, or go back with `packwright \
+                 rollback {release}`."
+            ),
         ),
     };
     Ok(seen.report(Some(format!("{}{more}", seen.words())), exit))
 }
 
+/// A wait in progress.
 struct Following {
     seen: Seen,
-    /// The place up to which the events are read.
+    /// The cursor of the last event that was handled.
     cursor: String,
-    /// When the server was reached last.
+    /// When the server sent something last.
     reached: Instant,
+    /// The pause before the next attempt to connect.
     pause: Duration,
-    /// When another token was asked for last.
+    /// When the token was renewed last.
     renewed: Option<Instant>,
 }
 
@@ -196,7 +202,8 @@ impl Following {
                 Err(failure) => failure,
             };
             if broken.has_code("CURSOR_EXPIRED") {
-                // Too long away: the release is read anew, and the events from there on.
+                // The server no longer keeps the events after the cursor. So the release is read anew, and the wait
+                // goes on after the newest event.
                 match look(api, release).await {
                     Ok(seen) => {
                         self.cursor.clone_from(&seen.cursor);
@@ -225,7 +232,7 @@ impl Following {
         }
     }
 
-    /// Reads events until the wait is over or the connection is lost.
+    /// Reads events until the wait is over. Fails when the connection is lost.
     async fn listen(
         &mut self,
         api: &mut Api,
@@ -241,7 +248,7 @@ impl Following {
             self.reached = Instant::now();
             self.pause = FIRST_PAUSE;
             let events = reader.take(&bytes);
-            // The place counts once the release is read: else its last event could be lost.
+            // The cursor is kept only after the release was read. If that fails, the same events come again.
             let mut newest = None;
             for event in &events {
                 if event.kind == "complete" {
@@ -250,20 +257,20 @@ impl Following {
                 let read = api.read_event::<Follow>(&event.data)?.events;
                 newest = Some(read.cursor);
             }
-            // Events that come together are looked at once.
+            // Events that came together need only one read of the release.
             if let Some(cursor) = newest {
                 let before = std::mem::replace(&mut self.seen, look(api, release).await?);
                 self.cursor = cursor;
                 match judge(&self.seen.course(), wait.goal, wait.max_failed) {
-                    Verdict::GoesOn => self.tell_since(&before, talk),
+                    Verdict::GoesOn => self.report_changes(&before, talk),
                     decided => return Ok(decided),
                 }
             }
         }
     }
 
-    /// Tells what is new since the release was seen before.
-    fn tell_since(&self, before: &Seen, talk: &mut dyn Talk) {
+    /// Says how the release's state has changed, and shows its progress.
+    fn report_changes(&self, before: &Seen, talk: &mut dyn Talk) {
         let was_paused = before.release.pause.is_some();
         if before.course().state != self.seen.course().state || was_paused != self.seen.release.pause.is_some() {
             talk.say(&self.seen.words());
@@ -272,7 +279,8 @@ impl Following {
     }
 }
 
-/// The next bytes of a stream. Its end is a loss, because an event says it when nothing more will come.
+/// The next bytes of a stream. The end of the bytes is a failure, because a server announces the end of a stream by an
+/// event.
 async fn next(stream: &mut Opened) -> Result<Vec<u8>, Failure> {
     match timeout(SILENCE_MAX, stream.next()).await {
         Ok(Ok(Some(bytes))) => Ok(bytes.to_vec()),
@@ -282,7 +290,8 @@ async fn next(stream: &mut Opened) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The release in JSON, for a command that has changed it.
+/// Reports on a release for a command that has changed it. `words` come before the sentence about its state, and `more`
+/// is added to the JSON.
 pub(super) async fn with_words(api: &mut Api, release: &str, words: &str, more: Value) -> Result<Report, Failure> {
     let seen = look(api, release).await?;
     let mut report = seen.report(Some(format!("{words} {}", seen.words())), Exit::Done);

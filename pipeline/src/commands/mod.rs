@@ -1,4 +1,4 @@
-//! The commands: each asks the server, decides by functions without a connection, and reports.
+//! The commands. Each calls the server, decides by functions that need no connection, and reports.
 
 mod find;
 mod following;

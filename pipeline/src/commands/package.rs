@@ -8,7 +8,7 @@ use crate::request_id::{Belonging, derived};
 use crate::surroundings::Source;
 use crate::{Api, Exit, Failure, Report};
 
-/// What a package stands for.
+/// A file that a package stands for: its address, and `sha256:` with its digest in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
     pub uri: String,
@@ -16,14 +16,14 @@ pub struct Artifact {
 }
 
 impl Artifact {
-    /// Parses `URI=DIGEST`.
+    /// Parses `URI=sha256:DIGITS`.
     ///
     /// # Errors
-    /// A sentence that says what is right.
+    /// A sentence that says what to write.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong =
             "write URI=DIGEST, such as https://files.example.com/orders.zip=sha256:… with 64 hexadecimal digits";
-        // An address can have this sign itself.
+        // Split at the last one, because an address can contain an equals sign.
         let (uri, digits) = text.rsplit_once("=sha256:").ok_or(wrong)?;
         let is_digest = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         if uri.is_empty() || !is_digest {
@@ -35,14 +35,14 @@ impl Artifact {
 
 #[derive(Clone, Debug)]
 pub struct PackageRequest {
-    /// The key or the id.
+    /// The key or the id of the component.
     pub component: String,
     pub label: String,
     pub is_shareable: bool,
     pub notes: Option<String>,
     pub artifacts: Vec<Artifact>,
     pub source: Source,
-    /// Without it the server doesn't recognize a repeated call.
+    /// The run or the commit for which the call is made. Without it the server doesn't recognize a repeated call.
     pub belongs_to: Option<Belonging>,
     /// A `clientRequestId` in place of the derived one.
     pub request_id: Option<String>,
@@ -59,11 +59,11 @@ impl PackageRequest {
     }
 }
 
-/// Packages a component. When there is a package with the label, of the same commit and with the same artifacts, it is
-/// the one, and nothing changes.
+/// Packages a component. If a package with the label exists and has the same commit, artifacts and shareable flag, it
+/// is reported, and nothing changes.
 ///
 /// # Errors
-/// When a rule refuses it, and all that is wrong with a call.
+/// When a rule refuses, or a call fails.
 pub async fn package(api: &mut Api, request: &PackageRequest) -> Result<Report, Failure> {
     let component = find::component(api, &request.component).await?;
     let artifact = |artifact: &Artifact| operation::ArtifactInput {
@@ -122,7 +122,7 @@ pub async fn package(api: &mut Api, request: &PackageRequest) -> Result<Report, 
     })
 }
 
-/// Whether a package is the one that is asked for. Without a commit nobody knows.
+/// Whether an existing package is the requested one. It isn't when either has no commit.
 fn is_same(found: &operation::Made, request: &PackageRequest) -> bool {
     let commit = found.source.as_ref().and_then(|source| source.commit.as_ref());
     let same_commit = commit.zip(request.source.commit.as_ref()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
@@ -138,7 +138,7 @@ fn is_same(found: &operation::Made, request: &PackageRequest) -> bool {
 fn refused(code: &str, message: &str, request: &PackageRequest) -> Failure {
     let more = match code {
         "VERSION_LABEL_TAKEN" => {
-            format!(" {} stands for something else already: package under another --label.", request.label)
+            format!(" The label {} stands for another package: package under another --label.", request.label)
         }
         "CLIENT_REQUEST_ID_REUSED" => " This run has packaged something else under the same id.".to_owned(),
         _ => String::new(),

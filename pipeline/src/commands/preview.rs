@@ -1,4 +1,4 @@
-//! `packwright preview`: what a release would do.
+//! `packwright preview`: shows what a release would do.
 
 use chrono::NaiveDate;
 
@@ -10,16 +10,16 @@ use crate::{Api, Exit, Failure, Report};
 
 #[derive(Clone, Debug)]
 pub struct PreviewRequest {
-    /// The key or the id.
+    /// The key or the id of the pack.
     pub pack: String,
     pub on: Option<NaiveDate>,
     pub stages: StagesFile,
 }
 
-/// Previews a release. The plan is beside the report.
+/// Previews a release. Returns the report, and the plan that `packwright release --plan` can carry out.
 ///
 /// # Errors
-/// When there is no such pack, and all that is wrong with a call.
+/// When there is no such pack, or a call fails.
 pub async fn preview(api: &mut Api, request: &PreviewRequest) -> Result<(Report, Plan), Failure> {
     let pack = find::pack(api, &request.pack).await?;
     let plan = planned(api, pack, request.on, &request.stages).await?;
@@ -40,7 +40,7 @@ pub async fn preview(api: &mut Api, request: &PreviewRequest) -> Result<(Report,
     Ok((Report { data, lines: plan.lines(), words: Some(words), exit }, plan))
 }
 
-/// The plan of a release.
+/// Asks the server what a release would do, as a plan.
 pub(super) async fn planned(
     api: &mut Api,
     pack: Named,
@@ -124,7 +124,7 @@ pub(super) async fn planned(
     })
 }
 
-/// The ids of groups.
+/// The ids of account groups, from their keys or ids.
 pub(super) async fn group_ids(api: &mut Api, groups: &[String]) -> Result<Vec<String>, Failure> {
     let mut ids = Vec::new();
     for group in groups {

@@ -19,28 +19,30 @@ use crate::{Api, Exit, Failure, Report, Talk};
 
 #[derive(Clone, Debug)]
 pub struct ReleaseRequest {
-    /// The key or the id.
+    /// The key or the id of the pack.
     pub pack: String,
-    /// What was previewed; without it the command previews by itself.
+    /// The plan to carry out. Without it the command previews the release itself.
     pub plan: Option<Plan>,
     pub on: Option<NaiveDate>,
-    /// The stages in place of the plan's.
+    /// Stages that replace those of the plan.
     pub stages: Option<StagesFile>,
     pub notes: Option<String>,
     pub allows_removals: bool,
-    /// How long to wait for the end; none to wait not at all.
+    /// How long to wait for the end; `None` doesn't wait.
     pub wait: Option<Duration>,
     pub max_failed: MaxFailed,
     pub source: Source,
+    /// The run or the commit for which the call is made.
     pub belongs_to: Option<Belonging>,
     /// A `clientRequestId` in place of the derived one.
     pub request_id: Option<String>,
 }
 
-/// Releases a pack, and waits for the end if asked to. A run that has released already gets the same release.
+/// Releases a pack, and waits for the end if `request.wait` says so. A run that has released the pack already gets the
+/// same release.
 ///
 /// # Errors
-/// When a rule refuses it, and all that is wrong with a call.
+/// When a rule refuses, when components would be removed without permission, or a call fails.
 pub async fn release(api: &mut Api, request: &ReleaseRequest, talk: &mut dyn Talk) -> Result<Report, Failure> {
     let pack = find::pack(api, &request.pack).await?;
     let plan = match &request.plan {
@@ -51,7 +53,8 @@ pub async fn release(api: &mut Api, request: &ReleaseRequest, talk: &mut dyn Tal
             return Err(Failure::new("The plan is for another date: preview with this --on, or leave --on out."));
         }
         Some(plan) => {
-            // The token doesn't name the version in force, which may be another one by now.
+            // The content token doesn't cover the current version. Another version may be current by now, and then the
+            // release removes other components than the plan says.
             let now = planned(api, pack, None, &StagesFile::default()).await?;
             let removed = if now.content_token == plan.content_token { now.removed } else { plan.removed.clone() };
             Plan { removed, ..plan.clone() }
@@ -130,7 +133,8 @@ async fn input(
     })
 }
 
-/// A run makes one release of a pack on a date. A commit makes one for each content.
+/// The `clientRequestId`. A run makes one release of a pack for each date; a commit makes one for each date and
+/// content.
 fn request_id(plan: &Plan, request: &ReleaseRequest) -> Option<String> {
     let on = plan.on.map(|date| date.to_string()).unwrap_or_default();
     let content = |to: &Belonging| match to {
@@ -147,7 +151,7 @@ fn request_id(plan: &Plan, request: &ReleaseRequest) -> Option<String> {
 fn removals(plan: &Plan) -> Failure {
     let names: Vec<_> = plan.removed.iter().map(|item| item.name.as_str()).collect();
     let sentence = format!(
-        "Version {} of {} would take away {}. Give --allow-removals if that is meant; else restore the components in the \
+        "Version {} of {} would remove {}. Give --allow-removals if you mean that; otherwise restore the components in the \
          pack's draft.",
         plan.next_number,
         plan.pack.name,
@@ -160,12 +164,13 @@ fn nothing(plan: &Plan, refusal: &Refusal) -> Report {
     Report {
         data: json!({ "release": Value::Null, "pack": plan.pack, "refusal": refusal }),
         lines: Vec::new(),
-        words: Some(format!("{} has nothing to release: nothing has changed.", plan.pack.name)),
+        words: Some(format!("{} has nothing to release: its content is that of the last release.", plan.pack.name)),
         exit: Exit::Done,
     }
 }
 
-/// The release that this run made, when the pack has changed since. It is known by the address of the run.
+/// The id of the release that this run has made before the pack changed. It is found by the address of the run. Fails
+/// with `refusal` if there is none.
 async fn released_before(
     api: &mut Api,
     plan: &Plan,

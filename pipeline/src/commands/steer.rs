@@ -14,10 +14,10 @@ use crate::request_id::{Belonging, derived};
 use crate::verdict::{Goal, MaxFailed};
 use crate::{Api, Failure, Report, Talk};
 
-/// Pauses a release. One that is paused already stays so.
+/// Pauses a release. It is no error if the release is paused already; `wasSo` in the data says so.
 ///
 /// # Errors
-/// When a rule refuses it, and all that is wrong with a call.
+/// When a rule refuses, or a call fails.
 pub async fn pause(api: &mut Api, release: &str, reason: &str) -> Result<Report, Failure> {
     let variables = pausing::Variables { release_id: release.to_owned(), reason: reason.to_owned() };
     let answer = api.ask::<Pause>(variables).await?.pause_release;
@@ -30,10 +30,10 @@ pub async fn pause(api: &mut Api, release: &str, reason: &str) -> Result<Report,
     }
 }
 
-/// Resumes a release. One that isn't paused goes on.
+/// Resumes a release. It is no error if the release isn't paused; `wasSo` in the data says so.
 ///
 /// # Errors
-/// When a rule refuses it, and all that is wrong with a call.
+/// When a rule refuses, or a call fails.
 pub async fn resume(api: &mut Api, release: &str) -> Result<Report, Failure> {
     let variables = resuming::Variables { release_id: release.to_owned() };
     let answer = api.ask::<Resume>(variables).await?.resume_release;
@@ -50,19 +50,19 @@ pub async fn resume(api: &mut Api, release: &str) -> Result<Report, Failure> {
 pub struct RollBackRequest {
     pub release: String,
     pub reason: String,
-    /// How many installations may be moved; without it nothing is done, and the number is told.
+    /// How many installations may be moved. Without it nothing is done, and the failure says how many it would be.
     pub at_most: Option<i64>,
     pub wait: Option<Duration>,
     pub request_id: Option<String>,
 }
 
-/// Rolls a release back.
+/// Rolls a release back, and waits for the end if `request.wait` says so.
 ///
 /// # Errors
-/// When a rule refuses it, when it isn't said how many installations may be moved, and all that is wrong with a call.
+/// When a rule refuses, when `at_most` is missing, or a call fails.
 pub async fn roll_back(api: &mut Api, request: &RollBackRequest, talk: &mut dyn Talk) -> Result<Report, Failure> {
     let Some(at_most) = request.at_most else { return Err(bound(api, &request.release).await?) };
-    // A release is rolled back once, whoever asks for it.
+    // Derived from the release alone: it is rolled back once, whichever run asks for it.
     let made = || derived(&Belonging::Run(request.release.clone()), "rollback", &[]);
     let variables = rolling_back::Variables {
         release_id: request.release.clone(),
@@ -81,12 +81,12 @@ pub async fn roll_back(api: &mut Api, request: &RollBackRequest, talk: &mut dyn 
         }
         None => {
             let more = json!({ "installationCount": answer.installation_count });
-            following::with_words(api, &request.release, "It is taken back.", more).await
+            following::with_words(api, &request.release, "The roll back has begun.", more).await
         }
     }
 }
 
-/// The refusal that tells how many installations would be moved.
+/// The failure of a roll back without `at_most`. It says how many installations would be moved.
 async fn bound(api: &mut Api, release: &str) -> Result<Failure, Failure> {
     let variables = previewing::Variables { release_id: release.to_owned() };
     let preview = api.ask::<RollBackPreview>(variables).await?.roll_back_preview;
@@ -95,7 +95,7 @@ async fn bound(api: &mut Api, release: &str) -> Result<Failure, Failure> {
     }
     let back_to = preview.back_to.map(|version| format!(" to version {}", version.number)).unwrap_or_default();
     let sentence = format!(
-        "Rolling back{back_to} would move {0} installations: give --at-most {0} if that is meant.",
+        "Rolling back{back_to} would move {0} installations: give --at-most {0} if you mean that.",
         preview.will_move_count
     );
     Ok(Failure::refused("MORE_INSTALLATIONS", sentence))

@@ -1,4 +1,4 @@
-//! `packwright whoami`: whom the server takes the token for.
+//! `packwright whoami`: shows the account and the role of the token.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{Api, Exit, Failure, Report};
 /// Asks the server for the account and the role of the token.
 ///
 /// # Errors
-/// When the server doesn't accept the token, or isn't to be reached.
+/// When the server doesn't accept the token, or can't be reached.
 pub async fn whoami(api: &mut Api) -> Result<Report, Failure> {
     let found = api.ask::<Whoami>(whoami::Variables {}).await?;
     let viewer = serde_json::to_value(&found.viewer).unwrap_or_default();

@@ -30,11 +30,11 @@ pub(in crate::cli) struct ServerArgs {
     /// this option it is the host of --server
     #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_AUDIENCE")]
     audience: Option<String>,
-    /// The id of the account for which the pipeline acts. Give it: without it, another account that trusts the same
-    /// claims would get the pipeline, or keep it out
+    /// The id of the account for which the pipeline acts. Always give it: without it, the pipeline would act for
+    /// another account that trusts the same claims, or be refused because of it
     #[arg(long, value_name = "ID", env = "PACKWRIGHT_ACCOUNT")]
     account: Option<String>,
-    /// A PEM file with certificates of authorities that are trusted beside those that Mozilla trusts
+    /// A PEM file with certificates of authorities that are trusted in addition to Mozilla's list
     #[arg(long, value_name = "FILE", env = "PACKWRIGHT_CA_FILE")]
     ca_file: Option<PathBuf>,
     /// Print the data as JSON
@@ -46,7 +46,7 @@ impl ServerArgs {
     /// The client of the server.
     pub(super) fn api(&self) -> Result<Api, Failure> {
         if self.server.is_open() {
-            print_note("The token goes to the server without TLS: everybody on the way can read it.\n");
+            print_note("The token is sent without TLS: others in the network can read it.\n");
         }
         let audience = self.audience.as_deref().unwrap_or(self.server.audience());
         let credentials = Credentials::find(self.token.clone(), audience, variable)?;
@@ -57,8 +57,8 @@ impl ServerArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Where it comes from")]
 pub(super) struct SourceArgs {
-    /// The commit. In GitHub Actions, GitLab, Azure Pipelines, Jenkins and Bitbucket Pipelines the command knows it by
-    /// itself, and so the following options
+    /// The commit. In GitHub Actions, GitLab, Azure Pipelines, Jenkins and Bitbucket Pipelines the command reads it
+    /// from the pipeline's variables, and the values of the following options too
     #[arg(long, value_name = "HASH", env = "PACKWRIGHT_COMMIT")]
     commit: Option<String>,
     /// The branch or the tag
@@ -76,12 +76,12 @@ pub(super) struct SourceArgs {
     /// The https address of the run
     #[arg(long, value_name = "URL", env = "PACKWRIGHT_BUILD_URL")]
     build_url: Option<String>,
-    /// The run of the pipeline. What a run has done already isn't done again. Where no run is known, the commit is
-    /// taken
+    /// The run of the pipeline. A call that the run has made before isn't made again. Where no run is known, the commit
+    /// takes its place
     #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_RUN")]
     pub(super) run: Option<String>,
-    /// An id for the call in place of one that is derived from the run and the arguments: the same id again within 24
-    /// hours changes nothing
+    /// An id for the call, instead of one that is derived from the run and the arguments. A call with the same id
+    /// within 24 hours changes nothing again
     #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_REQUEST_ID")]
     pub(super) request_id: Option<String>,
 }
@@ -101,10 +101,11 @@ impl SourceArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct NotesArgs {
-    /// The notes, which accounts read that have the pack
+    /// The notes. The accounts that have the pack read the notes of a release; the publisher alone reads those of a
+    /// package
     #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_NOTES", conflicts_with = "notes_file")]
     notes: Option<String>,
-    /// A file with the notes, in Markdown
+    /// A file with the notes, in place of --notes. Notes of a release are Markdown
     #[arg(long, value_name = "FILE", env = "PACKWRIGHT_NOTES_FILE")]
     notes_file: Option<PathBuf>,
 }

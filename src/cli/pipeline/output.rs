@@ -1,4 +1,4 @@
-//! What the commands print.
+//! Prints the results and the progress of the commands.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -10,8 +10,9 @@ use serde_json::json;
 use super::arguments::FileOf;
 use crate::cli::{print, terminal};
 
-/// The characters of a bar, and the most characters of the words beside it.
+/// The width of the progress bar, in characters.
 const BAR: usize = 24;
+/// The most characters of the words beside the bar.
 const WORDS: usize = 90;
 
 /// Prints a report or a failure, and returns the exit status.
@@ -51,7 +52,7 @@ pub(super) fn write_plan(file: &FileOf, plan: &Plan) -> Result<(), Failure> {
     std::fs::write(file, text + "\n").map_err(|error| wrong(error.to_string()))
 }
 
-/// Tells on standard error how far a command is. It draws a bar on a terminal alone.
+/// Shows the progress of a command on standard error: a bar on a terminal, and sentences in any case.
 pub(super) struct Terminal {
     is_terminal: bool,
     has_bar: bool,
