@@ -49,8 +49,8 @@ pub struct AppOptions {
     pub demo: Option<ResetDemo>,
     /// Whether ids are counted instead of random, so that a world built twice has the same ids.
     pub counted_ids: bool,
-    /// Whether this is the only server that may use the database, if that is an SQLite file. Commands of the command
-    /// line work beside a server.
+    /// Whether this must be the only server on the database, if that is an SQLite file. Commands of the command line
+    /// work beside a server.
     pub alone: bool,
     /// Whether to run pending migrations. Without it, pending migrations make [`App::build`] fail.
     pub migrate: bool,
@@ -65,15 +65,15 @@ pub struct AppOptions {
     pub seals_to: SealsTo,
     /// Moves an installation to a version. Tests inject one that fails.
     pub mover: Arc<dyn Mover>,
-    /// How webhooks are sent, and keys of pipelines' JWTs are read.
+    /// The options of requests to other hosts: webhooks, and the keys of pipelines' JWTs.
     pub outbound: OutboundOptions,
     /// How webhook endpoints are served.
     pub dispatch: DispatchOptions,
     pub metrics: Arc<Metrics>,
     pub traces: Traces,
-    /// How long the numbers that a scrape reads from the database are good for.
+    /// How long a scrape reuses the numbers that another one has read from the database.
     pub metrics_read_every: Duration,
-    /// For how long new events may not be readable before the server isn't ready.
+    /// How long new events may be unreadable until the server counts as not ready.
     pub events_behind: Duration,
 }
 
@@ -239,7 +239,7 @@ impl App {
         let schema = graphql::schema(options.demo.is_some());
         let engine = Engine::new(schema, services.clone(), prepare, readiness, Box::new(samples), options.engine);
         let engine = Arc::new(engine.map_err(AppError::Gate)?);
-        late_engine.is(&engine);
+        late_engine.set(&engine);
         let source = endpoints::source(engine.clone(), hub.clone());
         let webhooks = Arc::new(Dispatcher::new(services.clone(), source, options.dispatch));
         Ok(Self { services, scheduler, hub, webhooks, engine, _served: served })
@@ -250,7 +250,7 @@ impl App {
         http::router(self.engine.clone(), http)
     }
 
-    /// The text of a scrape.
+    /// The text of a scrape of the metrics.
     pub async fn metrics_text(&self) -> String {
         self.services.metrics.text(&self.engine.scrape().await)
     }

@@ -87,7 +87,7 @@ pub struct DemoOptions {
     /// The worlds count in the same metrics, one after the other.
     pub metrics: Arc<Metrics>,
     pub traces: Traces,
-    /// How webhooks are sent.
+    /// The options of requests to other hosts, such as webhooks.
     pub outbound: OutboundOptions,
     /// Which issuers of pipelines' JWTs are allowed.
     pub pipelines: Option<PipelineSettings>,

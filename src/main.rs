@@ -1,6 +1,7 @@
 //! The program: see `packwright --help`.
 
-/// A request allocates some thousand small pieces. This allocator takes a third of the time of the system's for them.
+/// A request makes some thousand small allocations. This allocator needs a third of the system allocator's time for
+/// them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -12,7 +12,7 @@ static IS_JSON: AtomicBool = AtomicBool::new(false);
 /// The filter of this process's log.
 static FILTER: OnceLock<Filter> = OnceLock::new();
 
-/// What is logged, and what was logged at the start.
+/// The filter of the start and the present one.
 struct Filter {
     first: String,
     present: Mutex<String>,
@@ -29,7 +29,7 @@ pub fn is_json() -> bool {
 pub fn start(args: &LogArgs) -> Result<(), String> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log {}: {error}", args.log))?;
     let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Each way has a type of its own.
+    // A macro and not a function, because the loggers for text and for JSON have different types.
     macro_rules! start {
         ($log:expr) => {{
             let log = $log.with_filter_reloading();
@@ -47,14 +47,14 @@ pub fn start(args: &LogArgs) -> Result<(), String> {
             started
         }
     };
-    // A log has been started before only in a test.
+    // Only in tests a log may have been started before.
     if is_first {
         let _ = FILTER.set(Filter { first: args.log.clone(), present: Mutex::new(args.log.clone()), replace });
     }
     Ok(())
 }
 
-/// What is logged at present.
+/// The present filter; empty if the process has no log.
 #[must_use]
 pub fn filter() -> String {
     FILTER
@@ -62,8 +62,8 @@ pub fn filter() -> String {
         .map_or_else(String::new, |filter| filter.present.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
-/// Logs by another filter from now on, or without one by that of the start. The error says what is wrong with it; then
-/// nothing has changed.
+/// Sets another filter; `None` sets the filter of the start again. The error says what is wrong with the filter, and
+/// then nothing has changed.
 pub fn set_filter(text: Option<&str>) -> Result<(), String> {
     let filter = FILTER.get().ok_or("this process has no log")?;
     let text = log_filter(text.unwrap_or(&filter.first))?;
@@ -75,7 +75,7 @@ pub fn set_filter(text: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
-/// What a signal switches to.
+/// The detailed filter.
 const DETAILED: &str = "debug,sqlx=warn,hyper=info";
 
 /// Switches between the filter of the start and a detailed one.

@@ -1,4 +1,4 @@
-//! Connects webhook endpoints with the engine, which knows the gate and the schema.
+//! Connects webhook endpoints with the engine, which checks their documents and answers their subscriptions.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -11,18 +11,19 @@ use crate::http::{EndpointAnswer, EndpointEnd, Engine};
 use crate::service::access::Viewer;
 use crate::webhooks::{Item, Source, SourceEnd};
 
-/// The engine, once it is built, for parts that the engine owns: resolvers check documents with it, and a scrape reads its
-/// numbers.
+/// The engine, for parts that the engine owns and that are built before it: resolvers check documents with it, and a
+/// scrape reads its numbers.
 #[derive(Clone, Default)]
 pub(super) struct LateEngine(Arc<OnceLock<Weak<Engine>>>);
 
 impl LateEngine {
-    pub(super) fn is(&self, engine: &Arc<Engine>) {
-        // Only the first one counts.
+    /// Sets the engine, once.
+    pub(super) fn set(&self, engine: &Arc<Engine>) {
+        // A second call would fail, and there is none.
         let _ = self.0.set(Arc::downgrade(engine));
     }
 
-    /// The engine, from when it is built until the server ends.
+    /// The engine; `None` before it is built, and when the server ends.
     pub(super) fn get(&self) -> Option<Arc<Engine>> {
         self.0.get().and_then(Weak::upgrade)
     }
@@ -37,7 +38,7 @@ impl LateEngine {
     }
 }
 
-/// Opens the streams of endpoints' events: those of subscriptions.
+/// A function that opens the stream of an endpoint's events, answered as by a subscription.
 pub(super) fn source(engine: Arc<Engine>, hub: Arc<Hub>) -> Source {
     Box::new(move |viewer: Viewer, endpoint: &Endpoint| {
         let after = hub.sealer().seal(endpoint.account_id, endpoint.place);

@@ -8,10 +8,10 @@ use crate::http::NotReady;
 use crate::metrics::NotReadyReason;
 use crate::service::Shared;
 
-/// For how long new events may not be readable before a server isn't ready.
+/// How long new events may be unreadable until the server counts as not ready.
 pub(super) const EVENTS_BEHIND: Duration = Duration::from_secs(10);
 
-/// What a server needs.
+/// The parts of the server whose state decides whether it is ready.
 pub(super) struct Readiness {
     pub(super) services: Shared,
     pub(super) hub: Arc<Hub>,
@@ -19,8 +19,8 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    /// Why the server isn't ready: the database takes no writes or lacks this program's last migration, the clock is far
-    /// from the database's, or new events can't be read for the subscribers.
+    /// The reasons why the server isn't ready; empty if it is. The database may refuse writes or lack migrations, the
+    /// clock may be far from the database's, or new events may be unreadable.
     pub(super) async fn reasons(&self) -> Vec<NotReady> {
         let mut reasons = Vec::new();
         if let Err(error) = self.services.db.takes_writes().await {

@@ -1,4 +1,4 @@
-//! Reads what a scrape of the metrics shows beside what is counted.
+//! Reads the samples that a scrape shows in addition to the metrics that the server counts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,16 +20,16 @@ use crate::store::{DatabaseKind, StoreResult};
 
 use super::endpoints::LateEngine;
 
-/// How long the database may take for all of its numbers. A scrape answers without those that didn't come.
+/// How long the database may take for all of its numbers. After that a scrape answers with the numbers that have come.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The pause between two reads of the database's numbers, unless the operator's program asks for another.
+/// How long a scrape reuses the numbers that another one has read from the database, by default.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
 
 /// The numbers of the database at the last read.
 type Kept = Option<(Instant, Vec<Sample>)>;
 
-/// What is read for a scrape.
+/// The sources of the samples.
 pub(super) struct Scrape {
     services: Shared,
     hub: Arc<Hub>,
@@ -140,7 +140,7 @@ impl Scrape {
         let mut has_other = false;
         for of in tasks::by_kind(server).await? {
             let kind = TaskKind::of(&of.kind);
-            // Kinds of newer programs share one value, and a series may be there once.
+            // All kinds of newer programs have the same label, and a series may occur only once.
             if kind == TaskKind::Other && std::mem::replace(&mut has_other, true) {
                 continue;
             }
@@ -191,7 +191,7 @@ impl Scrape {
     }
 }
 
-/// A time in seconds. Clocks that differ make none below 0.
+/// A duration in seconds; 0 for a negative one, which clocks that differ can cause.
 fn seconds(time: chrono::Duration) -> f64 {
     (time.num_milliseconds() as f64 / 1_000.0).max(0.0)
 }

@@ -76,7 +76,7 @@ impl<'a> Comparison<'a> {
                 None => self.add(place.removed, grade_of_removed(name), at, format!("@{name} was taken away")),
             }
         }
-        // In the order of the schema: the last ones of each name are left.
+        // In the order of the schema. The remaining directives of each name are its last ones.
         for new in new.0.iter().filter(|new| waiting[new.name.as_str()].iter().any(|left| std::ptr::eq(*left, &***new)))
         {
             let at = format!("{path}.@{}", new.name);
@@ -174,7 +174,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Only `@oneOf` makes a document invalid; what other directives mean isn't known.
+/// The grade of an added directive. Only `@oneOf` makes documents invalid; the meaning of other directives isn't known.
 fn grade_of_added(name: &str) -> Criticality {
     match name {
         "deprecated" => NonBreaking,

@@ -145,7 +145,7 @@ fn deprecation(directives: &DirectiveList) -> Option<&str> {
     Some(reason.and_then(|reason| reason.value.as_str()).unwrap_or(NO_REASON))
 }
 
-/// What a changed type says.
+/// The message for a changed type.
 pub(super) fn changed_type(old: &Type, new: &Type) -> String {
     format!("the type changed from {old} to {new}")
 }

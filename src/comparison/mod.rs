@@ -32,8 +32,8 @@ impl Comparable {
     }
 }
 
-/// What has changed from the old schema to the new one: first directives, then the schema itself, then types. Among
-/// them what was removed comes first, then what was added, each in the order of its schema.
+/// The changes from the old schema to the new one: first directives, then the schema itself, then types. In each group
+/// removals come first, then additions, each in the order of its schema.
 #[must_use]
 pub fn compare(old: &Comparable, new: &Comparable) -> Vec<Change> {
     let mut comparison = Comparison { old: &old.0, new: &new.0, changes: Vec::new() };

@@ -129,7 +129,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// What only the old set has, and what only the new set has.
+/// The names that only the old set has, and the names that only the new set has.
 fn members<'a>(
     old: Option<&'a IndexSet<Node<Name>>>,
     new: &'a IndexSet<Node<Name>>,

@@ -1,5 +1,5 @@
-//! Default values, compared by what they mean: `1` and `[1]` are the same for a list, and the order of an input object's
-//! fields doesn't matter.
+//! Default values, compared by what they mean: `1` and `[1]` are the same for a list, and the order of an input
+//! object's fields doesn't matter.
 
 use apollo_compiler::Schema;
 use apollo_compiler::ast::{InputValueDefinition, Type, Value};
@@ -14,7 +14,7 @@ impl Comparison<'_> {
         default(self.new, input).is_some()
     }
 
-    /// What a changed default says; `None` if it is the same.
+    /// The message for a changed default; `None` if it is the same.
     pub(super) fn changed_default(&self, old: &InputValueDefinition, new: &InputValueDefinition) -> Option<String> {
         let (before, now) = (default(self.old, old), default(self.new, new));
         let shown = |input: &InputValueDefinition| input.default_value.as_ref().map(ToString::to_string);

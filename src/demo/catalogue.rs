@@ -167,7 +167,7 @@ pub(super) fn artifact(component: &str, index: usize) -> Artifact {
     }
 }
 
-/// Hexadecimal digits that depend on nothing but a package, so that each demo has the same.
+/// Hexadecimal digits that depend only on the package, so that they are the same in each demo.
 fn digits(component: &str, index: usize, count: usize) -> String {
     let hash = Sha256::digest(format!("{component} {index}"));
     hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(count).collect()

@@ -151,7 +151,7 @@ impl World<'_> {
         for installation in &warehouses.others {
             let Some((outcome, comment)) = reports.peek() else { break };
             let update = UpdateId { installation: *installation, release };
-            // Whom the second stage holds follows from the IDs. The other installations have no update to report of.
+            // The IDs decide which installations the second stage holds. The others have no update to report on.
             if self.report(&self.vandelay, update, *outcome, comment).await? {
                 reports.next();
             }
@@ -159,7 +159,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether the update has been applied, so that the report was accepted.
+    /// Reports an outcome. Returns whether the report was accepted: it isn't if the update hasn't been applied.
     async fn report(
         &self,
         account: &Managed,

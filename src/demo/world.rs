@@ -230,7 +230,7 @@ pub(super) fn plain_release(pack_id: PackId, schedule: RequestedSchedule, notes:
     }
 }
 
-/// The key that the demo gives to what has this name (R67): `Invoices Germany` has the key `invoices-germany`.
+/// The key that the demo gives to an object with this name (R67): `Invoices Germany` has the key `invoices-germany`.
 pub(super) fn key_of(name: &str) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")

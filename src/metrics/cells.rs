@@ -1,4 +1,4 @@
-//! Counts what happens. A metric that is off has no cells, and recording it does nothing.
+//! The cells in which metrics are counted. When metrics are off there are no cells, and recording does nothing.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -270,7 +270,7 @@ impl NamedHistograms {
     fn histogram(&self, name: &str) -> Arc<Histogram> {
         {
             let cells = self.cells.read().unwrap_or_else(PoisonError::into_inner);
-            // When no more names fit, the cell of all others is there soon.
+            // A name beyond the limit shares the cell of all others, once that exists.
             if let Some(found) = cells.get(counted_as(name, &cells, self.most)) {
                 return found.clone();
             }

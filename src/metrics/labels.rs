@@ -23,7 +23,7 @@ pub const OTHER: &str = "_OTHER";
 pub trait LabelValue: Copy {
     const LABEL: Label;
 
-    /// The place of the value among all values of the label.
+    /// The index of the value among all values of the label.
     fn place(self) -> usize;
 }
 
@@ -177,7 +177,7 @@ label! {
 }
 
 label! {
-    /// Over what a subscription is served.
+    /// The transport of a subscription.
     Transport = "transport" { WebSocket = "websocket", EventStream = "event_stream" }
 }
 

@@ -1,5 +1,5 @@
-//! The metrics of a server, for Prometheus: the [catalogue] declares them, [`Metrics`] keeps what is counted while the
-//! server works, and [`Sample`]s are what is read when a scrape comes ([ADR 43](../../docs/adr/0043-metrics.md)).
+//! The metrics of a server, for Prometheus: the [catalogue] declares them, [`Metrics`] counts while the server works,
+//! and [`Sample`]s are numbers that are read for a scrape ([ADR 43](../../docs/adr/0043-metrics.md)).
 //!
 //! The values of a label are known when the program is compiled, or their number is bounded. So no client can make a
 //! server keep more series, and an observation costs a few additions without a lock.

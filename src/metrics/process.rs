@@ -1,4 +1,4 @@
-//! What the operating system knows of the process: read from `/proc`, so only on Linux.
+//! Reads the memory, files and times of the process from `/proc`, which only Linux has.
 
 use super::catalogue::{
     PROCESS_CPU, PROCESS_MAX_FILES, PROCESS_MEMORY, PROCESS_OPEN_FILES, PROCESS_START, PROCESS_THREADS,
@@ -9,7 +9,7 @@ use super::text::Sample;
 /// The unit of times in `/proc`, which is the same on all of Linux's platforms.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The process's memory, files and time. What can't be read is left out.
+/// The samples of the process. Numbers that can't be read are left out.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();

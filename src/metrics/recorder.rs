@@ -1,4 +1,4 @@
-//! What a server counts while it works.
+//! The metrics that a server records while it works.
 
 use super::catalogue as families;
 use super::cells::{Counters, Gauges, Histograms, NamedCounters, NamedHistograms, Recorded};
@@ -11,7 +11,7 @@ use super::text::{self, Sample};
 /// Declares the recorded families, so that none is forgotten when they are written.
 macro_rules! recorded {
     ($($name:ident: $type:ty = $family:ident),* $(,)?) => {
-        /// The metrics of one server. Those of a process that serves nothing are off.
+        /// The metrics of one server. They are off in a process that doesn't serve.
         pub struct Metrics {
             is_on: bool,
             $(pub $name: $type,)*

@@ -87,7 +87,7 @@ impl Writer {
         self.0.push_str(family.name);
         self.0.push_str(suffix);
         let labels = family.labels.iter().map(|label| label.name).zip(values.iter().copied());
-        // A label without a value is as good as none.
+        // For Prometheus an empty label is the same as none.
         let labels = labels.filter(|(_, value)| !value.is_empty()).chain(bound.map(|bound| ("le", bound)));
         let mut opens = '{';
         for (name, value) in labels {

@@ -27,10 +27,10 @@ pub(super) struct Collector {
     open: Option<SendRequest<Full<Bytes>>>,
 }
 
-/// Why a collector didn't take spans.
+/// The failure of a request to the collector.
 pub(super) struct NotTaken {
     pub(super) why: String,
-    /// Whether it may take them later, and the time that it asks for.
+    /// `Some` if the same request may succeed later, with the pause that the collector asks for, if it does.
     pub(super) later: Option<Option<Duration>>,
 }
 
@@ -44,7 +44,7 @@ impl NotTaken {
     }
 }
 
-/// What a collector says about spans that it took in part.
+/// The body of a collector's answer. It names the spans that the collector has refused.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Taken {
@@ -54,7 +54,7 @@ struct Taken {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Partial {
-    /// A text or a number.
+    /// A number, or in the answers of some collectors a text with a number.
     rejected_spans: serde_json::Value,
 }
 
@@ -76,7 +76,8 @@ impl Collector {
         self.send(sender, body).await.map_err(NotTaken::later)?
     }
 
-    /// Sends a body over a connection. The outer error is the connection's.
+    /// Sends a body over a connection. The outer error means that the connection broke, the inner one that the
+    /// collector answered with an error.
     async fn send(
         &mut self,
         mut sender: SendRequest<Full<Bytes>>,

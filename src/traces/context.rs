@@ -1,4 +1,4 @@
-//! W3C Trace Context: how programs tell each other which trace their work belongs to.
+//! W3C Trace Context: the headers by which programs pass on the trace that their work belongs to.
 
 use std::fmt::{Display, Formatter, Result as Written};
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use super::settings::TraceSettings;
 use super::span::Finished;
 use crate::metrics::SpanOutcome;
 
-/// The pauses between attempts to send the same spans.
+/// The pause before the second attempt to send a batch. It doubles after each attempt, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
@@ -23,7 +23,7 @@ pub struct Exporter {
     queue: Arc<Queue>,
     settings: TraceSettings,
     collector: Collector,
-    /// Whether the last batch was lost. Then the log says when one is taken again.
+    /// Whether the last batch was lost. The log has a line when that begins and when it ends.
     is_losing: bool,
 }
 
@@ -33,8 +33,8 @@ impl Exporter {
         Ok(Self { queue, settings, collector, is_losing: false })
     }
 
-    /// Sends spans until `ending` is true, and then those that still wait, each batch once. Whoever ends waits as long
-    /// as they please, and drops the rest.
+    /// Sends spans until `ending` is true, and then the spans that still wait, with one attempt for each batch. A
+    /// caller that doesn't want to wait for these can drop the future.
     pub async fn run(mut self, mut ending: watch::Receiver<bool>) {
         while !is_over(&ending) {
             tokio::select! {
@@ -42,7 +42,7 @@ impl Exporter {
                 () = self.queue.is_full.notified() => {}
                 () = tokio::time::sleep(self.settings.delay) => {}
             }
-            // All whole batches, and what has waited for as long as it may.
+            // Sends all full batches, and the rest, whose spans have waited for up to the delay.
             loop {
                 let spans = self.queue.take();
                 let is_whole = spans.len() == BATCH;
@@ -61,7 +61,7 @@ impl Exporter {
         }
     }
 
-    /// Sends a batch, again and again while the collector may take it later.
+    /// Sends a batch, and repeats that while the collector may take it later, up to the time limit for retries.
     async fn send(&mut self, spans: Vec<Finished>, ending: &mut watch::Receiver<bool>) {
         if spans.is_empty() {
             return;
@@ -102,7 +102,7 @@ impl Exporter {
         };
         let outcome = if lost.later.is_some() { SpanOutcome::Lost } else { SpanOutcome::Refused };
         self.count(outcome, count);
-        // Once, and not for each batch.
+        // Logged for the first of several lost batches.
         if !std::mem::replace(&mut self.is_losing, true) {
             tracing::warn!(why = lost.why, "traces are lost: the collector doesn't take them");
         }
@@ -113,7 +113,7 @@ impl Exporter {
     }
 }
 
-/// Whether the server ends, or nobody is left who could say so.
+/// Whether the server ends. A dropped sender means that, too.
 fn is_over(ending: &watch::Receiver<bool>) -> bool {
     *ending.borrow() || ending.has_changed().is_err()
 }

@@ -1,8 +1,8 @@
 //! Traces for OpenTelemetry ([ADR 50](../../docs/adr/0050-traces.md)): a [`Span`] measures an operation, a batch of a
-//! task, a statement or a delivery, and an [`Exporter`] sends what has ended to a collector. Spans carry no values of
+//! task, a statement or a delivery, and an [`Exporter`] sends ended spans to a collector. Spans carry no values of
 //! statements, no variables, no documents and no tokens.
 //!
-//! A span never waits: what has ended goes into a queue with a bound, and is dropped when the collector takes too long.
+//! Recording a span never waits. A span that has ended goes into a bounded queue, and is dropped if the queue is full.
 
 mod collector;
 mod context;

@@ -92,7 +92,7 @@ impl Serialize for Hex<u64> {
     }
 }
 
-/// A number of 64 bits, which JSON has as text.
+/// A number of 64 bits. OTLP's JSON has such numbers as texts.
 struct Decimal<T>(T);
 
 impl<T: std::fmt::Display> Serialize for Decimal<T> {

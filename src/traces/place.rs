@@ -1,4 +1,4 @@
-//! The span that the work of a task belongs to.
+//! The place of the work of an asynchronous task in a trace: the span to which its statements and further spans belong.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,14 +14,14 @@ const STATEMENTS_MAX: u32 = 250;
 /// The most bytes of a statement's text.
 const TEXT_MAX: usize = 2_048;
 
-/// A span as its children see it.
+/// The data of a span that its children need.
 pub(super) struct Inner {
     pub(super) context: Context,
     pub(super) shared: Arc<Shared>,
     statements: AtomicU32,
 }
 
-/// Where spans and statements belong that begin now.
+/// A span, as the parent of spans and statements that begin now.
 #[derive(Clone)]
 pub struct Place(pub(super) Arc<Inner>);
 
@@ -34,12 +34,12 @@ impl Place {
         Self(Arc::new(Inner { context, shared, statements: AtomicU32::new(0) }))
     }
 
-    /// How many statements were left out.
+    /// How many statements weren't recorded, because the span had too many.
     pub(super) fn left_out(&self) -> u32 {
         self.0.statements.load(Ordering::Relaxed).saturating_sub(STATEMENTS_MAX)
     }
 
-    /// Polls something at this place.
+    /// Polls a future with this place as the present one.
     pub fn poll<T>(this: Option<&Self>, poll: impl FnOnce() -> T) -> T {
         match this {
             Some(place) => CURRENT.sync_scope(Some(place.clone()), poll),
@@ -48,24 +48,25 @@ impl Place {
     }
 }
 
-/// Runs work at a place.
+/// Runs a future with a place as the present one.
 pub fn within<W: Future>(place: Option<Place>, work: W) -> impl Future<Output = W::Output> + use<W> {
     CURRENT.scope(place, work)
 }
 
-/// The present place; `None` without traces.
+/// The present place; `None` without traces, and outside of any span.
 pub(super) fn current() -> Option<Place> {
     CURRENT.try_with(Clone::clone).ok()?
 }
 
-/// The present trace as `traceparent` has it, if it is recorded: for rows whose work goes on in it.
+/// The `traceparent` of the present span, if its trace is recorded. It is stored with work that is done later, so that
+/// the work belongs to the same trace.
 #[must_use]
 pub fn recorded_parent() -> Option<String> {
     let place = current()?;
     Some(&place.0.context).filter(|context| context.is_recorded()).map(ToString::to_string)
 }
 
-/// Records a statement that has taken so long. `text` has placeholders for values.
+/// Records an SQL statement that took the duration `took`. `text` must have placeholders instead of values.
 pub fn statement(system: &'static str, kind: Statement, text: &str, took: Duration, error: StatementError) {
     let Some(place) = current().filter(|place| place.0.context.is_sampled) else { return };
     let inner = &place.0;

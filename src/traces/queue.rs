@@ -1,4 +1,4 @@
-//! The spans that wait to be sent.
+//! The queue of spans that wait to be sent.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use crate::metrics::{Metrics, SpanOutcome};
 /// The most spans of one request to the collector.
 pub(super) const BATCH: usize = 512;
 
-/// A queue with a bound. It never keeps anybody waiting.
+/// A bounded queue. Adding a span never waits: if the queue is full, the span is dropped.
 pub(super) struct Queue {
     waiting: Mutex<Vec<Finished>>,
     most: usize,
-    /// Told when a whole batch waits.
+    /// Notified when there is another full batch.
     pub(super) is_full: Notify,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -38,7 +38,7 @@ impl Queue {
             return;
         }
         waiting.push(span);
-        // At each multiple, so that a sender that was busy is told again.
+        // At each multiple of a batch, so that an exporter that was busy before is notified again.
         if waiting.len().is_multiple_of(BATCH) {
             self.is_full.notify_one();
         }

@@ -1,4 +1,4 @@
-//! Where spans are sent, and how many traces are recorded.
+//! The settings of traces.
 
 use std::time::Duration;
 
@@ -21,20 +21,20 @@ pub struct TraceSettings {
     /// The share of the traces that begin here and are recorded, from 0 to 1. A trace that began elsewhere is recorded
     /// if it is recorded there.
     pub ratio: f64,
-    /// What describes this server beside its name and version.
+    /// Attributes of this server in addition to its name and version.
     pub resource: Vec<(String, String)>,
     /// The most spans that wait to be sent.
     pub queue: usize,
-    /// How long a span waits for others to be sent together.
+    /// How long spans are collected before they are sent together.
     pub delay: Duration,
     /// The time limit of a request to the collector.
     pub limit: Duration,
-    /// How long spans that the collector doesn't take are kept and sent again.
+    /// How long the exporter tries to send a batch that the collector doesn't take.
     pub retry: Duration,
 }
 
 impl TraceSettings {
-    /// The usual settings for a collector.
+    /// The default settings for a collector.
     #[must_use]
     pub fn new(endpoint: Url) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Spans, and who begins them.
+//! Spans, and the handle that begins them.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(super) struct Finished {
     pub(super) has_failed: bool,
 }
 
-/// What the spans of a server share.
+/// Data that all spans of a server share.
 pub(super) struct Shared {
     pub(super) queue: Arc<Queue>,
     pub(super) ids: TraceIds,
@@ -52,24 +52,24 @@ pub(super) struct Shared {
     below: u64,
 }
 
-/// The traces of a server. Those of a process that isn't told to send any are off.
+/// The handle that begins spans. Traces are off unless the settings name a collector.
 #[derive(Clone, Default)]
 pub struct Traces(Option<Arc<Shared>>);
 
 impl Traces {
-    /// No traces.
+    /// A handle that records nothing.
     #[must_use]
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Traces, and the exporter that must run so that they are sent.
+    /// A handle that records spans, and the exporter, which must run to send them.
     ///
     /// # Errors
     /// When TLS can't be set up.
     pub fn on(settings: TraceSettings, metrics: Arc<Metrics>) -> Result<(Self, Exporter), String> {
         let queue = Arc::new(Queue::new(settings.queue, metrics));
-        // Exact: 2^56 has few digits in a float.
+        // 2^56 is exact as a float.
         let below = (settings.ratio.clamp(0.0, 1.0) * (1_u64 << 56) as f64) as u64;
         let exporter = Exporter::new(queue.clone(), settings)?;
         Ok((Self(Some(Arc::new(Shared { queue, ids: TraceIds::default(), below }))), exporter))
@@ -80,7 +80,7 @@ impl Traces {
         self.0.is_some()
     }
 
-    /// Begins a span below the present one, else below `parent`, else in a new trace.
+    /// Begins a span. Its parent is the present span, else `parent`; without either it begins a new trace.
     #[must_use]
     pub fn span(&self, name: &'static str, kind: Kind, parent: Option<&Context>) -> Span {
         let Some(shared) = &self.0 else { return Span::default() };
@@ -128,25 +128,25 @@ struct Open {
 }
 
 impl Span {
-    /// Whether the span will be sent, so that its attributes are worth their while.
+    /// Whether the span will be sent. Otherwise computing its attributes is a waste.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.0.as_ref().is_some_and(|open| open.place.0.context.is_sampled)
     }
 
-    /// Where its children belong.
+    /// The span as the parent of others.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
         self.0.as_ref().map(|open| open.place.clone())
     }
 
-    /// Its context, for another program.
+    /// The span's context, to be passed on to another program.
     #[must_use]
     pub fn context(&self) -> Option<Context> {
         self.0.as_ref().map(|open| open.place.0.context.clone())
     }
 
-    /// The trace's id, if the span is sent: a line of the log then leads to it.
+    /// The trace's id for the log; `None` if the span isn't sent.
     #[must_use]
     pub fn trace_id(&self) -> Option<String> {
         let open = self.0.as_ref().filter(|open| open.place.0.context.is_sampled)?;
@@ -161,7 +161,7 @@ impl Span {
         }
     }
 
-    /// Says that the work failed.
+    /// Marks the span as failed.
     pub fn has_failed(&mut self) {
         if let Some(open) = &mut self.0 {
             open.has_failed = true;

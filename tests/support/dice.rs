@@ -1,8 +1,8 @@
-//! Random choices by a seed that is printed, so that a run that failed can be made again.
+//! Random choices from a seed that is printed, so that a failed run can be repeated.
 
 use std::time::Duration;
 
-/// The variable with the seed of a run that is to be made again.
+/// The variable with the seed of a run to be repeated.
 const SEED: &str = "PACKWRIGHT_FAULTS_SEED";
 /// The variable that asks for the long run of the tests of faults.
 const LENGTH: &str = "PACKWRIGHT_FAULTS";

@@ -112,11 +112,11 @@ pub(crate) struct Setup {
     pub(crate) zones: TimeZones,
     /// The reference clock.
     pub(crate) reference: Reference,
-    /// How long the numbers of the metrics are good for.
+    /// How long a scrape reuses the numbers that another one has read.
     pub(crate) metrics_read_every: Duration,
-    /// How webhooks are sent.
+    /// The options of requests to other hosts, such as webhooks.
     pub(crate) outbound: OutboundOptions,
-    /// For how long new events may not be readable.
+    /// How long new events may be unreadable until the server counts as not ready.
     pub(crate) events_behind: Duration,
     /// The traces, and the metrics that count them.
     pub(crate) traces: Option<(Traces, Arc<Metrics>)>,
@@ -402,7 +402,7 @@ impl Watched {
     }
 }
 
-/// Webhooks go to loopback too, and what is refused is refused soon.
+/// Options with which webhooks may go to loopback addresses, and other addresses are refused after a short time.
 fn outbound() -> OutboundOptions {
     let loopback = ["127.0.0.0/8".parse().expect("a network")];
     OutboundOptions {

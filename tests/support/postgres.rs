@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own, which the test can stop, restart and starve of room.
+//! A PostgreSQL server of a test's own. The test can stop and restart it, and fill its disk.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// The user `nobody`: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65_534;
-/// Nothing has to be safe when the machine loses its power.
+/// The server's options. Its data needn't survive a power failure.
 const OPTIONS: [&str; 4] = ["max_connections=200", "fsync=off", "full_page_writes=off", "shared_buffers=16MB"];
 
 /// The folder of PostgreSQL's programs.

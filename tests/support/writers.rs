@@ -1,4 +1,4 @@
-//! Servers beside the test app's own, with several connections for writing, and what makes their transactions wait.
+//! Servers beside the test app's own, with several connections for writing, and helpers that make transactions wait.
 
 use async_graphql::{Request, Variables};
 use packwright::app::{App, AppOptions};
@@ -12,7 +12,7 @@ use super::client::document;
 use super::rows::{database_url, tables};
 use super::{At as _, TestApp, Watched, uuid_of};
 
-/// Connections of a server that has several writers.
+/// Options for a server with several connections for writing.
 pub(crate) fn several_writers() -> DbOptions {
     DbOptions { max_connections: 10, ..DbOptions::default() }
 }
@@ -25,8 +25,8 @@ pub(crate) async fn mutate_on(server: &App, token: &str, mutation: &str, input: 
     answer.at(&format!("/data/{mutation}")).clone()
 }
 
-/// Does something to its end, while a server's thread stands still. It has a thread of its own: waiting in this one
-/// would swallow what wakes the server up. The test's runtime must have several threads.
+/// Runs `act` to its end, while the calling thread of a server stands still. `act` runs on a thread of its own: polling
+/// it on this thread would swallow wake-ups of the server. The test's runtime must have several threads.
 pub(crate) fn meanwhile<F: Future<Output = ()>>(act: impl FnOnce() -> F + Send + 'static) {
     let runtime = Handle::current();
     let thread = std::thread::spawn(move || runtime.block_on(act()));
@@ -34,7 +34,7 @@ pub(crate) fn meanwhile<F: Future<Output = ()>>(act: impl FnOnce() -> F + Send +
 }
 
 impl Watched {
-    /// Does something after the first further statement that is meant, before the server goes on.
+    /// Runs `act` once, right after the next statement for which `is_meant` returns true, before the server goes on.
     pub(crate) fn once_after<F: Future<Output = ()>>(
         &self,
         mut is_meant: impl FnMut(&str) -> bool + Send + 'static,
@@ -57,7 +57,7 @@ impl TestApp {
         !is_postgresql
     }
 
-    /// A server with the app's clock and mover. PostgreSQL's address gets the parameters.
+    /// A server with the app's clock and mover. On PostgreSQL `parameters` are added to the database's address.
     pub(crate) async fn server_beside(&self, settings: Settings, db: DbOptions, parameters: &str) -> App {
         let mut url = database_url(self).await;
         if !self.has_one_writer() {
@@ -76,7 +76,7 @@ impl TestApp {
         held
     }
 
-    /// The number `n` that a statement selects on PostgreSQL.
+    /// The value of the column `n` of a statement's single row, on PostgreSQL.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let row = tables(self).query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
         row.expect("an answer").expect("one row").try_get("", "n").expect("a number")

@@ -25,7 +25,7 @@ const STEPS: &[Step] = &[
     ("format", "cargo fmt", |_| run(&mut cargo(&["fmt", "--all", "--check"]))),
     ("clippy", "clippy, with warnings as errors", clippy),
     ("sqlite", "the tests on SQLite", |_| test(&[])),
-    ("fuzz", "random texts in the place of those that clients send", fuzz),
+    ("fuzz", "random texts instead of clients' requests", fuzz),
     ("postgres", "the tests on a PostgreSQL of their own", on_postgres),
     ("schema", "schema.graphql is what the program prints", schema),
     ("breaking", "what in the schema breaks clients since the last release", breaking),
@@ -75,7 +75,7 @@ pub(crate) fn run_ci(chosen: &[&str]) -> Outcome {
 /// Reports a missing program: a failure with `CI=true`, otherwise a message.
 fn missing(what: &str) -> Outcome {
     if env::var_os("CI").is_some_and(|ci| ci == "true") {
-        return Err(format!("{what} is needed and could not be had"));
+        return Err(format!("{what} is needed, and isn't on this machine"));
     }
     println!("SKIPPED: there is no {what} here");
     Ok(())
@@ -91,7 +91,7 @@ fn fuzz(_: &Scratch) -> Outcome {
 }
 
 fn on_postgres(scratch: &Scratch) -> Outcome {
-    // tests/store/pooler.rs starts PgBouncer, and tests nothing where it is missing.
+    // tests/store/pooler.rs starts PgBouncer, and passes without a test where it is missing.
     if find(&["pgbouncer"]).is_none() {
         missing("PgBouncer")?;
     }

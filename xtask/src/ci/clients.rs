@@ -40,7 +40,7 @@ pub(super) fn generate(_: &Scratch) -> Outcome {
     clients("build")
 }
 
-/// Writes the schema of a demo, which the examples need: two of them move its clock.
+/// Writes the schema of a demo into a file. The examples need that schema, because two of them move the demo's clock.
 fn demo_schema(demo: &Demo, path: &Path) -> Outcome {
     let program = program()?;
     // The demo has only just been started.
