@@ -62,6 +62,7 @@ struct Measured {
 }
 
 impl Clock {
+    /// The operating system's clock.
     #[must_use]
     pub fn system() -> Self {
         Self::of(Base::System)

@@ -88,6 +88,7 @@ impl Api {
         Self { server, credentials, account, tls, token: None }
     }
 
+    /// The address of the server.
     #[must_use]
     pub fn server(&self) -> &ServerAddress {
         &self.server

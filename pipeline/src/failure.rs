@@ -21,6 +21,7 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The number of the exit status.
     #[must_use]
     pub fn status(self) -> u8 {
         self as u8
@@ -44,18 +45,22 @@ impl Failure {
         Self { exit: Exit::Failed, code: None, message: message.into(), is_passing: false }
     }
 
+    /// A failure with a code of the server.
     pub(crate) fn coded(code: &str, message: impl Into<String>) -> Self {
         Self { code: Some(code.to_owned()), ..Self::new(message) }
     }
 
+    /// A refusal by a rule, with its code.
     pub(crate) fn refused(code: &str, message: impl Into<String>) -> Self {
         Self { exit: Exit::Refused, ..Self::coded(code, message) }
     }
 
+    /// A failure that may pass, so that the call is worth repeating.
     pub(crate) fn passing(message: impl Into<String>) -> Self {
         Self { is_passing: true, ..Self::new(message) }
     }
 
+    /// Whether the failure has this code.
     pub(crate) fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }

@@ -87,6 +87,7 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The version of the plan's format that this program writes.
     #[must_use]
     pub fn format() -> u32 {
         FORMAT

@@ -29,6 +29,7 @@ pub struct Stage {
     pub percent: Option<f64>,
 }
 
+/// The halt rule of a release. A missing value has the server's default.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Halt {
@@ -41,6 +42,7 @@ pub struct Halt {
     pub watch_hours: i64,
 }
 
+/// The action of a halt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Then {

@@ -21,6 +21,7 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether nothing is known of the origin.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -25,6 +25,7 @@ pub enum Goal {
     RolledBack,
 }
 
+/// The decision about a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     GoesOn,

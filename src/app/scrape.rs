@@ -43,6 +43,7 @@ impl Scrape {
         Self { services, hub, engine, every, kept: tokio::sync::Mutex::default() }
     }
 
+    /// The samples for one scrape.
     pub(super) async fn samples(&self) -> Vec<Sample> {
         let mut samples = process_samples();
         let system = match self.services.db.kind() {

@@ -97,10 +97,12 @@ impl<'a> World<'a> {
         self.advance_to(self.now - Duration::days(days_ago)).await
     }
 
+    /// Moves the clock to an instant, and lets the scheduler do the work that is due until then.
     pub(super) async fn advance_to(&self, to: Instant) -> DemoResult<()> {
         Ok(advance(&self.app.scheduler, &self.app.services.clock, to).await?)
     }
 
+    /// Creates a package of the story.
     pub(super) async fn package(&mut self, plan: &'static Plan, index: usize, package: &PackagePlan) -> DemoResult<()> {
         let setting =
             |name: &str, uses_default| ExtensibilitySetting { name: name.into(), extensible: true, uses_default };
@@ -128,6 +130,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// The id of a component by its name.
     pub(super) fn component(&self, name: &str) -> DemoResult<ComponentId> {
         self.components.get(name).copied().ok_or_else(|| DemoError::Refused(format!("no component {name}")))
     }
@@ -138,12 +141,14 @@ impl<'a> World<'a> {
         id.ok_or_else(|| DemoError::Refused(format!("no package {index} of {name}")))
     }
 
+    /// Publishes a component for legacy packs (R52).
     pub(super) async fn publish(&self, name: &str, notes: &str) -> DemoResult<()> {
         let component = self.component(name)?;
         publish_component(&self.app.services, &self.publisher, component, Some(notes.into()), None).await?;
         Ok(())
     }
 
+    /// Creates an empty pack, with a key that follows from its name.
     pub(super) async fn pack(
         &self,
         name: &str,
@@ -162,6 +167,7 @@ impl<'a> World<'a> {
         Ok(create_pack(&self.app.services, &self.publisher, pack, None).await?)
     }
 
+    /// Adds components to a pack's draft by their names.
     pub(super) async fn add(&self, pack: PackId, names: &[&str]) -> DemoResult<()> {
         let components = names.iter().map(|name| self.component(name)).collect::<DemoResult<Vec<_>>>()?;
         Ok(add_components(&self.app.services, &self.publisher, pack, components, None).await?)
@@ -173,10 +179,12 @@ impl<'a> World<'a> {
         Ok(pin_component(&self.app.services, &self.publisher, pack, self.component(name)?, version, None).await?)
     }
 
+    /// Shares a pack with groups.
     pub(super) async fn share(&self, pack: PackId, groups: &[GroupId]) -> DemoResult<()> {
         Ok(share_pack(&self.app.services, &self.publisher, pack, groups.to_vec()).await?)
     }
 
+    /// Releases a pack without stages and without a halt rule.
     pub(super) async fn release(
         &self,
         pack: PackId,
@@ -186,6 +194,7 @@ impl<'a> World<'a> {
         self.release_as(plain_release(pack, schedule, notes)).await
     }
 
+    /// Releases a pack with any options.
     pub(super) async fn release_as(&self, request: ReleaseRequest) -> DemoResult<ReleaseId> {
         Ok(crate::service::releases::release(&self.app.services, &self.publisher, request).await?)
     }
@@ -203,6 +212,7 @@ impl<'a> World<'a> {
         Ok(dates.earliest + Days::new(days - 1))
     }
 
+    /// Installs a pack in an account. With a name, the installation also gets a key that follows from it.
     pub(super) async fn install(
         &self,
         account: &Managed,

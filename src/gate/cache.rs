@@ -26,6 +26,7 @@ impl Checked {
     }
 }
 
+/// The cache of verdicts, by the hash of the text. When it is full, the least useful verdicts are evicted.
 pub(super) struct Cache(quick_cache::sync::Cache<[u8; 32], Arc<Checked>, Bytes>);
 
 #[derive(Clone)]
@@ -55,10 +56,12 @@ impl Cache {
         (self.0.hits(), self.0.misses())
     }
 
+    /// The approximate memory of the cached verdicts, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.0.weight()
     }
 
+    /// The cached verdict on a text, else the one of `judge`, which is then cached.
     pub(super) fn get_or_judge(
         &self,
         text: &str,
@@ -72,6 +75,7 @@ impl Cache {
         checked
     }
 
+    /// The cached verdict that clients may name by this hash: its document was sent together with its hash before.
     pub(super) fn registered(&self, hash: &[u8; 32]) -> Option<Arc<Checked>> {
         self.0.get(hash).filter(|checked| checked.registered.load(Ordering::Relaxed))
     }

@@ -128,6 +128,7 @@ impl Gate {
         Ok(gate)
     }
 
+    /// The limits of documents.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits

@@ -76,6 +76,7 @@ impl<'a> Locator<'a> {
     }
 }
 
+/// One reason why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objection {
     pub code: Code,
@@ -93,18 +94,22 @@ impl Objection {
         Self { code, message, location: None, bound: None }
     }
 
+    /// An objection to a text that isn't GraphQL.
     pub(super) fn parse(message: impl Into<String>) -> Self {
         Self::new(Code::ParseFailed, message)
     }
 
+    /// An objection to a document that isn't valid for the schema.
     pub(super) fn validation(message: impl Into<String>) -> Self {
         Self::new(Code::ValidationFailed, message)
     }
 
+    /// The same objection, at a position of the document.
     pub(super) fn at(self, location: Option<Location>) -> Self {
         Self { location, ..self }
     }
 
+    /// The same objection, with the limit and the requested amount.
     pub(super) fn bounded(self, limit: u64, requested: u64) -> Self {
         Self { bound: Some((limit, requested)), ..self }
     }

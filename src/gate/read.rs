@@ -37,12 +37,14 @@ pub(super) fn schema(sdl: &str) -> Result<Valid<Schema>, String> {
     schema.validate().map_err(|error| error.to_string())
 }
 
+/// A valid document.
 pub(super) struct Read {
     pub(super) document: ExecutableDocument,
     /// Whether parts of the document are at other positions than in the client's text.
     pub(super) is_moved: bool,
 }
 
+/// Parses a document, checks it against the limits, and validates it. Fails with all reasons why it can't be executed.
 pub(super) fn document(text: &str, schema: &Valid<Schema>, limits: &Limits) -> Result<Read, Vec<Objection>> {
     check_length(text, limits)?;
     check_tokens(text, limits)?;

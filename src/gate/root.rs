@@ -75,6 +75,7 @@ impl<'a> Gathering<'a> {
     }
 }
 
+/// The definition of a fragment.
 pub(super) fn fragment<'a>(document: &'a Document, name: &Name) -> Option<&'a FragmentDefinition> {
     document.definitions.iter().find_map(|definition| match definition {
         Definition::FragmentDefinition(fragment) if fragment.name == *name => Some(&**fragment),

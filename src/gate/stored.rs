@@ -22,6 +22,7 @@ pub enum Stored {
     Trusted(Arc<TrustedDocuments>),
 }
 
+/// The documents that a server executes, by their ids.
 #[derive(Debug, Default)]
 pub struct TrustedDocuments {
     by_id: HashMap<String, Arc<str>>,

@@ -20,8 +20,9 @@ use super::measured::count_refused;
 use super::request::GraphqlRequest;
 use super::workload::{Owner, ReservedMemory};
 
-/// How many bytes of an introspection's answer cost 1: when the answer must be computed, and when it is cached.
+/// How many bytes of an introspection's answer cost 1, if the answer must be computed.
 const BYTES_PER_COST: u64 = 16;
+/// How many bytes of an introspection's answer cost 1, if the answer is cached.
 pub(super) const BYTES_PER_COST_KEPT: u64 = 1_024;
 /// The cost that a peer is charged for a refused token.
 const REFUSED_TOKEN_COST: u64 = 10_000;

@@ -187,10 +187,12 @@ pub(super) fn with_codes(mut response: Response, code: &str, request_id: &str) -
     response
 }
 
+/// Sets the code of an error.
 pub(super) fn set_code(error: &mut ServerError, code: &str) {
     set(error, "code", code);
 }
 
+/// Sets a field in the extensions of an error.
 pub(super) fn set(error: &mut ServerError, name: &str, value: impl Into<Value>) {
     error.extensions.get_or_insert_with(ErrorExtensionValues::default).set(name, value);
 }

@@ -90,6 +90,7 @@ pub(super) struct ErrorLimits {
 }
 
 impl ErrorLimits {
+    /// The answer with at most as many errors, and messages of at most as many characters, as the limits allow.
     pub(super) fn apply(self, answer: Answer) -> Answer {
         answer.bounded(self.errors, self.message)
     }

@@ -38,6 +38,7 @@ impl Kept {
         Self(Cache::with_weighter(Self::ITEMS, bytes, Bytes))
     }
 
+    /// The key of a request's answer.
     pub(super) fn key(checked: &Checked, prepared: &Prepared) -> Key {
         let mut hash = Sha256::new();
         hash.update(checked.hash);
@@ -51,6 +52,7 @@ impl Kept {
         (CacheName::Introspection, self.0.hits(), self.0.misses())
     }
 
+    /// Whether the answer is cached. Asking doesn't count as a use.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.0.peek(key).is_some()
     }

@@ -63,6 +63,7 @@ async fn drain(mut chunks: BodyDataStream) {
     let _ = timeout(DISCARD_WITHIN, all).await;
 }
 
+/// The length that the header `Content-Length` announces.
 pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }

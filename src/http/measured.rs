@@ -118,6 +118,7 @@ impl Engine {
         }
     }
 
+    /// Whether the server ends.
     pub(super) fn is_ending(&self) -> bool {
         self.ending.get().is_some_and(|ending| *ending.borrow())
     }
@@ -155,6 +156,7 @@ impl<'a> Measured<'a> {
         Self { engine, admitted, began: Instant::now(), outcome: Outcome::Canceled, trace }
     }
 
+    /// Records the outcome and the errors of the answer, and passes it on.
     pub(super) fn end(&mut self, answer: Answer) -> Answer {
         self.outcome = outcome(&answer);
         traced::note_error(&mut self.trace, &answer);

@@ -78,11 +78,13 @@ impl Refused {
         refused
     }
 
+    /// The same refusal with a further header.
     pub(super) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
     }
 
+    /// The response. The metrics count its errors.
     pub(super) fn reply(self, media: Media) -> Response {
         let mut response = write(self.status, media, &self.body);
         response.headers_mut().extend(self.headers);

@@ -18,6 +18,7 @@ use super::engine::{Engine, executed_answer};
 use super::parsed::Document;
 
 impl Engine {
+    /// Executes a query or a mutation that was admitted. A panic becomes an internal error.
     pub(super) async fn resolve(
         &self,
         caller: &Arc<Caller>,

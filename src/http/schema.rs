@@ -12,6 +12,7 @@ use super::reply::refusal;
 pub(super) struct ServedSchema(Option<(Bytes, HeaderValue)>);
 
 impl ServedSchema {
+    /// Prepares the SDL and its ETag. `None` answers each request with 404.
     pub(super) fn of(sdl: Option<String>) -> Self {
         Self(sdl.and_then(|sdl| {
             let hash: String = Sha256::digest(&sdl).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
@@ -21,6 +22,7 @@ impl ServedSchema {
         }))
     }
 
+    /// Answers a request: with the SDL, or with 304 if the client has it already.
     pub(super) fn answer(&self, headers: &HeaderMap) -> Response {
         let Some((sdl, tag)) = &self.0 else {
             let message =

@@ -49,6 +49,7 @@ impl<L: Labels> Counters<L> {
         Self { family, cells, labels: PhantomData }
     }
 
+    /// Increases the counter of a series.
     pub fn add(&self, labels: L, more: u64) {
         if let Some(cell) = self.cells.get(labels.index()) {
             cell.fetch_add(more, Ordering::Relaxed);
@@ -223,6 +224,7 @@ impl NamedCounters {
         Self { family, most: most(family, is_on), cells: Mutex::default() }
     }
 
+    /// Counts one more for a value of the label.
     pub fn add(&self, name: &str) {
         if self.most > 0 {
             let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);

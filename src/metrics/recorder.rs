@@ -75,6 +75,7 @@ impl Metrics {
         Self::new(false)
     }
 
+    /// Whether the metrics are recorded.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.is_on

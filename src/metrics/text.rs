@@ -25,6 +25,7 @@ impl Sample {
         Self { family, values: Vec::new(), value }
     }
 
+    /// A sample of a family with labels. `values` has one value for each label, in the catalogue's order.
     #[must_use]
     pub fn with<V: Into<Cow<'static, str>>>(
         family: &'static Family,
@@ -67,6 +68,7 @@ impl Writer {
         let _ = write!(self.0, "# HELP {0} {1}\n# TYPE {0} {kind}\n", family.name, family.about);
     }
 
+    /// Writes one series of a counter or a gauge.
     pub(super) fn series(&mut self, family: &Family, values: &[&str], value: f64) {
         self.line(family, "", values, None, value);
     }

@@ -75,6 +75,7 @@ impl Traces {
         Ok((Self(Some(Arc::new(Shared { queue, ids: TraceIds::default(), below }))), exporter))
     }
 
+    /// Whether spans are recorded.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
@@ -153,6 +154,7 @@ impl Span {
         Some(format!("{:032x}", open.place.0.context.trace))
     }
 
+    /// Sets an attribute, if the span will be sent.
     pub fn set(&mut self, name: &'static str, value: Value) {
         if self.is_recorded()
             && let Some(open) = &mut self.0

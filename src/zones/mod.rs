@@ -110,6 +110,7 @@ impl TimeZones {
         all.into_values().map(|(name, _)| name).collect()
     }
 
+    /// The version of the newest data.
     #[must_use]
     pub fn version(&self) -> DataVersion {
         self.sets().first().map(|set| set.version.clone()).unwrap_or_default()

@@ -31,6 +31,7 @@ pub(super) struct Wait {
     pub(super) max_failed: MaxFailed,
 }
 
+/// The options of `packwright watch`.
 #[derive(Clone, Debug)]
 pub struct WatchRequest {
     pub release: String,

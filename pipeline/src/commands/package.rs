@@ -33,6 +33,7 @@ impl Artifact {
     }
 }
 
+/// The options of `packwright package`.
 #[derive(Clone, Debug)]
 pub struct PackageRequest {
     /// The key or the id of the component.

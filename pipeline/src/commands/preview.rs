@@ -8,6 +8,7 @@ use crate::plan::{Change, Item, Named, Plan, Remark, Skipped, StageOutlook};
 use crate::stages::{Holds, StagesFile};
 use crate::{Api, Exit, Failure, Report};
 
+/// The options of `packwright preview`.
 #[derive(Clone, Debug)]
 pub struct PreviewRequest {
     /// The key or the id of the pack.
@@ -133,6 +134,7 @@ pub(super) async fn group_ids(api: &mut Api, groups: &[String]) -> Result<Vec<St
     Ok(ids)
 }
 
+/// The failure for stages that can't be used. `why` is a part of a sentence.
 pub(super) fn wrong_stages(why: String) -> Failure {
     Failure::new(format!("The stages are wrong: {why}."))
 }

@@ -17,6 +17,7 @@ use crate::surroundings::Source;
 use crate::verdict::{Goal, MaxFailed};
 use crate::{Api, Exit, Failure, Report, Talk};
 
+/// The options of `packwright release`.
 #[derive(Clone, Debug)]
 pub struct ReleaseRequest {
     /// The key or the id of the pack.

@@ -46,6 +46,7 @@ pub async fn resume(api: &mut Api, release: &str) -> Result<Report, Failure> {
     }
 }
 
+/// The options of `packwright rollback`.
 #[derive(Clone, Debug)]
 pub struct RollBackRequest {
     pub release: String,

@@ -46,6 +46,7 @@ const READ_BEYOND: usize = 64 << 10;
 /// The bytes that are read at a time. The library allocates them for each connection at once.
 const READ_BUFFER: usize = 1 << 10;
 
+/// Whether a request asks for an upgrade to a WebSocket.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }

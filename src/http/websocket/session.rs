@@ -94,6 +94,7 @@ type Tagged = Box<(Arc<str>, u64, Event)>;
 
 type SessionResult<T> = Result<T, Close>;
 
+/// A connection that is being served.
 pub struct Session<S> {
     socket: S,
     operations: Arc<dyn Operations>,
