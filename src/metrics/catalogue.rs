@@ -85,11 +85,11 @@ catalogue! {
     // Operations.
     OPERATIONS = "graphql_server_operation_duration_seconds", Kind::Histogram(TIMES), SECONDS,
         [OperationType::LABEL, Outcome::LABEL],
-        "Time of a query or mutation, with the wait for its turn; of a request that is refused before, with the type unknown, the time of its checks.";
+        "Time of a query or mutation, including the wait for its turn. A request that is refused before has the type unknown, and the time of its checks.";
     DOCUMENTS = "packwright_trusted_document_duration_seconds", Kind::Histogram(TIMES), SECONDS, [DOCUMENT_NAME],
-        "Time of a query or mutation by the name that it has in the trusted documents; nothing if there are none.";
+        "Time of a query or mutation, by its name in the trusted documents; no series if there are none.";
     OPERATIONS_ACTIVE = "packwright_operations_active", Kind::Gauge, "operations", [OperationType::LABEL],
-        "Queries and mutations that are executed.";
+        "Queries and mutations in progress.";
     OPERATIONS_WAITING = "packwright_operations_waiting", Kind::Gauge, "operations", [],
         "Queries and mutations that wait for their turn.";
     COSTS = "packwright_operation_cost", Kind::Histogram(AMOUNTS), "cost", [OperationType::LABEL],
@@ -110,7 +110,7 @@ catalogue! {
     WEBSOCKETS = "packwright_websockets_active", Kind::Gauge, "connections", [],
         "WebSockets that are open.";
     WEBSOCKETS_CLOSED = "packwright_websockets_closed_total", Kind::Counter, "connections", [CloseCode::LABEL],
-        "WebSockets that have ended, by the code with which the server closed them, or client.";
+        "WebSockets that have ended, by the code with which the server closed them; client if the client ended them.";
 
     // The database.
     DATABASE_UP = "packwright_database_up", Kind::Gauge, "", [],
@@ -143,7 +143,7 @@ catalogue! {
     WINDOWS_DUE = "packwright_windows_due", Kind::Gauge, "packs", [],
         "Packs with a window that has opened and was not carried out yet.";
     WINDOWS_LATE = "packwright_windows_lag_seconds", Kind::Gauge, SECONDS, [],
-        "Time since the oldest of these windows has opened; 0 if there is none.";
+        "Time since the oldest of the windows in packwright_windows_due has opened; 0 if there is none.";
     WINDOWS_OPENED = "packwright_windows_opened_total", Kind::Counter, "windows", [],
         "Windows that this server carried out.";
     WINDOW_LAGS = "packwright_window_lag_seconds", Kind::Histogram(DELAYS), SECONDS, [],
@@ -183,19 +183,19 @@ catalogue! {
     // Webhooks.
     WEBHOOK_ATTEMPTS = "packwright_webhook_attempt_duration_seconds", Kind::Histogram(ATTEMPT_TIMES), SECONDS,
         [AttemptOutcome::LABEL],
-        "Time of an attempt to send an event to an endpoint, by what came of it; of a test, too.";
+        "Time of an attempt to send an event to an endpoint, by its outcome. Test events count, too.";
     WEBHOOK_ATTEMPTS_ACTIVE = "packwright_webhook_attempts_active", Kind::Gauge, "attempts", [],
         "Attempts in progress.";
     WEBHOOK_ATTEMPTS_WAITING = "packwright_webhook_attempts_waiting", Kind::Gauge, "attempts", [],
         "Attempts that are due and wait for their turn, because the server makes as many as it may.";
     WEBHOOK_LAGS = "packwright_webhook_delivery_lag_seconds", Kind::Histogram(DELAYS), SECONDS, [],
-        "Time from an event until an endpoint of this server has taken it; of an event that is sent again, from its commit, too.";
+        "Time from an event until an endpoint of this server has taken it. For an event that is sent again it also counts from the event's commit.";
     WEBHOOK_OLDEST = "packwright_webhook_oldest_waiting_seconds", Kind::Gauge, SECONDS, [ServedState::LABEL],
         "Age of the oldest event that an endpoint of this server was not sent yet, by the endpoint's state; 0 if none waits.";
     WEBHOOK_ENDPOINTS = "packwright_webhook_endpoints", Kind::Gauge, "endpoints", [EndpointState::LABEL],
         "Endpoints of all accounts.";
     WEBHOOK_UNSERVED = "packwright_webhook_endpoints_unserved", Kind::Gauge, "endpoints", [],
-        "Endpoints that are to be sent events, and that no living server serves.";
+        "Endpoints that should get events, and that no running server serves.";
     WEBHOOKS_DISABLED = "packwright_webhook_endpoints_disabled_total", Kind::Counter, "endpoints", [WebhookEnd::LABEL],
         "Endpoints that this server has given up.";
 
