@@ -174,8 +174,8 @@ CREATE TABLE integration_pack (
     component_count integer NOT NULL,
     newer_count integer NOT NULL,
     has_unreleased_changes boolean NOT NULL,
-    -- A new random number whenever a read of the draft could find other rows, or other newest versions or names of their
-    -- components.
+    -- A new random number whenever a read of the draft could find other rows, or other newest versions or names of
+    -- their components.
     draft_revision bigint NOT NULL,
     -- The standing as stored. Readers derive transitions that are due (R30).
     current_version_id $uuid,
@@ -508,8 +508,8 @@ CREATE TABLE release_tally (
     -- The change in the numbers that a halt rule is judged by (R58). A resume subtracts what there was.
     executed integer NOT NULL DEFAULT 0,
     bad integer NOT NULL DEFAULT 0,
-    -- How many microseconds before the change the release had ended; null while it was open. So a rule with any watch can
-    -- be judged afterwards (R60).
+    -- How many microseconds before the change the release had ended; null while it was open. So a rule with any watch
+    -- can be judged afterwards (R60).
     since_end bigint,
     -- Whether a retry has opened the release again. Such a row changes nothing, and the rule is judged all the same.
     reopens boolean NOT NULL DEFAULT false,

@@ -14,7 +14,8 @@ use super::recent::Announced;
 /// later state.
 const SHOWN_FOR: Duration = Duration::from_millis(500);
 
-/// A state of the database that is read once for all, and a time before the read. An empty reference if it can't be read.
+/// A state of the database that is read once for all, and a time before the read. An empty reference if it can't be
+/// read.
 pub(super) type SharedState = (Instant, Arc<OnceCell<Weak<VisibleToMany>>>);
 
 /// Whether a state that was read after `read_after` may be shown to a subscription, which was shown nothing that was
@@ -26,8 +27,8 @@ pub fn is_fresh(read_after: Instant, not_before: Instant) -> bool {
 
 impl Hub {
     /// What the accounts that hear an event see of its pack and releases, in one state that isn't older than
-    /// `not_before`, read once for all of them. `None` for an event that is for one account, when the state is older, and
-    /// when it can't be read.
+    /// `not_before`, read once for all of them. `None` for an event that is for one account, when the state is older,
+    /// and when it can't be read.
     pub async fn visible_to_readers(&self, announced: &Announced, not_before: Instant) -> Option<Arc<VisibleToMany>> {
         if announced.readers.len() < 2 {
             return None;

@@ -67,7 +67,7 @@ impl Caller {
         match self {
             Self::Anonymous => Err(Failure::Unauthenticated("Send a token: `Authorization: Bearer …`.")),
             Self::Enrolment(_) => Err(Failure::Forbidden(
-                "An enrolment token can do one thing: make the account's first token with createApiToken.".into(),
+                "An enrolment token can only make the account's first API token, with createApiToken.".into(),
             )),
             Self::Viewer(viewer) => Ok(viewer),
         }
@@ -75,8 +75,8 @@ impl Caller {
 }
 
 impl Viewer {
-    /// The viewer for whom the document of a webhook endpoint is executed: it reads what the account may see, and has no
-    /// other right. It ends when the account is suspended (R61).
+    /// The viewer that executes the document of a webhook endpoint. It may read everything that the account may see,
+    /// and change nothing. It ends when the account is suspended (R61).
     #[must_use]
     pub fn of_endpoint(account: Account, endpoint: WebhookId, made_by: &Actor, made_at: Instant) -> Self {
         let token = ApiToken {
@@ -113,7 +113,7 @@ impl Viewer {
                 Ok(Publisher { scope: PublisherScope::of(self.account.id), viewer: self.clone() })
             }
             AccountKind::Managed => {
-                Err(Failure::Forbidden("This is for publishers; the token is a managed account's.".into()))
+                Err(Failure::Forbidden("Only a publisher may do this; the token belongs to a managed account.".into()))
             }
         }
     }
@@ -129,7 +129,7 @@ impl Viewer {
                 viewer: self.clone(),
             }),
             AccountKind::Publisher => {
-                Err(Failure::Forbidden("This is for managed accounts; the token is a publisher's.".into()))
+                Err(Failure::Forbidden("Only a managed account may do this; the token belongs to a publisher.".into()))
             }
         }
     }
@@ -158,7 +158,7 @@ impl Viewer {
         Actor {
             kind: ActorKind::ApiToken,
             name: self.token.name.clone(),
-            // A JWT's id too, although it has no row: log entries can be found by it.
+            // A JWT has an id, too, although it has no row, so that log entries can be found by it.
             token_id: Some(self.token.id),
             account_id: Some(self.account.id),
         }

@@ -2,7 +2,8 @@
 
 use crate::domain::accounts::Actor;
 
-/// An actor, its account's name, and the request. By default the scheduler, which does by rule what follows from a call.
+/// An actor, the name of its account, and the request's id. The default is the scheduler, which is the actor of steps
+/// that a rule demands after a call.
 #[derive(Clone, Debug)]
 pub(super) struct ActingActor(pub(super) Actor, pub(super) Option<String>, pub(super) Option<String>);
 

@@ -33,8 +33,8 @@ impl Authority {
         matches!(self.bearer, Bearer::Signed { .. })
     }
 
-    /// Checks token and account again, in a transaction that is about to commit. It locks the token or
-    /// the trusted publisher, so that whoever takes it away waits for the commit.
+    /// Checks the token and the account again, in a transaction that is about to commit. It locks the token or the
+    /// trusted publisher, so that a call that revokes or deletes it waits for the commit.
     pub(super) async fn check(&self, services: &Services, tx: &Tx) -> Result<(), Failure> {
         let live = match self.bearer {
             Bearer::Stored => {

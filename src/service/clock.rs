@@ -11,7 +11,7 @@ use super::{Services, Shared};
 use crate::domain::Instant;
 use crate::store::{self, DatabaseKind};
 
-/// The distance between the clocks from which on a warning is logged.
+/// The longest distance between the clocks that isn't logged as a warning.
 pub const FAR: Duration = Duration::seconds(5);
 /// The pause between measurements.
 const EVERY: Wait = Wait::from_secs(60);
@@ -73,7 +73,7 @@ impl Services {
         Some(ClockFault::Far((ahead + 500 * ahead.signum()) / 1_000))
     }
 
-    /// Whether there is another clock to be corrected by.
+    /// Whether there is another clock by which the server's clock is corrected.
     #[must_use]
     pub fn has_reference(&self) -> bool {
         match self.reference {
@@ -115,7 +115,7 @@ impl Services {
                 self.clock.correct(distance);
                 Ok(())
             }
-            None => Err(Failure::Unavailable("the database's clock answers too slowly to go by".into())),
+            None => Err(Failure::Unavailable("the database answered too slowly for a measurement of its clock".into())),
         }
     }
 

@@ -17,7 +17,7 @@ pub enum Failure {
     /// The object doesn't exist or is hidden; the answers don't differ (R3).
     #[error("There is no such object.")]
     NotFound,
-    /// Not found, in a call that names several objects: the ids that weren't found.
+    /// Not found, in a call that names several objects. Carries the ids that weren't found.
     #[error("There is no such object.")]
     NoneOf(Vec<Uuid>),
     /// The input is invalid.
@@ -34,9 +34,9 @@ pub enum Failure {
     /// The database took too long. The same call may succeed later, or when it requests less.
     #[error("The database did not answer in time; ask for less at once, or try again.")]
     Timeout(String),
-    /// The objects changed while the transaction was at work: a pack's window has opened, a component was added to another
-    /// pack, an account was suspended. Or an event is shown from a state that lacks something. It starts again; clients
-    /// never see this failure.
+    /// The objects changed during the transaction: a pack's window has opened, a component was added to another pack,
+    /// an account was suspended. Or a subscription executes an event's document with data that was read in advance, and
+    /// the document needs more. The caller starts again, so clients never see this failure.
     #[error("The server can't do this at the moment; try again.")]
     Overtaken,
     /// A bug. Its text is only logged.
@@ -48,8 +48,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(text) => Self::Unavailable(text),
-            // Use cases turn expected conflicts into refusals themselves. For any other, repeating the call gives the
-            // right answer.
+            // Use cases turn the conflicts that they expect into refusals. After any other conflict, the caller should
+            // repeat the call.
             StoreError::Conflict(text) => Self::Unavailable(text),
             StoreError::OutcomeUnknown(text) => Self::OutcomeUnknown(text),
             StoreError::Timeout(text) => Self::Timeout(text),
@@ -82,7 +82,7 @@ impl Failure {
         Self::NoneOf(vec![id.into()])
     }
 
-    /// The failure with its cause, for those who run the server. Clients get the failure alone.
+    /// The failure with its cause, for the server's log. Clients get the failure without the cause.
     #[must_use]
     pub fn for_operators(&self) -> String {
         match self {

@@ -32,8 +32,8 @@ pub(crate) struct GroupEdit {
 /// Creates an account group.
 ///
 /// # Errors
-/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, KEY_INVALID, KEY_TAKEN; not found when a repeated
-/// call's group was deleted since.
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, KEY_INVALID, KEY_TAKEN; not found when a
+/// repeated call's group was deleted since.
 pub(crate) async fn create_group(
     cx: &Services,
     caller: &Publisher,

@@ -293,7 +293,7 @@ async fn try_apply_early(
     let was_offered = installation.version_id != release.version_id
         && release.taken_back_at().is_some_and(|end| installation.installed_at <= end);
     if row.is_none() && was_offered {
-        // The offer was visible although no batch had saved it, and ended with the release.
+        // Readers saw the offer although no batch had saved it. It ended with the release.
         let refusal = if entitled { InstallationRefusal::UpdateWithdrawn } else { InstallationRefusal::NotEntitled };
         return Err(refusal.into());
     }

@@ -33,8 +33,8 @@ impl Services {
         self.clock.now()
     }
 
-    /// A snapshot for a look-up of a caller, before the use case's transaction. It doesn't outlive the look-up, because
-    /// whoever holds a connection may not wait for another one.
+    /// A snapshot for a look-up of a caller, before the use case's transaction. Drop it before the transaction begins,
+    /// because a call that holds a connection must not wait for another one.
     pub(super) fn look_up<S: Copy>(&self, scope: S) -> Snapshot<S> {
         self.db.snapshot(scope, self.clock.now())
     }
@@ -49,7 +49,7 @@ impl Services {
         if packs.into_iter().any(|pack| pack.standing.has_due(now)) { Err(Failure::Overtaken) } else { Ok(now) }
     }
 
-    /// The same for packs by their ids.
+    /// [`Services::instant`] for packs that are given by their ids.
     pub(super) async fn instant_of(&self, tx: &Tx, packs: &[PackId]) -> Result<Instant, Failure> {
         let now = self.now(tx);
         if windows::any_due(tx, Publishers::All, packs, now).await? { Err(Failure::Overtaken) } else { Ok(now) }
@@ -83,7 +83,7 @@ impl Services {
                 other => return other,
             }
         }
-        let why = "what a call touches kept changing while the call waited for its locks";
+        let why = "the objects of a call kept changing while the call waited for their locks";
         Err(Failure::Unavailable(why.into()).into())
     }
 }

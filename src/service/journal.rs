@@ -123,7 +123,8 @@ impl<'a> Journal<'a> {
         &self.actor
     }
 
-    /// Lets another act from now on, and returns the actor until now. Records of a batch have the actor at the end.
+    /// Sets the actor of the events and entries that are added from now on, and returns the actor until now. Records of
+    /// a batch get the actor that is set when the journal is written.
     pub(super) fn act_as(&mut self, actor: ActingActor) -> ActingActor {
         let ActingActor(actor, account_name, request_id) = actor;
         let actor = std::mem::replace(&mut self.actor, actor);
@@ -187,7 +188,7 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Adds records that share a class, and tells whether they are those of a section.
+    /// Adds records that share a class. `section` is given if they are the records of all installations of a section.
     pub(super) fn append_records(&mut self, class: Class, records: Vec<Record>, section: Option<Section>) {
         if records.is_empty() {
             return;
@@ -197,8 +198,8 @@ impl<'a> Journal<'a> {
         self.additions.push(Addition::RecordBatch(RecordBatch { class, records, section, id_base, id_seal }));
     }
 
-    /// The rows to write. Records of a single installation, and all that the scheduler didn't do, become normal rows of
-    /// either log.
+    /// The rows to write. A record that is alone in its batch becomes a normal event and entry, and so do all records
+    /// unless the scheduler is the actor.
     fn rows_of(&self, addition: Addition) -> Vec<Addition> {
         let (by_scheduler, mut rows) = (self.actor.kind == ActorKind::Scheduler, Vec::new());
         let record_batch = match addition {
@@ -265,7 +266,7 @@ impl<'a> Journal<'a> {
     ///
     /// # Errors
     /// [`Failure::Unauthenticated`] or [`Failure::Forbidden`] when the caller has lost its rights (R4).
-    /// [`Failure::Overtaken`] when an account was suspended meanwhile whose installations are moved (R46).
+    /// [`Failure::Overtaken`] when the use case moves installations of an account that was suspended meanwhile (R46).
     pub async fn write(mut self, tx: &Tx) -> Result<(), Failure> {
         if let Some(authority) = self.authority.take() {
             authority.check(self.services, tx).await?;

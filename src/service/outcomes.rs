@@ -26,7 +26,7 @@ use super::journal::{Entry, Journal, JournalEvent, Subject};
 use super::releases::{hold_to_judge, judge_step};
 use super::requests::{Repeatable, single};
 
-/// An account's report.
+/// A request to report how an update went.
 #[derive(Clone, Debug)]
 pub(crate) struct OutcomeRequest {
     pub(crate) update: UpdateId,
@@ -74,11 +74,11 @@ async fn try_report(
     let row = updates::own(&tx, &caller.scope, *update).await?;
     // An account doesn't see an update that was skipped because the pack wasn't granted to it.
     let row = row.filter(|row| row.update.skip_reason != Some(SkipReason::NotEntitled));
-    // An update that no batch has stored is offered.
+    // An update that no batch has stored yet is an offer.
     let state = row.as_ref().map_or(UpdateState::Offered, |row| row.update.state);
     let (is_live, has_version) = (installation.uninstalled_at.is_none(), installation.version_id == release.version_id);
     if !may_report(state, is_live, has_version) {
-        // An offer, stored or not, is seen only while a group grants the pack.
+        // An account sees an offer, stored or not, only while a group grants the pack.
         let is_open = matches!(release.state, ReleaseState::Scheduled | ReleaseState::InProgress);
         let is_offered = row.is_some() || is_live && !has_version && is_open;
         let is_settled = state != UpdateState::Offered;

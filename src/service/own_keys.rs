@@ -1,21 +1,21 @@
-//! Keys of one's own (R67): the check that all use cases with a key share.
+//! Own keys (R67): the check that all use cases with a key share.
 
 use crate::domain::own_key::checked_key;
 use crate::domain::refusal::Refusal;
 use crate::service::error::Outcome;
 use crate::store::StoreResult;
 
-/// The refusals of a key: the same for each type of object, with an error code of its own.
+/// The two refusals of a key. Each type of object has its own enum of refusals, so the use case provides them.
 pub(super) struct KeyRefusals<R, T> {
     pub malformed: R,
     /// Another object has the key.
     pub taken: fn(T) -> R,
 }
 
-/// Checks the key that a call gives, if it gives one. `holder` finds another object that has it.
+/// Checks the key that a call gives, if it gives one. `holder` finds another object that has the key.
 ///
 /// # Errors
-/// The two refusals of a key.
+/// One of `refusals`.
 pub(super) async fn free_key<R: Refusal, T>(
     raw: Option<&str>,
     refusals: KeyRefusals<R, T>,

@@ -19,8 +19,9 @@ pub(super) struct Repeatable(Option<ClientRequest>);
 /// How to continue with a call.
 pub(super) enum CallState {
     Do,
-    /// It was done before; the ids of the objects that it created.
+    /// The call was done before. Carries the ids of the objects that it created.
     Done(Vec<Uuid>),
+    /// The client request id was used before with another input.
     Reused,
 }
 
@@ -38,7 +39,7 @@ impl Repeatable {
         let Some(raw) = client_request_id else { return Ok(Self(None)) };
         let id = text::label(raw, CLIENT_REQUEST_ID_MAX).map_err(|_| {
             Failure::BadInput(
-                "Give a clientRequestId of 1 to 64 characters that can be seen, without control characters.".into(),
+                "Give a clientRequestId of 1 to 64 visible characters, without control characters.".into(),
             )
         })?;
         let input = serde_json::to_vec(input).map_err(|e| Failure::bug(format!("an input can't be hashed: {e}")))?;

@@ -271,6 +271,7 @@ async fn check_packs(tx: &Tx, group: GroupId, locked: &[PackId]) -> Result<(), F
     if grants::packs_of(tx, group).await? == locked { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
+/// Adds tasks that announce changed grants. Returns their ids.
 async fn follow(
     cx: &Services,
     tx: &Tx,

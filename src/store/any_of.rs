@@ -21,9 +21,9 @@ pub(in crate::store) fn any_of(kind: DatabaseKind, column: Expr, ids: impl IntoI
     }
 }
 
-/// [`any_of`] for thousands of ids where PostgreSQL can't look each of them up in an index. There it reads the array anew
-/// for each row, so that a thousand rows of a thousand ids take a quarter of a second. Here the ids are rows, which it
-/// joins.
+/// [`any_of`] for thousands of ids where PostgreSQL can't look each of them up in an index. There it reads the array
+/// anew for each row, so that a thousand rows of a thousand ids take a quarter of a second. Here the ids are rows,
+/// which it joins.
 fn any_of_many(kind: DatabaseKind, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
     match kind {
         DatabaseKind::Sqlite => column.is_in(ids),

@@ -205,8 +205,8 @@ impl Session {
             return Err(error::as_db_err(error.clone()).into());
         }
         self.observe_script("COMMIT");
-        // In the same round trip. The transaction has appended events, so the sequence's current value is the position of
-        // the last one.
+        // In the same round trip. The transaction has appended events, so the sequence's current value is the position
+        // of the last one.
         let last = "currval(pg_get_serial_sequence('event', 'sequence'))";
         let hint = format!("SELECT pg_notify('{CHANNEL}', {last}::text); COMMIT");
         let is_hinted = announces && self.pool.is_of_postgresql();

@@ -85,7 +85,8 @@ impl Dispatcher {
         }
     }
 
-    /// Serves endpoints until `ending` is true. Then it lets the attempts in progress end, and gives its endpoints back.
+    /// Serves endpoints until `ending` is true. Then it lets the attempts in progress end, and gives its endpoints
+    /// back.
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut serving: HashMap<WebhookId, Serving> = HashMap::new();
         while !*ending.borrow() {

@@ -178,7 +178,8 @@ impl Worker {
         Ok(event_traces::of_event(&services.db.whole_server(), position).await?)
     }
 
-    /// Tries an event until it is taken. Returns false when the worker is stopped meanwhile, or the endpoint is given up.
+    /// Tries an event until it is taken. Returns false when the worker is stopped meanwhile, or the endpoint is given
+    /// up.
     async fn deliver(&self, state: &mut State, item: Item) -> Result<bool, End> {
         let (services, event) = (self.dispatcher.services.clone(), &item.event);
         let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &item.cursor, &item.data);

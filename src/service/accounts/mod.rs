@@ -126,8 +126,8 @@ pub async fn create_managed_account(
     Ok(issued.of(account.id))
 }
 
-/// Changes the name or zone of the caller's account; or those and the key of `account`, if it is given and the caller
-/// manages it (R35, R67).
+/// Changes the name or the time zone of the caller's account. If `account` is given, changes the name, the time zone or
+/// the key of that account, which the caller must manage (R35, R67).
 ///
 /// # Errors
 /// NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN, KEY_INVALID, KEY_TAKEN; not found;
@@ -167,8 +167,7 @@ pub async fn update_account(
     if let Some(key) = edit.key {
         if account.is_none() {
             return Err(Failure::BadInput(
-                "A key is a publisher's, of an account that it manages: name that by accountId, or leave the key out."
-                    .into(),
+                "Only an account that you manage can have a key: name it with accountId, or leave the key out.".into(),
             )
             .into());
         }
@@ -189,7 +188,7 @@ pub async fn update_account(
     } else {
         Vec::new()
     };
-    // The account doesn't see its publisher's key, and so neither event nor entry about the key alone.
+    // The account doesn't see its publisher's key, so it gets no event and no entry if only the key changes.
     let seen = after.kind == AccountKind::Managed && Account { key: before.key.clone(), ..after.clone() } != before;
     let mut event = JournalEvent::account(EventKind::AccountUpdated, &after);
     if !seen {

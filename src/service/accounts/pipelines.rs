@@ -1,5 +1,5 @@
-//! JWTs of pipelines, used instead of API tokens (R70). They aren't stored: until a JWT ends, the pipeline may do what
-//! the role of the trusted publisher allows that the JWT matches.
+//! JWTs of pipelines, used instead of API tokens (R70). They aren't stored. Until a JWT ends, its pipeline has the role
+//! of the trusted publisher that the JWT matches.
 
 use crate::domain::Instant;
 use crate::domain::accounts::{ApiToken, NoneTrusts, TrustedPublisher, choose};
@@ -48,7 +48,7 @@ pub(super) async fn authenticate_pipeline(
     let named = match named {
         NamedAccount::Absent => None,
         NamedAccount::Named(account) => Some(account),
-        NamedAccount::Unreadable => return Err(refused(cx, &"the request names no account that there can be")),
+        NamedAccount::Unreadable => return Err(refused(cx, &"the request names an account by a text that is no id")),
     };
     let matching = trusted::matching(&cx.db.whole_server(), &proof.issuer, &proof.claims, named).await?;
     let matching = matching.ok_or_else(|| refused(cx, &NoneTrusts::SeveralAccounts))?;

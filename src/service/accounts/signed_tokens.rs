@@ -21,21 +21,21 @@ use crate::service::journal::{Entry, Journal, Subject};
 /// The most characters of a token name that is derived from a JWT's subject.
 const NAME_MAX: usize = 255;
 
-/// The refusal of a JWT on a server that accepts those of pipelines. It is the same whatever the reason, so that nobody
-/// finds out which trusted publishers there are.
+/// The refusal of a JWT on a server that accepts JWTs of pipelines. It doesn't depend on the reason, so that nobody can
+/// find out which trusted publishers exist.
 const JWT_REFUSED: Failure = Failure::Unauthenticated(
     "The token is unknown, revoked, expired or spent; ask for another. A pipeline's JWT must be for this server's \
      audience and have all claims of a trusted publisher; if several accounts trust the pipeline, name one in \
      X-Packwright-Account.",
 );
 
-/// The refusal of a JWT. Only the log says why.
+/// Refuses a JWT. Only the server's log says why.
 pub(super) fn refused(cx: &Services, why: &dyn std::fmt::Display) -> Failure {
     tracing::debug!(%why, "a JWT was refused");
     if cx.pipelines.is_empty() { REFUSED } else { JWT_REFUSED }
 }
 
-/// Authenticates a JWT: a pipeline's if it says that it is of such an issuer (R70), or else the identity provider's.
+/// Authenticates a JWT. If it claims an issuer of pipelines, it is a pipeline's (R70), else the identity provider's.
 pub(super) async fn authenticate_signed(
     cx: &Services,
     token: &str,
@@ -57,9 +57,9 @@ async fn authenticate_identity(
 ) -> Result<Caller, Failure> {
     let refused = |why: &dyn std::fmt::Display| refused(cx, why);
     let identity = jwt.identify(token, cx.clock.now()).await.map_err(|why| refused(&why))?;
-    let role = Role::read(&identity.role).map_err(|_| refused(&"its role is none"))?;
+    let role = Role::read(&identity.role).map_err(|_| refused(&"its role is unknown"))?;
     let account = authority::account(&cx.db.whole_server(), identity.account).await?;
-    let account = account.ok_or_else(|| refused(&"its account is none"))?;
+    let account = account.ok_or_else(|| refused(&"its account doesn't exist"))?;
     check_status(&account)?;
     let bearer = Bearer::Signed { until: identity.until };
     let token = shown(&account, role, identity, cx.clock.now());
@@ -70,8 +70,8 @@ async fn authenticate_identity(
     Ok(Caller::Viewer(Box::new(viewer)))
 }
 
-/// Whether this request enrols the viewer's account: a managed account is enrolled as soon as its administrator
-/// appears. Afterwards the enrolment token of its publisher must not work any more (R1).
+/// Whether this request enrols the viewer's account. The first request with an administrator's JWT enrols a managed
+/// account; afterwards the enrolment token from its publisher must not work any more (R1).
 fn should_enrol(viewer: &Viewer) -> bool {
     let account = &viewer.account;
     account.kind == AccountKind::Managed

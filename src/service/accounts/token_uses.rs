@@ -1,4 +1,5 @@
-//! When tokens and trusted publishers were last used. The scheduler saves it, so that requests don't wait for the write.
+//! When tokens and trusted publishers were last used. The scheduler saves it, so that requests don't wait for the
+//! write.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -32,7 +32,8 @@ pub struct TokenWatch {
     requested: Notify,
     /// Wakes the subscriptions that wait for the end of a check.
     checked: Notify,
-    /// Increases when events are read that subscriptions will be shown. A token must be checked after that.
+    /// Counts the times at which events were read for subscriptions. A subscription gets the events only after a check
+    /// of its token that began later.
     news: AtomicU64,
 }
 
@@ -41,7 +42,7 @@ struct State {
     tokens: HashMap<Key, Slot>,
     /// The tokens that subscriptions wait for.
     awaited: Vec<Arc<Token>>,
-    /// How many subscriptions the news since the last check of all tokens were for.
+    /// For how many subscriptions events were read since the last check of all tokens.
     concerned: usize,
     is_running: bool,
 }
@@ -71,7 +72,8 @@ enum Key {
 
 struct Token {
     key: Key,
-    /// The news at the beginning of the last check that found the token valid, plus 1; 0 before the first check.
+    /// The number of the news at the beginning of the last check that found the token valid, plus 1; 0 before the first
+    /// check.
     valid_at: AtomicU64,
     refused: OnceLock<Failure>,
     changed: Notify,
@@ -103,8 +105,8 @@ impl TokenWatch {
         };
         let mut state = watch.state();
         let slot = state.tokens.entry(key).or_insert_with(|| Slot::of(key));
-        // The viewer was let in since the refusal: a suspended account was reactivated. The refused subscriptions keep
-        // their refusal.
+        // The viewer was authenticated after the refusal, because a suspended account was reactivated. Subscriptions
+        // that were refused before keep their refusal.
         if slot.token.refused.get().is_some() {
             *slot = Slot::of(key);
         }
@@ -116,8 +118,9 @@ impl TokenWatch {
         Watched { services: services.clone(), token }
     }
 
-    /// Reports that events were read for this number of subscriptions, before the subscriptions get them. A token that
-    /// was revoked before isn't shown them. Returns the number of the news, for [`Watched::check`].
+    /// Reports that events were read for this number of subscriptions, before the subscriptions get them. A
+    /// subscription whose token was revoked earlier must not get them. Returns the number of the news, for
+    /// [`Watched::check`].
     pub fn news_for(&self, subscriptions: usize) -> u64 {
         let mut state = self.state();
         state.concerned += subscriptions;
@@ -128,8 +131,9 @@ impl TokenWatch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tokens to check next, and the news until then: all tokens in turn, or those that subscriptions wait for.
-    /// Checks all if the news are for many subscriptions, because each of them will ask. `None` without subscriptions.
+    /// The tokens to check next, and the number of the news so far. With `all`, these are all tokens; without it, the
+    /// tokens that subscriptions wait for. If the news are for many subscriptions, these are all tokens, too, because
+    /// each subscription will ask. `None` without subscriptions.
     fn next(&self, all: bool) -> Option<(Vec<Arc<Token>>, u64)> {
         let mut state = self.state();
         if state.tokens.is_empty() {
@@ -138,7 +142,7 @@ impl TokenWatch {
         }
         let news = self.news.load(Ordering::Acquire);
         let mut awaited = std::mem::take(&mut state.awaited);
-        // A check since may have found them valid.
+        // A check that ended meanwhile may have found some of them valid.
         awaited.retain(|token| token.valid_at.load(Ordering::Acquire) <= news);
         if !all && state.concerned * 4 < state.tokens.len() {
             return Some((awaited, news));
@@ -166,7 +170,7 @@ impl Watched {
         self.token.refused.get()
     }
 
-    /// Waits until the token was checked after these news. While the database isn't available, what is new must wait.
+    /// Waits until the token was checked after these news. While the database isn't available, the new events wait.
     ///
     /// # Errors
     /// The reason why the token is refused.
@@ -235,7 +239,7 @@ async fn run(services: Shared) {
 
 /// Checks tokens, and refuses those that aren't valid any more.
 async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<(), Failure> {
-    // A check that waited for a connection would be late.
+    // Uses connections of its own, because a check that waits for a connection would come too late.
     let (server, now) = (services.db.whole_server_apart(), services.clock.now());
     let (mut stored, mut signed, mut pipelines) = (HashMap::new(), Vec::new(), Vec::new());
     for token in tokens {
@@ -250,7 +254,7 @@ async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<()
         Err(failure) => token.refuse(failure),
     };
     let ids: Vec<_> = stored.keys().copied().collect();
-    // Most checks find all tokens valid, and a number shows it.
+    // Most checks find all tokens valid. Counting the valid ones shows that without reading their rows.
     if bearers::count_valid(&server, &ids, now).await? == ids.len() {
         stored.values().for_each(|token| pass(token, Ok(())));
     } else {

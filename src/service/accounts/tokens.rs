@@ -64,7 +64,7 @@ pub async fn authenticate_for(
 ) -> Result<Caller, Failure> {
     let Some(secret) = secret else { return Ok(Caller::Anonymous) };
     if is_jwt(secret) && (cx.jwt.is_some() || !cx.pipelines.is_empty()) {
-        // Boxed, because the future of each request would have to hold it.
+        // Boxed, because otherwise the future of every request would be as large as this one.
         return Box::pin(authenticate_signed(cx, secret, named, request_id)).await;
     }
     let (hash, now) = (ids::hash(secret), cx.clock.now());
@@ -332,7 +332,7 @@ pub(crate) async fn revoke_token_of(cx: &Services, account: AccountId, token: To
     revoke(cx, account, token, journal).await
 }
 
-/// A function that opens the command line's journal for an account, given the transaction's time.
+/// Returns a function that takes the transaction's time, and opens the command line's journal for an account.
 pub(in crate::service) async fn command_line_journal<'a>(
     cx: &'a Services,
     account: AccountId,

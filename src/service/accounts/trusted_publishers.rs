@@ -88,7 +88,7 @@ pub(crate) async fn create_trusted_publisher(
     Ok(publisher.id)
 }
 
-/// Takes a trusted publisher away. What its pipeline has opened ends.
+/// Deletes a trusted publisher. The subscriptions that its pipeline has opened end.
 ///
 /// # Errors
 /// Not found.

@@ -86,8 +86,8 @@ pub(crate) async fn create_component(
     Ok(component.id)
 }
 
-/// Renames a component, or changes its key. The component's lock decides between a rename and a release, which
-/// fixes the name.
+/// Renames a component, or changes its key. A release fixes the name (R69); both lock the component, so that only one
+/// of a concurrent rename and release comes first.
 ///
 /// # Errors
 /// NAME_REQUIRED, NAME_TOO_LONG, COMPONENT_IN_USE, KEY_INVALID, KEY_TAKEN; not found.
@@ -109,7 +109,7 @@ async fn try_update_component(
     edit: &ComponentEdit,
 ) -> Outcome<(), PackagingRefusal> {
     let tx = cx.db.begin().await?;
-    // A draft that is read again must show the new name: each pack with the component gets a new draft revision.
+    // Each pack with the component gets a new draft revision below, because cached drafts have the old name.
     let (named, packs) =
         if edit.name.is_some() { lock_packs(&tx, caller, component).await? } else { (Vec::new(), Vec::new()) };
     let Counters { component, key, .. } = lock(&tx, caller, component).await?;
@@ -185,7 +185,8 @@ pub(crate) async fn delete_component(
     if newest_at.is_some() || changes::is_in_manifest(&tx, component.id).await? {
         return Err(PackagingRefusal::ComponentInUse.into());
     }
-    // The lock doesn't keep a package from taking the component into its manifest: the foreign key does.
+    // A concurrent package may still take the component into its manifest, because it doesn't lock it. Then the foreign
+    // key refuses the deletion.
     if is_conflict(changes::delete(&tx, component.id).await)? {
         return Err(PackagingRefusal::ComponentInUse.into());
     }

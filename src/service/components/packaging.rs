@@ -38,7 +38,7 @@ pub(crate) struct NewPackage {
     pub extensibility: Vec<ExtensibilitySetting>,
     /// The other components in the package.
     pub manifest: Vec<NewManifestEntry>,
-    /// Where it comes from, and what it stands for (R68).
+    /// The source and the artifacts of the package (R68).
     pub source: Option<Source>,
     pub artifacts: Vec<Artifact>,
 }
@@ -56,8 +56,8 @@ pub(crate) struct NewManifestEntry {
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN,
-/// NOTES_TOO_LONG, MANIFEST_INVALID, SOURCE_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a component of
-/// another publisher.
+/// NOTES_TOO_LONG, MANIFEST_INVALID, SOURCE_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a
+/// component of another publisher.
 pub(crate) async fn create_packages(
     cx: &Services,
     caller: &Publisher,
@@ -152,7 +152,7 @@ async fn package(
         extensibility: settings(&entry.extensibility),
     });
     let manifest: Vec<_> = std::iter::once(own).chain(others).collect();
-    // A component of the manifest that is deleted meanwhile is NOT_FOUND for the next attempt.
+    // If a component of the manifest was deleted meanwhile, the next attempt answers NOT_FOUND.
     if is_conflict(components::insert_version(tx, &version, &counters.component, &manifest).await)? {
         return Err(Failure::Overtaken);
     }
@@ -310,7 +310,7 @@ fn check_contents(
     refuse(faults.iter().map(|(index, _)| PackagingRefusal::ProcessRouteNotShareable { index: *index }))
 }
 
-/// Where a package comes from, and what it stands for.
+/// The source and the artifacts of a package.
 type Origin = (Option<Source>, Vec<Artifact>);
 
 /// The sources and artifacts of packages, checked and normalized.

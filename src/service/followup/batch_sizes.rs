@@ -54,8 +54,8 @@ impl BatchSizes {
         }
     }
 
-    /// Counts a batch that failed. The next one has half its size, because it may have been too large: for a statement's
-    /// values, or for a time limit.
+    /// Counts a batch that failed. The next one has half its size, because it may have been too large: for a
+    /// statement's values, or for a time limit.
     pub(super) fn count_failure(&self, kind: &'static str, settings: &Settings) {
         let failed = self.size(kind, settings);
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);

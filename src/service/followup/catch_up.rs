@@ -48,7 +48,7 @@ impl FollowUp for CatchUp {
     }
 }
 
-/// Judges the releases of locked packs with which installations have caught up: those that are rolled out or watched
+/// Judges the releases of locked packs of which the catch-up has applied updates, if they are in progress or watched
 /// (R58).
 pub(super) async fn judge_all(
     cx: &Services,
@@ -57,13 +57,13 @@ pub(super) async fn judge_all(
     packs: &[Pack],
     caught_up: &CaughtUp,
 ) -> Result<(), Failure> {
-    if caught_up.with.is_empty() {
+    if caught_up.applied_releases.is_empty() {
         return Ok(());
     }
-    let with: Vec<_> = caught_up.with.iter().copied().collect();
-    for mut release in releases::get_all(tx, &with).await? {
-        // A release whose window is due is judged when the window opens. Judged before, it could still be paused,
-        // although readers see it open (R30).
+    let ids: Vec<_> = caught_up.applied_releases.iter().copied().collect();
+    for mut release in releases::get_all(tx, &ids).await? {
+        // A scheduled release is judged when its window opens. If it were judged now although its window is due, it
+        // could be paused, although readers already see it in progress (R30).
         let is_started = release.state != ReleaseState::Scheduled;
         if let Some(pack) = packs.iter().find(|pack| pack.id == release.pack_id && is_started) {
             judge_step(cx, tx, journal, &mut pack.clone(), &mut release).await?;
@@ -72,12 +72,12 @@ pub(super) async fn judge_all(
     Ok(())
 }
 
-/// What came of a catch-up.
+/// The result of a catch-up.
 pub(super) struct CaughtUp {
     /// All of the installations, with their new versions.
     pub(super) installations: Vec<Installation>,
-    /// The releases of which updates were applied.
-    with: BTreeSet<ReleaseId>,
+    /// The releases of which the catch-up has applied updates.
+    applied_releases: BTreeSet<ReleaseId>,
 }
 
 /// The changes of one catch-up, before they are saved.
@@ -94,8 +94,8 @@ struct Changes {
 /// The updates that a catch-up may apply.
 type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
-/// Moves locked installations of locked packs to their packs' current versions: the ones that may be moved and that no
-/// running rollout will still reach. Settles their skipped updates.
+/// Moves locked installations of locked packs to their packs' current versions, unless they may not be moved or a
+/// running rollout will still reach them. Applies their skipped updates.
 pub(super) async fn catch_up(
     cx: &Services,
     tx: &Tx,
@@ -108,7 +108,7 @@ pub(super) async fn catch_up(
     let is_behind = |i: &&Installation| current(i.pack_id).is_some_and(|current| current != i.version_id);
     let behind: Vec<_> = found.iter().filter(is_behind).cloned().collect();
     if behind.is_empty() {
-        return Ok(CaughtUp { installations: found, with: BTreeSet::new() });
+        return Ok(CaughtUp { installations: found, applied_releases: BTreeSet::new() });
     }
     let versions: Vec<_> = behind.iter().flat_map(|i| [Some(i.version_id), current(i.pack_id)]).flatten().collect();
     let in_force_releases = releases::of_versions(tx, &versions).await?;
@@ -123,7 +123,7 @@ pub(super) async fn catch_up(
         let releasing = current(installation.pack_id).and_then(|current| in_force_releases.get(&current));
         let (Some(in_force), Some(standing)) = (releasing, standings.get(&installation.pack_id)) else { continue };
         if standing.is_paused && standing.running_release.is_some() {
-            // Nobody is moved to the current version. The rollout does it when it goes on (R56).
+            // No installation is moved to the version of a paused release. The rollout does it after the resume (R56).
             continue;
         }
         let running = standing.running_release == Some(in_force.id);
@@ -150,8 +150,8 @@ pub(super) async fn catch_up(
         }
     }
     let is_applied = |row: &&UpdateRow| row.update.state == UpdateState::Applied;
-    let with = changes.rows.iter().filter(is_applied).map(|row| row.update.id.release).collect();
-    Ok(CaughtUp { installations: found, with })
+    let applied_releases = changes.rows.iter().filter(is_applied).map(|row| row.update.id.release).collect();
+    Ok(CaughtUp { installations: found, applied_releases })
 }
 
 fn apply_skipped(cx: &Services, changes: &mut Changes, installation: Installation, mut row: UpdateRow, now: Instant) {
@@ -184,8 +184,8 @@ async fn numbers_of_taken_back(
     Ok(Some(VersionNumbers::of(tx, releases.keys().copied()).await?))
 }
 
-/// Moves an installation back that has the version of a release that was canceled or rolled back, if it could not be
-/// moved back until now. Or that of a release that was superseded by one that was rolled back.
+/// Moves an installation back if it has the version of `releasing`, and this release was taken back: canceled, rolled
+/// back, or superseded by a release that was rolled back later. The installation could not be moved back until now.
 fn move_back(
     cx: &Services,
     changes: &mut Changes,
@@ -201,14 +201,14 @@ fn move_back(
     }
     let mut row = match rows.remove(&(installation.id, release.id)) {
         Some(row) if is_canceled && row.update.state == UpdateState::Applied => row,
-        // It has the release's version, whatever came of the update: it may have been skipped, or have failed, before
-        // another release brought the version, and an attempt of the roll back may have failed.
+        // The installation has the release's version whatever the state of its update: the update may have been skipped
+        // or have failed before another release brought the version, or an attempt of the roll back may have failed.
         Some(row) if !is_canceled => row,
-        // It was installed with the release's version.
+        // The installation was made with the release's version.
         None if !is_canceled => offered(&installation, release, now),
         _ => return,
     };
-    // The account is entitled and active now, and sees that it was moved.
+    // The account is entitled and active now, so it may see the move.
     row.update.skip_reason = None;
     if attempt_back(cx, &mut row, release, now) {
         changes.moved.push(installation);
@@ -249,7 +249,7 @@ async fn save_changes(
                 let before = row.stored.map(|(state, _)| state);
                 record_update(journal, pack, &row.update, before, version_change, "scheduler.withdrawUpdate");
             }
-            // It could not be moved, so its version is unchanged.
+            // The installation could not be moved, so there is nothing to record.
             _ => {}
         }
     }
@@ -264,8 +264,8 @@ async fn save_changes(
     Ok(())
 }
 
-/// Offers the pending releases of packs (locked or held) to those of the given, entitled installations that have no
-/// update of the release yet (R26, R31).
+/// Offers the pending releases of `packs` (locked or held) to the installations in `found`, which must be entitled,
+/// unless they have an update of the release already (R26, R31).
 pub(in crate::service) async fn offer_to(
     tx: &Tx,
     journal: &mut Journal<'_>,

@@ -1,4 +1,4 @@
-//! Changes that a class of installations has in common: those of a batch that are treated in the same way.
+//! A class is a set of installations of a batch that change in the same way. Their changes are written together.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) struct ClassChange<'a> {
     /// Their version afterwards.
     pub to: PackVersionId,
     pub action: &'static str,
-    /// The section that the installations are, if they are one.
+    /// The section of which the installations are all members, if there is one.
     pub section: Option<Section>,
 }
 

@@ -50,7 +50,8 @@ impl FollowUp for Delete {
     }
 }
 
-/// Uninstalls locked installations, and withdraws their open offers. Each is given with whether it is frozen.
+/// Uninstalls locked installations, and withdraws their open offers. `found` has each installation, and whether it is
+/// frozen.
 pub(in crate::service) async fn uninstall_all(
     tx: &Tx,
     journal: &mut Journal<'_>,

@@ -45,7 +45,8 @@ impl FollowUp for GrantsOfPack {
     }
 }
 
-/// Does the same for all packs of one account. A batch with room for more takes other accounts' tasks along.
+/// Compares the grants of one account, for all packs, with the ones that were announced to it. A batch with room for
+/// more does the tasks of other accounts, too.
 pub(super) struct GrantsOfAccount {
     pub account: AccountId,
 }
@@ -55,7 +56,7 @@ impl FollowUp for GrantsOfAccount {
         let Batch { services, tx, journal, task, size, alone, .. } = batch;
         let begins = task.resume_after.is_none() && !*alone;
         let room = if begins { *size / packs::count_all(tx, task.publisher_id).await?.max(1) } else { 0 };
-        // The others are claimed before the packs are listed. Locking the packs may have to wait, and a task that is
+        // Claims the other tasks before it lists the packs. Locking the packs may take a while, and a task that is
         // added meanwhile may be about a pack that isn't in the list.
         let others = task_sets::claim_alike(tx, task, services.now(tx), room.saturating_sub(1)).await?;
         let packs = packs::lock_after(tx, task.publisher_id, task.resume_after, *size).await?;

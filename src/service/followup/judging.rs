@@ -1,4 +1,4 @@
-//! Judging the steps of a batch by the release's halt rule (R58).
+//! Judges the steps of a batch by the release's halt rule (R58).
 
 use uuid::Uuid;
 
@@ -11,7 +11,8 @@ use crate::store::followup::tasks::LONGEST_PAUSE;
 use super::roll_out::{Mode, Rollout};
 use super::{Batch, Next};
 
-/// Judges a step. Returns how the task continues if the release was halted: after a pause from `resume_after` on.
+/// Judges a step. Returns how the task continues if the release was halted; `None` if the task may go on. After a pause
+/// the task continues behind `resume_after`.
 pub(super) async fn judged(
     batch: &mut Batch<'_>,
     pack: &mut Pack,
@@ -26,7 +27,8 @@ pub(super) async fn judged(
     })
 }
 
-/// Judges a step of a rollout that was given up. Returns how the task continues if the release was rolled back.
+/// Judges a step of a rollout that was given up. Returns how the task continues if the halt ended it; `None` if the
+/// task may go on.
 pub(super) async fn given_up(
     batch: &mut Batch<'_>,
     pack: &mut Pack,
@@ -36,9 +38,9 @@ pub(super) async fn given_up(
     Ok(halt.filter(|halt| *halt != Halt::Announce).map(|_| Next::Done))
 }
 
-/// Tries failed moves again while these alone could halt the release. Nobody else is moved meanwhile, so that a rollout
-/// whose moves fail doesn't come to all before the rule can decide. Returns how the task continues; `None` if the rollout
-/// may go on.
+/// Tries failed moves again while their failures alone would halt the release. No other installation is moved
+/// meanwhile; otherwise a rollout whose moves fail would reach every installation before the rule can halt it. Returns
+/// how the task continues; `None` if the rollout may go on.
 pub(super) async fn try_again_first(
     batch: &mut Batch<'_>,
     pack: &mut Pack,

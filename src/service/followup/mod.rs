@@ -59,9 +59,9 @@ pub(super) struct Batch<'a> {
     pub task: &'a Task,
     /// The most objects that the batch may process.
     pub size: u64,
-    /// Whether it must not take other tasks along, because some of this server's tasks rest after a failure.
+    /// Whether the batch must not do other tasks, too, because some of this server's tasks pause after a failure.
     pub alone: bool,
-    /// The number of objects that it has processed.
+    /// The number of objects that the batch has processed.
     pub processed: u64,
 }
 

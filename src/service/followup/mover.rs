@@ -8,6 +8,7 @@ use crate::domain::installations::FailureCode;
 pub trait Mover: Send + Sync {
     /// Moves one installation to the version of a release.
     ///
+    /// # Errors
     /// The kind of fault that prevented the move.
     fn move_installation(&self, installation: InstallationId, release: ReleaseId) -> Result<(), FailureCode>;
 }

@@ -48,7 +48,7 @@ impl FollowUp for Retry {
         }
         let size = size_of_batch(tx, &release, size).await?;
         batch.size = size;
-        // While the attempts of those that have failed again could halt the release, no others are tried.
+        // While the next attempts of updates that have failed again could halt the release, no other update is tried.
         let waits = waits_for_attempts(tx, &release, journal.now).await?;
         let failed =
             if waits { Vec::new() } else { updates::failed_after(tx, release.id, task.resume_after, size).await? };
@@ -87,8 +87,8 @@ impl FollowUp for Retry {
     }
 }
 
-/// Tries failed updates again, by classes. Gives up those whose installation may no longer be moved. Returns whether an
-/// installation was tried.
+/// Tries failed updates again, by classes. Gives up an update if its installation may no longer be moved. Returns
+/// whether an installation was tried.
 async fn try_failed(
     cx: &Services,
     tx: &Tx,
@@ -119,7 +119,7 @@ async fn try_failed(
     let numbers = VersionNumbers::of(tx, versions).await?;
     let mut changes = Changes::new(tx, release, journal.now);
     changes.give_up(&over).await?;
-    // What failed before the release was resumed counts from now on (R58).
+    // The halt rule doesn't count updates that failed before the release was resumed. It counts them from now on (R58).
     let old: BTreeSet<_> = rows
         .iter()
         .filter(|row| !release.counts(row.update.settled_at))

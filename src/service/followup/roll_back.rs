@@ -34,7 +34,7 @@ pub(super) struct RollBack {
     pub release: ReleaseId,
 }
 
-/// The subject of one batch.
+/// The release that one batch rolls back, with its pack and the former version.
 struct MovingBack<'a> {
     services: &'a Services,
     tx: &'a Tx,
@@ -139,7 +139,7 @@ impl MovingBack<'_> {
                 from: class.version,
                 to: after,
                 action: "scheduler.withdrawUpdate",
-                // Most batches are all alike.
+                // In most batches all installations are in one class, so they are written as a section.
                 section: section.filter(|_| members.len() == found.len()),
             };
             class_change.write(journal, &mut changes, &members).await?;
@@ -149,9 +149,9 @@ impl MovingBack<'_> {
         self.catch_up(journal, found).await
     }
 
-    /// Lets installations catch up that have neither the release's version nor the former one. Some have the version of a
-    /// release that this one superseded: it couldn't move them either. Others are behind, because their account became
-    /// eligible while the release ran, and the rollout didn't come to them.
+    /// Lets installations catch up that have neither the release's version nor the former one. Some have the version of
+    /// a release that this one superseded, because they could not be moved. Others are behind, because their account
+    /// became eligible while the release was in progress, and the rollout didn't reach them.
     async fn catch_up(&self, journal: &mut Journal<'_>, found: &[InstallationFacts]) -> Result<(), Failure> {
         let is_astray = |installation: &&InstallationFacts| {
             installation.version_id != self.release.version_id && installation.version_id != self.former
@@ -179,8 +179,8 @@ impl MovingBack<'_> {
         Class { decision, update: installation.update, version: installation.version_id, is_hidden }
     }
 
-    /// Plans the next attempts of installations that could not be moved. An installation that was made with the release's
-    /// version has no update that could keep the plan, so it gets one. Readers see its offer as withdrawn.
+    /// Plans the next attempts of installations that could not be moved. An installation that was made with the
+    /// release's version has no update that could keep the plan, so it gets one. Readers see its offer as withdrawn.
     async fn plan_again(&self, journal: &Journal<'_>, failed: &Failed) -> Result<(), Failure> {
         if failed.is_empty() {
             return Ok(());

@@ -37,14 +37,14 @@ use super::eligibility::Eligibility;
 use super::judging::{given_up, judged, try_again_first};
 use super::{Batch, FollowUp, Next};
 
-/// What a rollout does with the installations that it reaches.
+/// How a rollout treats the installations that it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// It moves them.
+    /// The rollout moves the installations.
     Move,
-    /// It marks their updates as failed, because the rollout was given up.
+    /// The rollout was given up, so it marks their updates as failed.
     GiveUp,
-    /// It moves them as early stages do: what may not be moved is left to a later stage (R55).
+    /// An early stage moves the installations. It leaves an installation that may not be moved to a later stage (R55).
     Stage,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct RollOut {
     pub mode: Mode,
 }
 
-/// The subject of one batch.
+/// The release that one batch rolls out, with its pack and the mode.
 pub(super) struct Rollout<'a> {
     pub services: &'a Services,
     pub tx: &'a Tx,
@@ -98,7 +98,7 @@ impl FollowUp for RollOut {
         let full = batch.processed(found.installations.len(), last).or(last.filter(|_| is_cut));
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
         let astray = rollout.update_by_class(&mut batch.journal, &found).await?;
-        // Each step is judged for itself: a later one isn't done after the step that decides.
+        // Judges after each step, so that the batch does no further step once the release is halted (R58).
         if let Some(next) = self.judged(batch, &mut pack, &mut release, last).await? {
             return Ok(next);
         }
@@ -132,7 +132,7 @@ impl FollowUp for RollOut {
     }
 }
 
-/// Whether a rollout comes to an installation that it may move, so that the halt rule bounds their number.
+/// Whether a batch would move an installation. The halt rule limits the number of such installations in a batch.
 fn moves(installation: &InstallationFacts, release: &Release) -> bool {
     let skip = reason_to_skip(installation.is_entitled, installation.status);
     let state = installation.update.map(|(state, _)| state);
@@ -152,8 +152,9 @@ fn is_astray(release: &Release, version: PackVersionId, state: Option<UpdateStat
     skip.is_none() && version != release.version_id && !waits_for_retry
 }
 
-/// Whether a task has to come to all installations once more: the release was paused and resumed since it began, and an
-/// account may have installed the former version meanwhile, or have become eligible where the task has been already.
+/// Whether a task must go through all installations once more. That is so if the release was paused and resumed since
+/// the task began: meanwhile an account may have installed the former version, or have become eligible, and the task
+/// has passed its installation already.
 pub(super) fn walks_again(task: &Task, release: &Release) -> bool {
     task.resume_after.is_some() && release.resumed_at.is_some_and(|resumed| task.created_at <= resumed)
 }
@@ -181,8 +182,8 @@ impl Rollout<'_> {
         if self.mode == Mode::Stage { UpdateMethod::Staged } else { self.release.method() }
     }
 
-    /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes. Returns the installations that
-    /// were left alone and should catch up (R45, R46, R56).
+    /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes. Returns the installations
+    /// that were left alone and should catch up (R45, R46, R56).
     pub(super) async fn update_by_class(
         &self,
         journal: &mut Journal<'_>,
@@ -232,7 +233,7 @@ impl Rollout<'_> {
                 from: class.version,
                 to: version,
                 action: "scheduler.applyUpdate",
-                // Most batches are all alike.
+                // In most batches all installations are in one class, so they are written as a section.
                 section: found.section.filter(|_| members.len() == found.installations.len()),
             };
             class_change.write(journal, &mut changes, &members).await?;
@@ -265,8 +266,8 @@ impl Rollout<'_> {
         Ok(left.first().and_then(|row| row.next_attempt_at).map(|at| if given_up { journal.now } else { at }))
     }
 
-    /// Settles locked installations one by one, and returns their updates, which the caller saves. The moves in `failed`
-    /// aren't tried again.
+    /// Moves, skips or gives up locked installations one by one. Returns their updates, which the caller must save. The
+    /// moves in `failed` aren't tried again.
     async fn update_each(
         &self,
         journal: &mut Journal<'_>,

@@ -36,7 +36,7 @@ impl FollowUp for OpenStages {
             return Ok(Next::Done);
         };
         if release.is_paused() {
-            // It begins anew: an account may become eligible meanwhile (R56).
+            // After the pause the stage begins anew, because accounts may become eligible meanwhile (R56).
             return Ok(Next::Again(batch.journal.now + LONGEST_PAUSE, None));
         }
         let found = stages::of(tx, &release).await?;
@@ -56,7 +56,7 @@ impl FollowUp for OpenStages {
         let last = first.installations.last().map(|installation| installation.id.0).or(task.resume_after);
         batch.processed(first.installations.len(), last);
         let is_full = u64::try_from(first.installations.len()).is_ok_and(|found| found >= limit);
-        // Each step is judged for itself: a later one isn't done after the step that decides (R58).
+        // Judges after each step, so that the batch does no further step once the release is halted (R58).
         if let Some(next) = judged(batch, &mut pack, &mut release, None).await? {
             return Ok(next);
         }

@@ -108,8 +108,8 @@ async fn repaired(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> 
 }
 
 /// Drops a task, and writes the reason to the publisher's audit log. For the command line. The task's work stays
-/// undone, except where others would wait for it: a rollout, a retry or a roll back completes its release, and a deleted pack's
-/// installations are uninstalled without events for each account.
+/// undone, except where other calls would wait for it: for a rollout, a retry or a roll back, the release is completed;
+/// a deleted pack's installations are uninstalled without events for each account.
 ///
 /// # Errors
 /// Bad input for a reason that is empty or too long; not found.
@@ -141,7 +141,7 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
         Some(Work::RollBack(pack, release)) => end_roll_back(&tx, &mut journal, pack, release).await?,
         Some(Work::Stage(pack, release)) => {
             if end_stages_of(&tx, &mut journal, pack, release).await? {
-                // The rollout hasn't begun, so that it is given up from the first installation on.
+                // The rollout hasn't begun, so all of its installations are given up.
                 paused::begin(&tx, id, Work::GiveUp(pack, release), journal.now).await?;
                 dropped = Dropped::GivesUp;
             }
@@ -150,10 +150,10 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
             let count = uninstall_silently(cx, &tx, pack).await?;
             entry = entry.change("installations", Some(count.to_string()), None);
         }
-        // Those whom it hasn't moved back keep their version, as when a roll back is dropped.
+        // Installations that weren't moved back keep their version, as when a roll back is dropped.
         Some(Work::Withdraw(_, release)) => updates::give_up_attempts(&tx, release).await?,
-        // These leave nothing waiting: offers, grants and names are derived where no batch has reached them, and the
-        // next task of the same kind updates them.
+        // No call waits for these tasks: reads derive offers, grants and names that no batch has stored, and the next
+        // task of the same kind stores them.
         Some(
             Work::Offer(..) | Work::GrantsOfPack(_) | Work::GrantsOfAccount(_) | Work::CatchUp(_) | Work::Rename(_),
         )
@@ -190,8 +190,8 @@ async fn end_release_of(
         return Ok(true);
     }
     updates::give_up_attempts(tx, release.id).await?;
-    // The installations that a given-up rollout has left were not moved, with or without a row, so the release has
-    // failures.
+    // A rollout that was being given up has left installations unmoved, even if no update of them says so. The release
+    // counts at least one failure.
     let left = i64::from(matches!(work, Work::GiveUp(..)));
     complete(tx, journal, pack, release, left).await?;
     Ok(false)
@@ -207,8 +207,8 @@ async fn end_roll_back(tx: &Tx, journal: &mut Journal<'_>, pack: PackId, release
     complete_roll_back(tx, journal, pack, release).await
 }
 
-/// Ends the opened stages of a release: later stages move what they have left. Returns whether its rollout, which would
-/// have followed, must be given up.
+/// Completes the open stages of a release. Later stages move the installations that these have left. Returns whether
+/// the rollout, which would have followed in the same task, must be given up.
 async fn end_stages_of(tx: &Tx, journal: &mut Journal<'_>, pack: PackId, release: ReleaseId) -> Result<bool, Failure> {
     let pack = packs::lock_any(tx, pack).await?;
     let Some((pack, release)) = pack_and_release(tx, pack, release, lets_stages_work).await? else {
@@ -216,7 +216,7 @@ async fn end_stages_of(tx: &Tx, journal: &mut Journal<'_>, pack: PackId, release
     };
     end_stages(tx, journal, &pack, &release).await?;
     if release.state == ReleaseState::Scheduled {
-        // No batch would end these attempts.
+        // Without the task, no batch would end these attempts.
         updates::give_up_attempts(tx, release.id).await?;
     }
     Ok(release.state == ReleaseState::InProgress)

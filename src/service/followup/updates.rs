@@ -50,7 +50,7 @@ pub(in crate::service) struct VersionChange {
 }
 
 impl VersionChange {
-    /// The installation isn't moved.
+    /// The numbers for a step that doesn't move the installation.
     pub(in crate::service) fn stays(number: i32) -> Self {
         Self { before: number, after: number }
     }
@@ -191,7 +191,8 @@ pub(in crate::service) fn give_up(row: &mut UpdateRow, now: Instant) {
     row.next_attempt_at = None;
 }
 
-/// Hides a withdrawn offer from an account without the grant: the offer was not shown, so neither is its end (R45).
+/// Hides a withdrawn offer from an account without the grant. The account didn't see the offer, so it must not see its
+/// end (R45).
 pub(in crate::service) fn hide(row: &mut UpdateRow) {
     row.update.skip_reason = Some(SkipReason::NotEntitled);
 }

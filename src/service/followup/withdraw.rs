@@ -32,12 +32,12 @@ pub(super) struct Withdraw {
     pub release: ReleaseId,
 }
 
-/// What happens to an update of the release.
+/// How an update of the release ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ending {
     /// The offer ends. The account gets an event only if it has the grant (R45).
     OfferEnds { is_entitled: bool },
-    /// The installation is moved back. The method is the one by which it was updated.
+    /// The installation is moved back. Carries the method by which its update was applied.
     MovesBack(Option<UpdateMethod>),
     /// The installation stays, and its retries end.
     GivenUp,
@@ -153,9 +153,9 @@ async fn withdraw_updates(
     Ok(updates::save(tx, &rows).await?)
 }
 
-/// Tries to move one installation back, after its release was canceled or rolled back. After a failure it is tried again
-/// with growing pauses and without limit, because a version that was taken back must not stay installed. Returns whether
-/// it was moved.
+/// Tries to move one installation back, after its release was canceled or rolled back. After a failure it is tried
+/// again with growing pauses and without limit, because a version that was taken back must not stay installed. Returns
+/// whether it was moved.
 pub(super) fn attempt_back(cx: &Services, row: &mut UpdateRow, release: &Release, now: Instant) -> bool {
     match cx.mover.move_installation(row.update.id.installation, release.id) {
         Ok(()) => {

@@ -27,7 +27,7 @@ use super::requests::{CallState, Repeatable, single};
 #[derive(Clone, Debug)]
 pub struct NewProcess {
     pub package: ComponentVersionId,
-    /// All groups that it is to be shared with.
+    /// All groups with which the process is shared from now on.
     pub groups: Vec<GroupId>,
     pub description: String,
 }
@@ -78,7 +78,7 @@ pub async fn publish_to_library(
     if !before.is_empty() {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
     }
-    // Read again under the locks, so that it can't be deleted any more.
+    // Reads the package again under the locks. It can't be deleted any more.
     let (package, deleted) = components::version(&tx, &caller.scope, new.package).await?.ok_or(Failure::NotFound)?;
     check_publish(component.component_type, package.shareable, deleted)?;
     let too_long = LibraryRefusal::DescriptionTooLong;

@@ -28,17 +28,17 @@ pub(crate) struct Cutoffs {
     pub(crate) entries: Option<Instant>,
 }
 
-/// Begins a pass: deletes expired client request ids, old attempts of webhooks and servers that are gone, and compacts
-/// counts.
+/// Begins a pass: deletes expired client request ids, old webhook attempts and the rows of dead servers, and compacts
+/// counts. Returns the times before which the caller must prune the logs.
 pub(crate) async fn begin_pruning(cx: &Services) -> Result<Cutoffs, Failure> {
     let tx = cx.db.begin().await?;
-    let passes_by = retention::begin_pass(&tx, cx.clock.now()).await?;
+    let cutoff_time = retention::begin_pass(&tx, cx.clock.now()).await?;
     tx.commit().await?;
-    requests::forget_old(&cx.db, passes_by).await?;
-    write_attempts::forget_old(&cx.db, passes_by).await?;
+    requests::forget_old(&cx.db, cutoff_time).await?;
+    write_attempts::forget_old(&cx.db, cutoff_time).await?;
     serving::forget_dead(&cx.db).await?;
     compact_counts(cx).await?;
-    let before = |days: u16| passes_by - Duration::days(days.into());
+    let before = |days: u16| cutoff_time - Duration::days(days.into());
     Ok(Cutoffs { events: before(cx.settings.keep_events_days), entries: cx.settings.keep_audit_days.map(before) })
 }
 

@@ -12,17 +12,17 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::store::log::seals;
 
-/// Seals the next stretch of the log, of all publishers together. Returns false when nothing is left to seal.
+/// Seals the next part of the log, for all publishers together. Returns false when nothing is left to seal.
 ///
 /// # Errors
 /// [`Failure::Unavailable`] and others, when the database can't be read or written. Then nothing has changed.
 pub async fn seal_entries(cx: &Services) -> Result<bool, Failure> {
     let present = cx.db.whole_server();
-    // A look for new entries, without a snapshot: usually there are none.
+    // Looks for new entries without a snapshot, because usually there are none.
     if !seals::has_unsealed(&present).await? {
         return Ok(false);
     }
-    // Rows and batches of one state: otherwise a row could be passed over that was committed before a batch.
+    // Reads rows and batches in one snapshot. Otherwise a row that was committed before a batch could be skipped.
     let source = present.one_state();
     let sealed_to = seals::sealed_to(&source).await?;
     let mut position = sealed_to;
@@ -30,7 +30,7 @@ pub async fn seal_entries(cx: &Services) -> Result<bool, Failure> {
     while of_publishers.is_empty() {
         let Some((links, read_to)) = seals::links_after(&source, position).await? else { return Ok(false) };
         position = read_to;
-        // Nobody knows whose a row is whose publisher can't be read. `packwright audit verify` tells of it.
+        // A row whose publisher can't be read belongs to no chain. `packwright audit verify` reports it.
         for link in links.into_iter().filter(|link| link.publisher_id != AccountId(Uuid::nil())) {
             of_publishers.entry(link.publisher_id).or_default().push(link);
         }

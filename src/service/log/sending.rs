@@ -1,4 +1,4 @@
-//! Sends seals away, so that somebody else can keep them (R51).
+//! Copies seals out of the database, so that somebody else can keep them (R51).
 
 use std::fs::{File, Metadata};
 use std::io::{Read as _, Result, Seek as _, SeekFrom, Write as _};
@@ -11,8 +11,8 @@ use crate::domain::Instant;
 use crate::domain::instant::to_text;
 use crate::domain::log::Chain;
 
-/// Where a server sends its seals, so that somebody else can keep them. Whoever can change the database can make its
-/// chain anew, but not the seals that are kept elsewhere.
+/// The place outside the database to which a server copies its seals. Somebody who can change the database can make its
+/// chain anew, but can't change copies that are kept elsewhere.
 #[derive(Debug, Default)]
 pub enum SealsTo {
     #[default]
@@ -54,8 +54,8 @@ impl SealsTo {
     }
 }
 
-/// A file of seals. When another file is in its place, or none, the server goes on in the place: so the file can be
-/// moved away while the server runs.
+/// A file of seals. The file can be moved away while the server runs: the server then continues in a new file at the
+/// same path.
 #[derive(Debug)]
 pub struct SealsFile {
     path: PathBuf,
@@ -99,16 +99,17 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Without such numbers a file that is there counts as the same.
+/// Without inode numbers, any file at the path counts as the same.
 #[cfg(not(unix))]
 fn is_same(_one: &Metadata, _other: &Metadata) -> bool {
     true
 }
 
-/// Opens a file of seals, behind its last whole line: a server that died may have left a part of a line.
+/// Opens a file of seals to append to it. Removes an incomplete line at its end, which a server that died may have
+/// left.
 fn opened(path: &Path) -> Result<File> {
     let open = |reads: bool| File::options().create(true).append(true).read(reads).open(path);
-    // The system may let the server add lines, and read none.
+    // The server may have the permission to append to the file, but not to read it.
     let Ok(mut file) = open(true) else { return open(false) };
     if !file.metadata()?.is_file() {
         return Ok(file);
@@ -123,7 +124,7 @@ fn opened(path: &Path) -> Result<File> {
         }
         size -= 1;
     }
-    // A file whose lines can't be taken back gets the end of the line instead.
+    // If the file can't be shortened, ends the incomplete line instead.
     if size < ends && file.set_len(size).is_err() {
         file.write_all(b"\n")?;
     }

@@ -1,4 +1,4 @@
-//! Checks the audit log against its seals (R51).
+//! Verifies the audit log against its seals (R51).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::service::error::Failure;
 use crate::store::accounts::write as accounts;
 use crate::store::log::seals;
 
-/// A seal that was sent away, from a line of the file that keeps it.
+/// The copy of a seal that was kept outside the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentSeal {
     pub publisher: AccountId,
@@ -36,14 +36,14 @@ impl SentSeal {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SentSeals {
     pub seals: Vec<SentSeal>,
-    /// The numbers of the lines that can't be understood: they are no JSON, or have a seal that isn't whole.
+    /// The numbers of the lines that aren't JSON, or whose seal isn't complete.
     pub damaged: Vec<usize>,
-    /// Whether the last line has no end, because its server died while it wrote it. Such a line vouches for nothing.
+    /// Whether the last line is incomplete, because the server died while it wrote the line. The line is ignored.
     pub is_torn: bool,
 }
 
 impl SentSeals {
-    /// Reads the lines of a file. Empty lines, and a log's lines about something else, are passed over.
+    /// Reads the lines of a file. Skips empty lines, and lines of a server's log that aren't about seals.
     #[must_use]
     pub fn read(text: &str) -> Self {
         let mut sent = Self::default();
@@ -61,7 +61,7 @@ impl SentSeals {
     }
 }
 
-/// How far the log of a publisher is what was sealed.
+/// The result of verifying a publisher's log.
 #[derive(Clone, Debug)]
 pub struct VerifiedLog {
     /// The publisher; `None` if there is no such account.
@@ -69,8 +69,8 @@ pub struct VerifiedLog {
     pub verified: Verified,
 }
 
-/// Checks the logs of all publishers, each up to its first broken place. Reads the whole log, in one state of the
-/// database.
+/// Verifies the logs of all publishers, each up to its first contradiction. Reads the whole log in one snapshot. `sent`
+/// holds the copies of seals that were kept outside the database.
 ///
 /// # Errors
 /// When the database can't be read.

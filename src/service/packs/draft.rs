@@ -245,8 +245,8 @@ async fn edit_rows<'a>(
     }
 }
 
-/// Ends an edit: increments the revision, updates the assessment stored on the pack, announces what `entry` says, and
-/// commits.
+/// Ends an edit: increments the revision, updates the assessment stored on the pack, appends `entry` and an event with
+/// the same changes, and commits.
 pub(in crate::service) async fn finish_edit(
     cx: &Services,
     editing: Editing<'_>,
@@ -283,7 +283,7 @@ pub(in crate::service) async fn reassess(cx: &Services, tx: &Tx, pack: &Pack) ->
     reassess_all(cx, tx, std::slice::from_ref(pack)).await
 }
 
-/// Does the same for many locked packs, with as many statements as for one.
+/// [`reassess`] for many locked packs. The number of statements doesn't depend on the number of packs.
 pub(in crate::service) async fn reassess_all(cx: &Services, tx: &Tx, packs: &[Pack]) -> StoreResult<()> {
     let mut rows = drafts::of_packs(tx, packs).await?;
     let in_force: Vec<_> = packs.iter().filter_map(|pack| pack.standing.in_force()).collect();

@@ -1,8 +1,8 @@
-//! Halts releases whose rule decides so, and changes rules (R58).
+//! Halts releases by their halt rules, and changes the rules (R58).
 //!
-//! The rule is judged in the transaction of each batch, each early application and each report, before it commits. All
-//! of these hold the pack alone while the release has a rule, so each of them sees what the ones before it did, on any
-//! number of servers.
+//! The rule is judged in the transaction of each batch, each early application and each report, before it commits.
+//! While the release has a rule, each of these transactions locks the pack alone, so it sees the changes of all
+//! transactions before it, on any number of servers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,15 +33,15 @@ use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::{StoreResult, Tx};
 
-/// The most installations that the next batch of a release may come to: `size`, or fewer if the release has a rule. Only
-/// such a release costs a statement.
+/// The most installations that the next batch of a release may process: `size`, or fewer if the release has a halt
+/// rule. Only such a release costs a statement.
 pub(in crate::service) async fn size_of_batch(tx: &Tx, release: &Release, size: u64) -> StoreResult<u64> {
     let Some(rule) = release.halt.filter(|_| release.halted_at.is_none()) else { return Ok(size) };
     Ok(size.min(batch_limit(&rule, updates::progress(tx, release.id).await?.judged)))
 }
 
-/// Whether the moves that have failed and will be attempted again would halt a release, if they fail for good. Then no
-/// more is moved until they are decided. Only a release with a rule costs statements.
+/// Whether a release would halt if all moves that wait for another attempt failed for good. Then the caller must move
+/// no other installation until these attempts are made. Only a release with a rule costs statements.
 pub(in crate::service) async fn waits_for_attempts(tx: &Tx, release: &Release, now: Instant) -> StoreResult<bool> {
     let Some(rule) = release.judged_by(now) else { return Ok(false) };
     let waiting = i64::try_from(updates::count_undecided(tx, release).await?).unwrap_or(i64::MAX);
@@ -53,11 +53,13 @@ pub(in crate::service) async fn waits_for_attempts(tx: &Tx, release: &Release, n
     Ok(judge(&rule, figures))
 }
 
-/// Holds a pack, together with others; alone if the release has a halt rule, so that whoever judges it sees what all
-/// others did (R58). The first attempt doesn't know the rule.
+/// Holds the pack of a release, for a call that may have to judge the release. The pack's lock is shared with other
+/// calls. If the release has a halt rule, the lock must be exclusive, so that the judgment sees the changes of all
+/// other calls (R58). The first attempt doesn't know whether there is a rule, so it shares the lock, and sets `alone`
+/// for the next attempt if there is one.
 ///
 /// # Errors
-/// [`Failure::Overtaken`] when the next attempt has to hold the pack alone; not found.
+/// [`Failure::Overtaken`] when the next attempt must take the exclusive lock; not found.
 pub(in crate::service) async fn hold_to_judge(
     tx: &Tx,
     pack: PackId,
@@ -75,8 +77,8 @@ pub(in crate::service) async fn hold_to_judge(
     Ok((pack, release))
 }
 
-/// Judges a release after a step that has changed its updates, and halts it if its rule decides so. The caller has
-/// locked the pack. Returns what became of the release; `None` if nothing did.
+/// Judges a release after a step that has changed its updates, and halts it if its rule says so. The caller has locked
+/// the pack. Returns the effect of the halt; `None` if the release wasn't halted.
 pub(in crate::service) async fn judge_step(
     cx: &Services,
     tx: &Tx,
@@ -87,7 +89,7 @@ pub(in crate::service) async fn judge_step(
     judge_any_step(cx, tx, journal, pack, release, |halt| halt).await
 }
 
-/// Judges a release after a step of a rollout that an operator has given up.
+/// Like [`judge_step`], for a rollout whose task an operator has dropped.
 pub(in crate::service) async fn judge_given_up(
     cx: &Services,
     tx: &Tx,
@@ -109,7 +111,7 @@ async fn judge_any_step(
     let Some(rule) = release.judged_by(journal.now) else { return Ok(None) };
     let kept = updates::progress(tx, release.id).await?;
     if kept.rows > ROWS_MAX {
-        // Each report adds a row. The next step has only those to add up that were added since.
+        // Each report adds a row. Compacted now, the next step has only the rows to add up that come after this.
         tallies::compact(tx, release, journal.now, ROWS_MAX).await?;
     }
     let figures = kept.judged;
@@ -174,7 +176,7 @@ async fn carry_out(
     Ok(())
 }
 
-/// Rolls a release back, of which the former version is the current one again (R59).
+/// Rolls a halted release back to the `former` version (R59).
 async fn roll_back(
     cx: &Services,
     tx: &Tx,
@@ -190,7 +192,7 @@ async fn roll_back(
     Ok(())
 }
 
-/// Why the rule halts a release, for its publisher.
+/// The reason that the publisher reads for a halt.
 fn reason(HaltFigures { executed, bad }: HaltFigures) -> String {
     format!("The release's halt rule decided: {bad} of {executed} updates failed or were reported broken.")
 }

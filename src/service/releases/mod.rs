@@ -66,12 +66,13 @@ pub struct ReleaseRequest {
     pub expected_revision: Option<i32>,
     /// Where the content comes from (R68).
     pub source: Option<Source>,
-    /// When the release stops by itself (R58).
+    /// The release's halt rule (R58).
     pub halt_when: Option<RequestedHaltRule>,
     pub client_request_id: Option<String>,
-    /// Its early stages, oldest first (R54).
+    /// The early stages, by increasing date (R54).
     pub stages: Vec<RequestedStage>,
-    /// A former release of the pack whose buckets are used again.
+    /// A former release of the pack. Its buckets are used again, so that each percent holds the same installations
+    /// (R54).
     pub cohort_of: Option<ReleaseId>,
 }
 
@@ -79,7 +80,8 @@ pub struct ReleaseRequest {
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED,
-/// NOTES_TOO_LONG, SOURCE_INVALID, STAGE_NAME, those of [`decide`], and those of [`plan`]; not found.
+/// NOTES_TOO_LONG, SOURCE_INVALID, INVALID_STAGES, STAGE_NAME, INVALID_HALT_RULE, those of [`decide`], and those of
+/// [`plan_stages`]; not found.
 pub async fn release(cx: &Services, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
     let touched = Touched::Pack(caller.id(), request.pack_id);
@@ -110,7 +112,7 @@ async fn try_release(
     let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
     component_changes::lock_not_in_pack_version(&tx, pack.id).await?;
     let rows = drafts::of_pack(&tx, &pack).await?;
-    let told = Told { notes: check_request(request, &pack, &rows)?, source: checked_source(request)? };
+    let details = Details { notes: check_request(request, &pack, &rows)?, source: checked_source(request)? };
     let stages = checked_stages(&request.stages)?;
     let buckets = buckets_of(&tx, caller, &pack, &stages, request.cohort_of).await?;
     // Reads the account again under a lock, because the zone at the time of the call counts (R35).
@@ -128,8 +130,8 @@ async fn try_release(
         now: journal.now,
     };
     let stages = plan_stages(&stages, planning)?;
-    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, told, halt, (decision, &stages)).await {
-        // Another server has started a release in spite of the locks. The database's constraint enforces the same rule.
+    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, details, halt, (decision, &stages)).await {
+        // The pack's lock should prevent a second release. The database's constraint enforces the same rule.
         Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
         other => other?,
     };
@@ -167,7 +169,7 @@ async fn make_release(
     tx: &Tx,
     journal: &mut Journal<'_>,
     mut pack: Pack,
-    told: Told,
+    details: Details,
     halt: Option<HaltRule>,
     (decision, planned): (Decision, &[Stage]),
 ) -> Result<(ReleaseId, Vec<uuid::Uuid>), StoreError> {
@@ -178,7 +180,7 @@ async fn make_release(
         pack_id: pack.id,
         publisher_id: pack.publisher_id,
         number: pack.last_number.saturating_add(1),
-        notes: told.notes,
+        notes: details.notes,
         release_id: id,
         created_at: now,
     };
@@ -207,7 +209,7 @@ async fn make_release(
         roll_back: None,
         halt,
         halted_at: None,
-        source: told.source,
+        source: details.source,
     };
     let mut entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
         .set("version", version.number)
@@ -240,7 +242,8 @@ async fn make_release(
             && let Some(mut old) = releases::lock(tx, pack.id, old).await?
         {
             if old.state == ReleaseState::InProgress {
-                // Nobody is ever moved to a version whose rollout was paused for good, not even back to it.
+                // No installation may move to the version whose paused rollout this release replaces, not even back to
+                // it. So a roll back of this release goes to the version before both.
                 release.previous_version_id = old.previous_version_id;
             }
             end_pending(tx, journal, &mut pack, &mut old, Ending::SupersededBy(id)).await?;
@@ -258,6 +261,8 @@ async fn make_release(
     Ok((id, follow))
 }
 
+/// Adds a follow-up task of a pack, and returns its id. `moves` is whether the task moves installations; then the pack
+/// can't have another release before the task is finished.
 pub(super) async fn add_task(
     cx: &Services,
     tx: &Tx,
@@ -269,8 +274,8 @@ pub(super) async fn add_task(
     tasks::add(tx, cx.ids.next(), pack.publisher_id, work, moves, now).await
 }
 
-/// What a publisher tells of a release, checked.
-struct Told {
+/// The checked texts of a request.
+struct Details {
     notes: String,
     source: Option<Source>,
 }

@@ -1,4 +1,4 @@
-//! Starts releases: new immediate ones, promoted ones, and those whose window has opened (R23, R25, R27, R30).
+//! Starts releases: new immediate ones, promoted ones, and dated ones whose window has opened (R23, R25, R27, R30).
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
@@ -20,23 +20,24 @@ use crate::service::ending::commit;
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 
-/// How many due packs are read at once. A publisher has fewer that open in one night.
+/// The most due packs that are read at once. A publisher has fewer packs whose windows open in one night.
 const PAGE: u64 = 10_000;
 
 /// Why a release starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Start {
-    /// It is a new, immediate release without a row yet.
+    /// The release is new and immediate, and has no row yet.
     New,
-    /// Its publisher promoted it.
+    /// The publisher promoted the release.
     Promoted,
-    /// Its window has opened.
+    /// The release's window has opened.
     Due,
 }
 
-/// Starts a pack's pending release, in its own transaction, if the release's window has opened by `now` (R30), and opens
-/// its early stages whose windows have opened, the oldest first (R55). Every command that touches a pack does this first ([`Services::after_due_windows`]), for the publisher whose packs it
-/// touches: a publisher may not start another's release. The scheduler does it for any pack. Returns the release.
+/// Starts a pack's pending release, in its own transaction, if the release's window has opened by `now` (R30). Opens
+/// its early stages whose windows have opened, the oldest first (R55). Every command that touches a pack does this
+/// first ([`Services::after_due_windows`]), and `of` is the publisher of its packs, because a publisher must not start
+/// the release of another one. The scheduler does it for any pack. Returns the release if anything was opened.
 pub async fn open_if_due(
     cx: &Services,
     of: Publishers,
@@ -53,7 +54,7 @@ pub async fn open_if_due(
     }
     let tx = cx.db.begin().await?;
     let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
-    // Read again after waiting for the lock, because the release's lateness is measured up to here (R39).
+    // Reads the clock again after the wait for the lock, because the lateness is measured up to here (R39).
     let now = cx.now(&tx);
     let Some(due) = pack.standing.pending.filter(|_| pack.standing.has_due(now)) else { return Ok(None) };
     let mut release = releases::lock(&tx, pack.id, due.release_id)
@@ -66,12 +67,12 @@ pub async fn open_if_due(
     if due.starts_at <= now {
         start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
     } else if pack.standing.has_due(now) {
-        // Neither the window nor a stage is due, so the kept time is wrong. Left as it is, the scheduler would come to
-        // this pack for ever.
+        // Neither the window nor a stage is due, so the stored due time is wrong. Without a correction, the scheduler
+        // would try to open this pack again and again.
         let stages = if release.has_stages { stages::of(&tx, &release).await? } else { Vec::new() };
         let waiting = stages.iter().filter(|stage| stage.waits()).map(|stage| stage.window.starts_at);
         let due_at = waiting.chain([due.starts_at]).min().unwrap_or(due.starts_at);
-        tracing::error!(pack = %pack.id, kept = %due.due_at, %due_at, "the time at which a window is due was wrong: it is mended");
+        tracing::error!(pack = %pack.id, kept = %due.due_at, %due_at, "the stored time at which a window is due was wrong and was corrected");
         pack.standing.pending = Some(PendingRelease { due_at, ..due });
         packs::save_standing(&tx, pack.id, &pack.standing).await?;
         commit(tx, journal).await?;
@@ -84,7 +85,7 @@ pub async fn open_if_due(
     Ok(Some(due.release_id))
 }
 
-/// Does the same for all packs of a publisher, before a command that touches several of them.
+/// [`open_if_due`] for all packs of a publisher, before a command that touches several of them.
 pub(in crate::service) async fn open_all_due(cx: &Services, publisher: AccountId, now: Instant) -> Result<(), Failure> {
     let of = Publishers::Only(publisher);
     for pack in windows::due(&cx.db.whole_server(), of, now, PAGE).await? {
@@ -154,7 +155,7 @@ pub(in crate::service) async fn start(
     } else {
         releases::save(tx, release).await?;
     }
-    // The task of stages that have opened finishes them first, and then becomes the rollout.
+    // If early stages are open, their task finishes them first, and then becomes the rollout.
     if release.has_stages
         && let Some(task) = tasks::wake_stages(tx, pack.id, release.id, now).await?
     {

@@ -18,7 +18,7 @@ use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::{StoreResult, Tx};
 
-/// Keeps everybody from being moved to a release's version, until the release is resumed.
+/// Pauses a release: no installation is moved to its version until it is resumed (R56).
 ///
 /// # Errors
 /// REASON_REQUIRED, ALREADY_PAUSED, NOT_PAUSABLE; not found.
@@ -42,8 +42,8 @@ async fn try_pause(
     reason: &str,
 ) -> Outcome<(), ReleaseRefusal> {
     let tx = cx.db.begin().await?;
-    // Each batch that moves installations to the version, and each early application, holds the pack: with this lock
-    // they are all over, and the next one finds the pause.
+    // Each batch that moves installations, and each early application, holds the pack. Once this lock is taken, all of
+    // them have ended, and the next one finds the pause.
     let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
     let mut release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
@@ -77,7 +77,7 @@ pub(super) async fn pause_with(
     packs::save_standing(tx, pack.id, &pack.standing).await
 }
 
-/// A reason, trimmed.
+/// Checks and trims a reason.
 pub(super) fn checked_reason(reason: &str) -> Outcome<String, ReleaseRefusal> {
     match text::prose(reason.trim(), REASON_MAX) {
         Ok(reason) if !reason.is_empty() => Ok(reason),
@@ -86,7 +86,7 @@ pub(super) fn checked_reason(reason: &str) -> Outcome<String, ReleaseRefusal> {
     }
 }
 
-/// Goes on with a paused release. A window that has passed meanwhile opens at once.
+/// Resumes a paused release. If its window has passed meanwhile, it opens at once (R56).
 ///
 /// # Errors
 /// NOT_PAUSED; not found.
@@ -120,7 +120,7 @@ async fn try_resume(
     decide_resume(&release)?;
     release.pause = None;
     release.resumed_at = Some(journal.now);
-    // Only what is executed from now on counts (R58).
+    // The halt rule counts only updates that are executed from now on (R58).
     release.halted_at = None;
     tallies::begin_figures_anew(&tx, &release, journal.now).await?;
     releases::save(&tx, &release).await?;

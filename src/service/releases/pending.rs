@@ -1,4 +1,4 @@
-//! Changes of a pending release: it gets another date, starts now, or ends before its window (R29, R30, R35).
+//! Changes of a pending release: reschedules, promotes, cancels or supersedes it (R29, R30, R35).
 
 use chrono::NaiveDate;
 
@@ -105,7 +105,7 @@ pub async fn reschedule_release(
         },
         ..JournalEvent::release(EventKind::ReleaseRescheduled, &pack, release.id)
     };
-    // Accounts hear nothing of stages, so nothing of a call that moves only stages.
+    // Managed accounts don't see stages, so they get no event about a call that moves only stages.
     let audience = if is_moved { event.audience } else { Audience::Publisher };
     journal.append_event(JournalEvent { audience, ..event });
     Ok(commit(tx, journal).await?)

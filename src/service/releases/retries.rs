@@ -56,7 +56,7 @@ async fn try_retry_failed_updates(
     };
     release.state = decide_retry(&facts)?;
     release.ended_at = None;
-    // A halt that was only announced doesn't keep the rule from judging the retry (R58).
+    // A halt that was only announced must not keep the rule from judging the retry (R58).
     release.halted_at = None;
     releases::save(&tx, &release).await?;
     pack.standing.running_release = Some(release.id);
@@ -68,7 +68,7 @@ async fn try_retry_failed_updates(
         Some(release.state.stored().into()),
     ));
     journal.append_event(JournalEvent::release(EventKind::ReleaseStarted, &pack, release.id));
-    // Reports that came after the watch decide now, before anything is moved.
+    // Reports that came after the watch count again, so the rule may halt the release before anything is moved.
     tallies::reopen(&tx, &release, journal.now).await?;
     judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     commit_and_begin(cx, tx, journal, [task]).await?;

@@ -30,13 +30,13 @@ use crate::store::{StoreError, Tx};
 pub struct RollBackRequest {
     pub release_id: ReleaseId,
     pub reason: String,
-    /// How many installations it may move.
+    /// The most installations that the roll back may move.
     pub at_most: i32,
     pub client_request_id: Option<String>,
 }
 
-/// Puts the former version in a release's place again: it is the current one from now on, and every installation that
-/// has the release's version is moved to it (R59). Returns how many installations it has to move.
+/// Rolls a release back: the former version is the current one from now on, and every installation that has the
+/// release's version is moved to it (R59). Returns the number of installations to be moved.
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, REASON_REQUIRED, those of [`decide_roll_back`], MORE_INSTALLATIONS; not found.
@@ -82,7 +82,7 @@ async fn try_roll_back(
     Ok(installations)
 }
 
-/// The facts about a locked release of a locked pack, which [`decide_roll_back`] needs.
+/// Reads the facts about a locked release of a locked pack for [`decide_roll_back`].
 pub(super) async fn facts(
     tx: &Tx,
     pack: &Pack,
@@ -100,19 +100,19 @@ pub(super) async fn facts(
     })
 }
 
-/// What a roll back comes from.
+/// The cause of a roll back: a call, or a halt rule.
 #[derive(Clone, Debug)]
 pub(in crate::service) struct Cause {
     /// The action of the audit entry.
     pub action: &'static str,
     pub reason: Option<String>,
-    /// How many installations it has to move.
+    /// The number of installations to be moved.
     pub installations: i64,
 }
 
 /// Starts a roll back that was decided: the former version becomes the current one, the release's rollout ends, and a
-/// task is added that moves installations back. Saves the release and the pack's standing, both locked. The journal's
-/// actor is the one that rolls back. Returns the task.
+/// task is added that moves installations back. Saves the release and the pack's standing, which the caller has locked.
+/// The journal's actor is the actor of the roll back. Returns the task's id.
 pub(in crate::service) async fn start_roll_back(
     cx: &Services,
     tx: &Tx,

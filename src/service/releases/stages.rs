@@ -1,4 +1,4 @@
-//! Opens the early stages of releases (R54, R55): those that are due, and the next one when its publisher asks for it.
+//! Opens early stages of releases (R54, R55): all stages that are due, or the next one when the publisher says so.
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{GroupId, PackId, ReleaseId};
@@ -45,8 +45,9 @@ pub(super) async fn open_due_stages(
     Ok(task)
 }
 
-/// Opens one stage: keeps who is in its groups now, and adds a task that moves its installations, unless one is open
-/// already.
+/// Opens one stage: stores which accounts are in its groups now, and adds a task that moves its installations, unless
+/// the release has such a task already. `all` are the release's stages, `index` is the one to open. Returns the task's
+/// id.
 async fn open(
     cx: &Services,
     tx: &Tx,
@@ -138,8 +139,7 @@ async fn try_open_next_stage(
     Ok(commit_and_begin(cx, tx, journal, [task]).await?)
 }
 
-/// Marks the stages of a release that have opened as done, whatever has become of their installations: an operator has
-/// dropped their task.
+/// Completes all open stages of a release whose task an operator has dropped, although installations may be left.
 pub(in crate::service) async fn end_stages(
     tx: &Tx,
     journal: &mut Journal<'_>,
@@ -155,7 +155,7 @@ pub(in crate::service) async fn end_stages(
     Ok(())
 }
 
-/// Completes a stage that has come to all of its installations.
+/// Completes a stage that has processed all of its installations.
 pub(in crate::service) async fn complete_stage(
     tx: &Tx,
     journal: &mut Journal<'_>,
@@ -198,7 +198,8 @@ fn valid_name(index: usize, raw: &str) -> Outcome<String, ReleaseRefusal> {
     })
 }
 
-/// Checks that the groups of requested stages and the release whose buckets are used again exist. Returns the buckets.
+/// Checks that the groups of the requested stages exist, and the release whose buckets are used again. Returns the
+/// buckets of the new release.
 pub(super) async fn buckets_of(
     tx: &Tx,
     caller: &Publisher,
@@ -228,8 +229,8 @@ pub(super) async fn buckets_of(
     Ok(Buckets::of(pack.id, number))
 }
 
-/// Whether a state lets batches of early stages work: the stages that have opened are finished even after the window
-/// has opened, before the rollout begins.
+/// Whether batches of early stages still work in this state of the release. After the window has opened, open stages
+/// are finished before the rollout begins.
 pub(in crate::service) fn lets_stages_work(state: ReleaseState) -> bool {
     matches!(state, ReleaseState::Scheduled | ReleaseState::InProgress)
 }

@@ -103,7 +103,7 @@ fn sort_out(cx: &Services, page: Vec<PendingWindow>) -> (Vec<PendingWindow>, Vec
     for pending in page {
         // If the newer data doesn't have the zone any more, its windows stay unchanged.
         let Some(zone) = cx.zone(Some(&pending.window.time_zone)) else { continue };
-        // The stages of a release have windows of their own, which are looked at under the pack's lock.
+        // The stages of a release have windows of their own, which `move_window` recomputes under the pack's lock.
         if moved(&pending.window, &zone).is_some() || pending.has_stages && zone.version > pending.window.data_version {
             move_these.push(pending);
         } else if zone.version > pending.window.data_version {
@@ -168,7 +168,7 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: Initia
             ..EventData::default()
         };
         let event = JournalEvent { data, ..JournalEvent::release(EventKind::WindowMoved, &pack, release.id) };
-        // Accounts hear nothing of stages.
+        // Managed accounts don't see stages.
         let audience = if stage.is_some() { Audience::Publisher } else { event.audience };
         journal.append_event(JournalEvent { audience, ..event });
     }

@@ -20,7 +20,7 @@ use crate::store::convert::Stored as _;
 use crate::store::webhooks::serving::Served;
 use crate::traces::{Context, Kind, Span, Value};
 
-/// What is sent of an event: the same for each attempt.
+/// The content of an event's deliveries. It is the same for each attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
     event: EventId,
@@ -31,13 +31,13 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// The payload with `data`, a JSON text. When it would be too large, it has no data: a receiver reads the event by
-    /// its id.
+    /// The payload with `data`, a JSON text. If the payload would be larger than [`PAYLOAD_MAX`], its data is null, and
+    /// the receiver can read the event by its id.
     pub(crate) fn new(event: EventId, kind: EventKind, occurred_at: Instant, cursor: &str, data: &str) -> Self {
         let id = encode_id("evt", event.0.as_bytes());
         let write = |data: &str| {
             let (kind, at) = (payload_type(kind.stored()), instant::to_text(occurred_at));
-            // None of these texts has a character that JSON escapes.
+            // None of these texts can contain a character that JSON must escape.
             format!(r#"{{"type":"{kind}","timestamp":"{at}","cursor":"{cursor}","data":{data}}}"#)
         };
         let whole = write(data);
@@ -51,7 +51,7 @@ impl Payload {
     }
 }
 
-/// An attempt, and what came of it.
+/// The result of an attempt, and its record for the endpoint's list of deliveries.
 pub(crate) struct Tried {
     pub(crate) attempted: Attempted,
     pub(crate) delivery: Delivery,
@@ -108,7 +108,7 @@ pub(crate) async fn try_once(
     Ok(Tried { attempted, delivery })
 }
 
-/// What the span of an attempt says. An address may hold a secret, so it says nothing of it.
+/// Describes an attempt in its span. The span leaves out the endpoint's address, because it may contain a secret.
 fn describe(trace: &mut Span, kind: EventKind, attempt: u32, attempted: &Attempted) {
     if !trace.is_recorded() {
         return;

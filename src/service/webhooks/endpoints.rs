@@ -17,11 +17,11 @@ use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;
 use crate::store::webhooks::{endpoints, write};
 
-/// Where an endpoint begins.
+/// The position in the log at which an endpoint begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begin {
     After(Position),
-    /// The cursor that was named is too old.
+    /// The named cursor is too old.
     Expired,
 }
 
@@ -32,10 +32,10 @@ pub(crate) struct NewEndpoint {
     pub(crate) url: String,
     pub(crate) filter: EndpointFilter,
     pub(crate) document: Option<String>,
-    /// What the gate has against the document.
+    /// Why the gate refuses the document; `None` if it doesn't.
     pub(crate) document_fault: Option<String>,
     pub(crate) begin: Begin,
-    /// The cursor that was named, as the caller spelled it.
+    /// The named cursor, as the caller spelled it.
     pub(crate) after: Option<String>,
     pub(crate) client_request_id: Option<String>,
 }
@@ -57,7 +57,7 @@ pub(crate) struct ChangedEndpoint {
     pub(crate) document_fault: Option<String>,
 }
 
-/// The secret that a call has made, if it is told.
+/// The secret of a new endpoint; `None` for a repeated call, because a secret is shown only once.
 pub(crate) fn made_secret(made: Option<&MadeEndpoint>) -> Option<String> {
     made?.secret.clone()
 }
@@ -66,10 +66,11 @@ fn endpoint_name(raw: &str) -> Outcome<Name, WebhookRefusal> {
     Name::parse(raw).map_err(|fault| text_fault(fault, WebhookRefusal::NameRequired, WebhookRefusal::NameTooLong))
 }
 
-/// Whether a server may send to this address now. Takes as long for each address that is refused (R65).
+/// The destination of a URL, if a server may send to it now. All refusals take equally long, so that the time reveals
+/// nothing about the operator's network (R65).
 async fn allowed(cx: &Services, url: &str) -> Option<Destination> {
     let destination = Destination::parse(url);
-    // A text that is no address takes as long, too.
+    // A malformed URL must take as long as a refused address.
     let checked = match &destination {
         Some(destination) => cx.webhooks.outbound.check(destination).await.is_ok(),
         None => {
@@ -90,10 +91,11 @@ fn check_document(document: Option<&str>, fault: Option<&String>) -> Outcome<(),
     }
 }
 
-/// Makes an endpoint. Returns its secret, this once.
+/// Makes an endpoint. Returns its secret, which is shown only this once.
 ///
 /// # Errors
-/// Those of [`WebhookRefusal`].
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TOO_MANY_ENDPOINTS, URL_NOT_ALLOWED,
+/// DOCUMENT_NOT_ALLOWED, CURSOR_EXPIRED; not found when a repeated call's endpoint was deleted since.
 pub(crate) async fn create(cx: &Services, caller: &Viewer, new: NewEndpoint) -> Outcome<MadeEndpoint, WebhookRefusal> {
     caller.require(Privilege::AccountAdministration)?;
     let kinds = new.filter.kinds.as_ref().map(|kinds| kinds.iter().map(|kind| kind.stored()).collect::<Vec<_>>());
@@ -101,7 +103,7 @@ pub(crate) async fn create(cx: &Services, caller: &Viewer, new: NewEndpoint) -> 
     let filter = (kinds, pack_id, installation_id, release_id, about_account_id);
     let input = (&new.name, &new.url, filter, &new.document, &new.after);
     let call = Repeatable::call(caller.account.id, "createWebhookEndpoint", new.client_request_id.as_deref(), &input)?;
-    // Before the transaction, because looking a name up takes its time.
+    // Before the transaction, because the look-up of a host name may take long.
     let destination = allowed(cx, &new.url).await;
     let key = key(cx).await?;
     let tx = cx.db.begin().await?;
@@ -159,7 +161,7 @@ pub(super) fn entry(action: &'static str, endpoint: &Endpoint, account: &Account
     Entry::of(action, Subject::WebhookEndpoint(endpoint.id), endpoint.name.clone()).concerning_managed(account)
 }
 
-/// Changes an endpoint. Its place stays.
+/// Changes an endpoint. It keeps its position in the log.
 ///
 /// # Errors
 /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, URL_NOT_ALLOWED, DOCUMENT_NOT_ALLOWED; not found.
@@ -170,7 +172,7 @@ pub(crate) async fn update(
     changed: ChangedEndpoint,
 ) -> Outcome<(), WebhookRefusal> {
     caller.require(Privilege::AccountAdministration)?;
-    // An endpoint that isn't there is told at once, like in any other mutation.
+    // An unknown endpoint is answered at once, as in any other mutation.
     let destination = match &changed.url {
         Some(url) if is_own(cx, caller, id).await? => Some(allowed(cx, url).await),
         _ => None,
@@ -243,7 +245,7 @@ fn named_by(filter: &EndpointFilter, account: &Account) -> [(&'static str, Optio
     ]
 }
 
-/// Whether an endpoint is the caller's account's.
+/// Whether an endpoint belongs to the caller's account.
 pub(super) async fn is_own(cx: &Services, caller: &Viewer, id: WebhookId) -> Result<bool, Failure> {
     Ok(!endpoints::by_ids(&cx.look_up(caller.scope()), &[id]).await?.is_empty())
 }

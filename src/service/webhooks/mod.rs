@@ -1,4 +1,4 @@
-//! Webhook endpoints: subscribers of the event log whose place the server keeps (R61–R66).
+//! Webhook endpoints: subscribers of the event log whose position the server keeps (R61–R66).
 
 mod delivering;
 mod endpoints;
@@ -24,22 +24,25 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::store::log::event_log;
 
-/// What webhooks need of a server.
+/// The parts of a server that webhooks need.
 pub struct Webhooks {
     pub outbound: Outbound,
-    /// For how long a test waits for its turn and an answer. Less than the time limit of the request that asks for it.
+    /// For how long a test waits for a slot and the answer. It must be shorter than the time limit of a request, so
+    /// that the caller gets the result.
     pub test_limit: Duration,
-    /// Wakes the server's dispatcher after a change.
+    /// Wakes the server's dispatcher after a change of an endpoint.
     pub changed: Notify,
-    /// The turns of deliveries.
+    /// A delivery takes one of these slots, which limit the deliveries at a time (R66).
     pub slots: Semaphore,
     pub waiting: Waiting,
     key: OnceLock<[u8; 32]>,
 }
 
 impl Webhooks {
+    /// The parts, with `options` for requests and the time limit of a test.
+    ///
     /// # Errors
-    /// When TLS can't be set up.
+    /// A text for the operator, when TLS can't be set up.
     pub fn new(options: OutboundOptions, test_limit: Duration) -> Result<Self, String> {
         let slots = Semaphore::new(options.at_once);
         let outbound = Outbound::new(options)?;
@@ -54,7 +57,7 @@ impl Webhooks {
     }
 }
 
-/// The server's secret, with which secrets are sealed.
+/// The server's secret, which seals the secrets of endpoints (R64).
 async fn key(cx: &Services) -> Result<[u8; 32], Failure> {
     if let Some(key) = cx.webhooks.key.get() {
         return Ok(*key);

@@ -10,7 +10,7 @@ use crate::ids;
 use crate::service::error::Failure;
 use crate::signing::PREFIX;
 
-/// Tells these texts from cursors, which are sealed with the same key.
+/// Part of each seal, so that a sealed cursor, which has the same key, can't be taken for a sealed secret.
 const PURPOSE: &[u8] = b"webhook secret";
 
 /// A new secret, as Standard Webhooks write it.

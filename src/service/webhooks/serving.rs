@@ -1,4 +1,4 @@
-//! What a server saves of the endpoints that it serves.
+//! Saves the progress of the endpoints that a server serves, and disables them.
 
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ pub(crate) async fn save_progress(
     Ok(is_ours)
 }
 
-/// Gives an endpoint up, in the same transaction as its last progress. Returns whether this server still served it.
+/// Disables an endpoint, in the same transaction as its last progress. Returns whether this server still served it.
 pub(crate) async fn disable(
     cx: &Services,
     server: Uuid,
@@ -40,7 +40,7 @@ pub(crate) async fn disable(
     let tx = cx.db.begin().await?;
     let account = accounts::lock(&tx, endpoint.account_id).await?.ok_or(Failure::NotFound)?;
     if !serving::save_progress(&tx, server, endpoint.id, endpoint.revision, progress).await? {
-        // The endpoint was changed meanwhile. What was taken until then must not be sent again.
+        // The endpoint was changed meanwhile. Commits its progress, so that delivered events aren't sent again.
         tx.commit().await?;
         return Ok(false);
     }
@@ -77,8 +77,9 @@ fn ended(reason: DisabledReason) -> WebhookEnd {
     }
 }
 
-/// Moves the place of an endpoint that was sent everything to the end of what its account sees, so that it doesn't expire
-/// while nothing happens that the endpoint is sent. Returns the place if there is nothing to send.
+/// The position to which an idle endpoint may advance: the end of the log that its account sees. Without that, its
+/// position would expire while no event matches its filter. `None` if an event waits after `after`, or the log has
+/// none.
 pub(crate) async fn advance_place(
     cx: &Services,
     viewer: &Viewer,

@@ -1,4 +1,4 @@
-//! Pausing, going on, new secrets, and tests (R63, R64, R66).
+//! Pauses, resumes and tests endpoints, and rotates their secrets (R63, R64, R66).
 
 use chrono::Duration;
 use tokio::time::{Instant as Moment, timeout_at};
@@ -37,7 +37,7 @@ impl Change {
     }
 }
 
-/// Sends no more to an endpoint.
+/// Pauses an endpoint: the server sends it nothing until it is resumed.
 ///
 /// # Errors
 /// ALREADY_PAUSED; not found.
@@ -45,7 +45,7 @@ pub(crate) async fn pause(cx: &Services, caller: &Viewer, id: WebhookId) -> Outc
     change_state(cx, caller, id, Change::Pause, None).await
 }
 
-/// Goes on with an endpoint, where it stopped or after a cursor. Its next attempt is made at once.
+/// Resumes an endpoint, where it stopped or after a cursor. The next attempt is made at once.
 ///
 /// # Errors
 /// NOT_PAUSED, CURSOR_EXPIRED; not found.
@@ -93,7 +93,8 @@ async fn change_state(
     Ok(())
 }
 
-/// Gives an endpoint a new secret, and returns it, this once. The former one signs too, for so many seconds.
+/// Gives an endpoint a new secret, and returns it, which happens only this once. The former secret signs too, for
+/// `overlap_seconds`.
 ///
 /// # Errors
 /// OVERLAP_OUT_OF_BOUNDS; not found.
@@ -124,7 +125,7 @@ pub(crate) async fn rotate(
     Ok(secret)
 }
 
-/// Sends an event of the kind WEBHOOK_TEST to an endpoint, and answers what came of it. `cursor` is where the log ended.
+/// Sends an event of the kind WEBHOOK_TEST to an endpoint, and returns the delivery. `cursor` is that of the log's end.
 ///
 /// # Errors
 /// Not found.
@@ -136,7 +137,7 @@ pub(crate) async fn send_test(
     now: Instant,
 ) -> Outcome<Delivery, WebhookRefusal> {
     caller.require(Privilege::AccountAdministration)?;
-    // One deadline for the turn and the answer, so that the caller hears what came of it.
+    // The wait for a slot and for the answer share one deadline, so that the caller gets the result in time.
     let began = Moment::now();
     if !is_own(cx, caller, id).await? {
         return Err(Failure::NotFound.into());
@@ -151,7 +152,7 @@ pub(crate) async fn send_test(
     );
     let payload = Payload::new(event, EventKind::WebhookTest, now, cursor, &data);
     let slot = timeout_at(began + cx.webhooks.test_limit / 3, cx.webhooks.slots.acquire()).await;
-    let _slot = slot.map_err(|_| Failure::Unavailable("the server makes as many deliveries as it may".into()))?;
+    let _slot = slot.map_err(|_| Failure::Unavailable("all slots for deliveries are in use".into()))?;
     let tried = try_once(cx, &served, &payload, 1, now, Some(began + cx.webhooks.test_limit)).await?;
     let tx = cx.db.begin().await?;
     if write::lock(&tx, caller.account.id, id).await?.is_some() {

@@ -1,4 +1,4 @@
-//! The events that the endpoints of this server wait for, for the metrics.
+//! The events that wait for their delivery by this server, for the metrics.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,11 @@ struct First {
     is_failing: bool,
 }
 
-/// The next event of each endpoint that this server serves, as long as it wasn't taken.
+/// The next event of each endpoint that this server serves, until it is delivered.
 #[derive(Default)]
 pub struct Waiting(Mutex<HashMap<WebhookId, First>>);
 
-/// Ends the wait for an event.
+/// The wait of one endpoint's next event. Dropping it ends the wait.
 pub(crate) struct Wait<'a> {
     of: &'a Waiting,
     id: WebhookId,
@@ -30,7 +30,7 @@ impl Drop for Wait<'_> {
 }
 
 impl Wait<'_> {
-    /// An attempt has failed.
+    /// Marks the event as failing, after an attempt has failed.
     pub(crate) fn fails(&self) {
         if let Some(first) = self.of.all().get_mut(&self.id) {
             first.is_failing = true;
@@ -43,14 +43,14 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The event of this instant is next for an endpoint, until the result is dropped. Only one task at a time serves an
-    /// endpoint.
+    /// Begins the wait of an endpoint's next event, which happened at `occurred_at`. It lasts until the result is
+    /// dropped. Only one task at a time may serve an endpoint.
     pub(crate) fn watch(&self, id: WebhookId, occurred_at: Instant, is_failing: bool) -> Wait<'_> {
         self.all().insert(id, First { occurred_at, is_failing });
         Wait { of: self, id }
     }
 
-    /// When the oldest of these events happened, among endpoints that fail or that don't.
+    /// When the oldest waiting event happened, either of the failing endpoints or of the others.
     #[must_use]
     pub fn oldest(&self, is_failing: bool) -> Option<Instant> {
         self.all().values().filter(|first| first.is_failing == is_failing).map(|first| first.occurred_at).min()

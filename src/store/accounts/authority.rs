@@ -16,8 +16,8 @@ pub async fn token(tx: &Tx, id: TokenId) -> StoreResult<Option<ApiToken>> {
     shared_lock(api_token::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.map(convert::token).transpose()
 }
 
-/// Whether one of these accounts is suspended by now. A transaction asks this after it has appended to the logs: only one
-/// at a time does that, so each suspension has committed before, or comes later in the logs. On SQLite nothing has
+/// Whether one of these accounts is suspended by now. A transaction asks this after it has appended to the logs: only
+/// one at a time does that, so each suspension has committed before, or comes later in the logs. On SQLite nothing has
 /// changed since the transaction began, because it is the only writer.
 pub(crate) async fn any_suspended(tx: &Tx, ids: impl ExactSizeIterator<Item = AccountId>) -> StoreResult<bool> {
     if !tx.is_postgresql() || ids.len() == 0 {

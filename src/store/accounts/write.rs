@@ -58,7 +58,8 @@ pub async fn with_name(
     name_key: &str,
     but: Option<AccountId>,
 ) -> StoreResult<Option<AccountId>> {
-    // A literal, and not a parameter: SQLite uses the partial index `publisher_name` only if the statement names the kind.
+    // A literal, and not a parameter: SQLite uses the partial index `publisher_name` only if the statement names the
+    // kind.
     let of_kind = match kind {
         AccountKind::Publisher => Expr::cust("kind = 'PUBLISHER'"),
         other => account::Column::Kind.eq(other.stored()),

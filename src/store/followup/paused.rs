@@ -1,5 +1,5 @@
-//! The tasks of a release that is paused (R56). They wait, and look again now and then, so that nothing depends on being
-//! woken.
+//! The tasks of a release that is paused (R56). They wait, and look again now and then, so that nothing depends on
+//! being woken.
 
 use chrono::TimeDelta;
 use entity::task::{ActiveModel, Column, Entity};
@@ -40,8 +40,9 @@ pub async fn go_on(tx: &Tx, tasks: &[Task], now: Instant) -> StoreResult<()> {
     Ok(())
 }
 
-/// Ends the tasks of a release that was superseded while it was paused, or that is rolled back. The caller has locked the pack. A task that
-/// another transaction has locked is left: its batch waits for the pack, and then finds nothing to do.
+/// Ends the tasks of a release that was superseded while it was paused, or that is rolled back. The caller has locked
+/// the pack. A task that another transaction has locked is left: its batch waits for the pack, and then finds nothing
+/// to do.
 pub async fn drop_all(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
     let found = of(release).lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked).all(tx.conn()).await?;
     for task in found {

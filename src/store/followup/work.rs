@@ -13,8 +13,8 @@ pub enum Work {
     Offer(PackId, ReleaseId),
     /// Move the installations of its pack to a release (R25, R27).
     RollOut(PackId, ReleaseId),
-    /// Move the installations that the opened early stages of a release hold, and then do its rollout, if the window has
-    /// opened meanwhile (R55).
+    /// Move the installations that the opened early stages of a release hold, and then do its rollout, if the window
+    /// has opened meanwhile (R55).
     Stage(PackId, ReleaseId),
     /// Try the failed updates of a release again.
     Retry(PackId, ReleaseId),

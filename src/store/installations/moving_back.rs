@@ -18,8 +18,8 @@ use crate::store::sharing::entitled;
 
 /// The installations that a roll back to the version `former` of a pack would move or skip now: all that have a later
 /// version, because a superseded release may have brought some of them one. The number of all of them is kept, and the
-/// installations of inactive accounts are few. When not all accounts have a grant, the entitled installations are counted
-/// by one join with the members of the groups, because this is asked while the pack is locked.
+/// installations of inactive accounts are few. When not all accounts have a grant, the entitled installations are
+/// counted by one join with the members of the groups, because this is asked while the pack is locked.
 pub(crate) async fn impact_back(from: &impl Reads, pack: PackId, former: PackVersionId) -> StoreResult<ReleaseImpact> {
     let number = async |select: SelectStatement| -> StoreResult<i64> {
         let row = from.source().query_one(&select).await?;

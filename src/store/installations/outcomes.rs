@@ -34,8 +34,8 @@ pub(in crate::store) fn report(m: outcome::Model) -> StoreResult<OutcomeReport> 
     })
 }
 
-/// The condition that a reader may see a report: the publisher of the pack, or the account that made the report while it
-/// sees the pack.
+/// The condition that a reader may see a report: the publisher of the pack, or the account that made the report while
+/// it sees the pack.
 fn is_visible(scope: Scope, now: Instant) -> Expr {
     match scope {
         Scope::Publisher(scope) => col(outcome::Column::PublisherId)
@@ -106,7 +106,8 @@ pub async fn pages(
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(report)?))).collect()
 }
 
-/// How the updates of these releases went, and the numbers that a halt rule is judged by. The numbers are sums of tallies; no update is counted.
+/// How the updates of these releases went, and the numbers that a halt rule is judged by. The numbers are sums of
+/// tallies; no update is counted.
 pub async fn counts(
     snapshot: &Snapshot<PublisherScope>,
     ids: &[ReleaseId],

@@ -24,9 +24,9 @@ pub async fn newest(tx: &Tx, id: UpdateId) -> StoreResult<Option<OutcomeReport>>
     newest.map(outcomes::report).transpose()
 }
 
-/// Adds the newest report of an applied update, and tallies it at `now`, when the halt rule judges it: a report's own time
-/// may lie after the time of another report. `before` is the outcome until then. `is_judged` is whether the rule of the
-/// update's release counts the update (R58, R60).
+/// Adds the newest report of an applied update, and tallies it at `now`, when the halt rule judges it: a report's own
+/// time may lie after the time of another report. `before` is the outcome until then. `is_judged` is whether the rule
+/// of the update's release counts the update (R58, R60).
 pub async fn add(
     tx: &Tx,
     report: &OutcomeReport,

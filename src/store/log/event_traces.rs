@@ -1,5 +1,5 @@
-//! The traces in which events were appended, so that their webhooks go on in them. Transactions without a recorded trace
-//! have no rows.
+//! The traces in which events were appended, so that their webhooks go on in them. Transactions without a recorded
+//! trace have no rows.
 
 use entity::event_trace::{ActiveModel, Column, Entity};
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};

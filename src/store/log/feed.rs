@@ -48,8 +48,8 @@ pub struct Feed {
     pub is_lost: bool,
 }
 
-/// The events after a position, if there are at most `most`, but of some publishers. The position is a former end of the
-/// log.
+/// The events after a position, if there are at most `most`, but of some publishers. The position is a former end of
+/// the log.
 pub async fn read_after(
     server: &WholeServer,
     position: Position,

@@ -1,5 +1,5 @@
-//! The entries of the audit log as links of the chain: their positions and the hashes of what they say (R51). A row that
-//! can't be read is a link too, so that nothing is sealed past it and damage is found where it is.
+//! The entries of the audit log as links of the chain: their positions and the hashes of what they say (R51). A row
+//! that can't be read is a link too, so that nothing is sealed past it and damage is found where it is.
 
 use std::collections::BTreeMap;
 

@@ -21,8 +21,8 @@ use crate::store::{StoreResult, Tx, WholeServer, tolerant};
 use audit_chain::Column as C;
 use audit_seal::Column as S;
 
-/// The key of the advisory lock under which seals are written and cut off. The number is arbitrary, but the same for all
-/// servers.
+/// The key of the advisory lock under which seals are written and cut off. The number is arbitrary, but the same for
+/// all servers.
 const SEAL_LOCK: i64 = 0x0070_6163_6b73_6561;
 /// How many seals one statement reads or writes.
 const PAGE: u64 = 500;
@@ -61,8 +61,8 @@ pub async fn links_after(source: &WholeServer, position: i64) -> StoreResult<Opt
     links::after(source.reader(), position).await
 }
 
-/// The records after a position of the event log that stand beyond their batch: each publisher and position in the audit
-/// log, and the position up to which was searched; `None` at the end.
+/// The records after a position of the event log that stand beyond their batch: each publisher and position in the
+/// audit log, and the position up to which was searched; `None` at the end.
 pub async fn strays_after(source: &WholeServer, position: i64) -> StoreResult<Option<(Vec<(AccountId, i64)>, i64)>> {
     let Some((strays, searched_to)) = links::strays(source.reader(), position).await? else { return Ok(None) };
     Ok(Some((strays.into_iter().map(|(publisher, position)| (publisher.into(), position)).collect(), searched_to)))

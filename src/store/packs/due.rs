@@ -1,5 +1,6 @@
-//! The SQL conditions for [`PackStanding::is_due`](crate::domain::packs::PackStanding::is_due). A window that has opened
-//! counts as carried out before the stored row shows it (R30). The window of a paused release doesn't open (R56).
+//! The SQL conditions for [`PackStanding::is_due`](crate::domain::packs::PackStanding::is_due). A window that has
+//! opened counts as carried out before the stored row shows it (R30). The window of a paused release doesn't open
+//! (R56).
 
 use entity::integration_pack as pack;
 use sea_orm::sea_query::{Expr, ExprTrait as _};

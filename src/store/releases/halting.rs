@@ -77,9 +77,9 @@ pub struct HistoryKey {
     pub until: Option<Instant>,
 }
 
-/// The numbers that decide about a rule: of each release the first ones by which the rule would halt it, or else the last
-/// ones that are judged. A release without any is absent. The database adds up the changes of all releases at once, so
-/// that a report of a million doesn't come here.
+/// The numbers that decide about a rule: of each release the first ones by which the rule would halt it, or else the
+/// last ones that are judged. A release without any is absent. The database adds up the changes of all releases at
+/// once, so that a report of a million doesn't come here.
 pub async fn decisive(
     snapshot: &Snapshot<PublisherScope>,
     keys: &[HistoryKey],

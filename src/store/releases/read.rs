@@ -100,7 +100,8 @@ fn filtered(scope: PublisherScope, now: Instant, filter: &ReleaseFilter) -> Sele
 }
 
 /// The SQL condition for [`Release::state_at`]. The stored state may be outdated: after its window has opened, a
-/// scheduled release is in progress, or has succeeded if it is the first (R23, R30). A paused one's window doesn't open.
+/// scheduled release is in progress, or has succeeded if it is the first (R23, R30). A paused one's window doesn't
+/// open.
 fn in_state(state: ReleaseState, now: Instant) -> Expr {
     let stored = |state: ReleaseState| col(release::Column::State).eq(state.stored());
     let starts_at = || col(release::Column::StartsAt);

@@ -21,7 +21,8 @@ pub enum Publishers {
     Only(AccountId),
 }
 
-/// The packs with an opened window of a release or stage that was not carried out yet, oldest window first, at most `limit` (R39).
+/// The packs with an opened window of a release or stage that was not carried out yet, oldest window first, at most
+/// `limit` (R39).
 pub async fn due(server: &WholeServer, of: Publishers, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
     let found: Vec<Uuid> = packs_of(of)
         .select_only()

@@ -1,5 +1,5 @@
-//! Attempts to deliver events. A row holds about fifty of them, and an endpoint keeps its newest ones alone, so that the
-//! table doesn't grow without bound (R65).
+//! Attempts to deliver events. A row holds about fifty of them, and an endpoint keeps its newest ones alone, so that
+//! the table doesn't grow without bound (R65).
 
 use std::collections::HashMap;
 

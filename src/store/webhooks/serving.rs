@@ -1,7 +1,7 @@
 //! Which server serves which endpoints, and how far it has come (R66).
 //!
-//! A server lives as long as it says so, by the database's clock. The endpoints of one that doesn't any more are taken by
-//! others.
+//! A server lives as long as it says so, by the database's clock. The endpoints of one that doesn't any more are taken
+//! by others.
 
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
