@@ -35,8 +35,8 @@ pub enum Failure {
     #[error("The database did not answer in time; ask for less at once, or try again.")]
     Timeout(String),
     /// The objects changed during the transaction: a pack's window has opened, a component was added to another pack,
-    /// an account was suspended. Or a subscription executes an event's document with data that was read in advance, and
-    /// the document needs more. The caller starts again, so clients never see this failure.
+    /// an account was suspended. Or a subscription's document needed data that wasn't read in advance. The operation
+    /// starts again, so clients never see this failure.
     #[error("The server can't do this at the moment; try again.")]
     Overtaken,
     /// A bug. Its text is only logged.
