@@ -1,5 +1,5 @@
-//! Parses and checks the address of a database before the driver sees it. Errors show no part of the address: it may
-//! hold a password, and in an address that can't be parsed nobody knows where.
+//! Parses and checks the address of a database before the driver sees it. Errors don't show any part of the address,
+//! because in an address that can't be parsed the password may be anywhere.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -147,8 +147,10 @@ impl Address {
         }
     }
 
-    /// The same address with a password from elsewhere. Fails for an SQLite file, and for an address that holds a
-    /// password already.
+    /// The same address with a password from elsewhere.
+    ///
+    /// # Errors
+    /// [`AddressError`] for an SQLite file, and for an address that holds a password already.
     pub fn with_password(self, password: &str) -> Result<Self, AddressError> {
         let Self::Postgresql(mut url) = self else {
             return Err(wrong("An SQLite file has no password: leave the password file out."));
@@ -196,7 +198,7 @@ impl fmt::Display for Address {
                 }
                 let pairs: Vec<(String, String)> = url
                     .query_pairs()
-                    // It may come from the password file, and then nobody has written it here.
+                    // The password may come from the password file, and isn't a part of the configured address then.
                     .filter(|(key, _)| key != "password")
                     .map(|(key, value)| {
                         let shown = if SHOWN.contains(&&*key) { value.into_owned() } else { "***".to_owned() };
@@ -317,7 +319,7 @@ fn check_parameter(key: &str, value: &str, holds_secret: bool) -> Result<(), Add
     let plain = key.len() <= 40 && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     if FOREIGN.contains(&key.to_ascii_lowercase().as_str()) || plain && !key.is_empty() && !holds_secret {
         return Err(wrong(format!(
-            "The database's address has the parameter {key}, that Packwright doesn't know: leave it out. \
+            "The database's address has the parameter {key}, which Packwright doesn't know: leave it out. \
              It knows {}.",
             KNOWN
                 .iter()

@@ -21,9 +21,9 @@ pub(in crate::store) fn any_of(kind: DatabaseKind, column: Expr, ids: impl IntoI
     }
 }
 
-/// [`any_of`] for thousands of ids where PostgreSQL can't look each of them up in an index. There it reads the array
-/// anew for each row, so that a thousand rows of a thousand ids take a quarter of a second. Here the ids are rows,
-/// which it joins.
+/// The same condition as [`any_of`], for thousands of ids and a column without an index. For [`any_of`] PostgreSQL
+/// would read the whole array again for each row: a thousand rows and a thousand ids take a quarter of a second. Here
+/// it joins the ids as rows of a subquery.
 fn any_of_many(kind: DatabaseKind, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
     match kind {
         DatabaseKind::Sqlite => column.is_in(ids),

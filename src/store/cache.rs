@@ -20,7 +20,7 @@ pub(in crate::store) type Owned<T> = (AccountId, Arc<T>);
 pub(in crate::store) struct OwnedCache<K, V>(sync::Cache<K, Owned<V>>);
 
 pub(in crate::store) struct Cache {
-    /// Only components whose name stays, because they are in a pack's version. Others can be renamed or deleted (R69).
+    /// Only components that are in a pack's version, because all others can be renamed or deleted (R69).
     pub(in crate::store) components: OwnedCache<ComponentId, Component>,
     pub(in crate::store) component_versions: OwnedCache<ComponentVersionId, ComponentVersion>,
     pub(in crate::store) manifests: OwnedCache<ComponentVersionId, Vec<ManifestEntry>>,
@@ -42,7 +42,7 @@ impl Default for Cache {
     }
 }
 
-/// How often a cache had what was asked for, and how often it had not.
+/// The numbers of look-ups that found an object in a cache (hits), and that didn't (misses).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lookups {
     pub hits: u64,

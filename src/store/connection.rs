@@ -14,7 +14,8 @@ use sea_orm::sqlx::{
 use sea_orm::{ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 
-/// The number of steps of SQLite's virtual machine between two checks of the brake. They take well below a millisecond.
+/// The number of steps of SQLite's virtual machine between two checks of the [`Interrupt`]. They take well below a
+/// millisecond.
 const STEPS: i32 = 10_000;
 
 /// The options with which connections are opened.
@@ -65,7 +66,7 @@ impl Opener {
             Self::Sqlite(options) => {
                 let mut wire = options.connect().await?;
                 let stopped = interrupt.clone();
-                wire.lock_handle().await?.set_progress_handler(STEPS, move || !stopped.holds());
+                wire.lock_handle().await?.set_progress_handler(STEPS, move || !stopped.must_stop());
                 Wire::Sqlite(Box::new(wire))
             }
             Self::Postgresql { options, first, .. } => {
@@ -214,8 +215,8 @@ fn log_statement(command: Command<'_>, result: &Result<Reply, sqlx::Error>, took
     tracing::debug!(target: "packwright::sql", rows, took_us = u64::try_from(took.as_micros()).ok(), "{sql}");
 }
 
-/// Pulls the brake when the connection is dropped. SQLite's thread stops the running statement before it closes the
-/// file. PostgreSQL notices the closed socket and stops the statement on its own.
+/// Triggers the interrupt when the connection is dropped. SQLite's thread stops the running statement before it closes
+/// the file. PostgreSQL notices the closed socket and stops the statement on its own.
 struct Guarded(Arc<Interrupt>);
 
 impl Drop for Guarded {
@@ -300,13 +301,13 @@ impl Interrupt {
         self.deadline.store(0, Ordering::Relaxed);
     }
 
-    fn holds(&self) -> bool {
+    fn must_stop(&self) -> bool {
         let deadline = self.deadline.load(Ordering::Relaxed);
         self.is_triggered.load(Ordering::Relaxed) || (deadline != 0 && self.now() >= deadline)
     }
 }
 
-/// Pulls the brake when a caller is dropped before its statement has ended.
+/// Triggers the interrupt when a caller is dropped before its statement has ended.
 struct InterruptOnDrop<'a>(&'a Interrupt);
 
 impl Drop for InterruptOnDrop<'_> {

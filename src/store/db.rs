@@ -95,7 +95,7 @@ const SQLITE_CACHE_KIB: u32 = 64 * 1024;
 pub struct Db {
     shared: Arc<Shared>,
     present: Line<ReadFrom>,
-    /// The same on a connection of its own.
+    /// Like `present`, on a connection of its own.
     apart: Line<ReadFrom>,
 }
 
@@ -104,9 +104,9 @@ struct Shared {
     /// On SQLite it has one connection, so that writers queue fairly and never find the file busy. Separate from `read`
     /// on both databases, so that writers that wait for each other don't delay readers.
     write: Arc<Pool>,
-    /// One connection, which is opened at the first use, for reads that may not wait for others' reads.
+    /// One connection, which is opened at the first use, for reads that must not wait for other reads.
     apart: Arc<Pool>,
-    /// In front of `write`.
+    /// Transactions wait here before they take a connection of `write`.
     lines: Lines,
     health: Arc<Health>,
     kind: DatabaseKind,
@@ -304,7 +304,7 @@ impl Db {
         &self.present
     }
 
-    /// The same on a connection of its own.
+    /// Like [`Db::present`], on a connection of its own.
     pub(super) fn apart(&self) -> &Line<ReadFrom> {
         &self.apart
     }

@@ -20,8 +20,8 @@ pub enum StoreError {
     /// A statement exceeded its time limit.
     #[error("a statement took too long: {0}")]
     Timeout(String),
-    /// A source of reads that shows only what was read before was asked for something else.
-    #[error("more was asked for than was read before")]
+    /// A snapshot was asked for a read after it was closed, because everything needed should have been read before.
+    #[error("a closed snapshot was asked for a read")]
     NotRead,
     /// A bug of the program.
     #[error("the database refused: {0}")]
@@ -92,7 +92,7 @@ impl<'a> Code<'a> {
                     Meaning::Mistake
                 }
             }
-            // SQLITE_INTERRUPT: the brake stopped the statement at its time limit.
+            // SQLITE_INTERRUPT: the statement was stopped at its time limit.
             Self::Sqlite(9) => Meaning::Slow,
             // BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL.
             Self::Sqlite(5..=8 | 10 | 13..=15) => Meaning::Later,
@@ -212,7 +212,7 @@ impl From<DbErr> for StoreError {
             DbErr::Custom(which) if which == NOT_READ => return Self::NotRead,
             _ => return Self::Fault(text),
         };
-        // Without the words of the entity library before it.
+        // The text of the cause doesn't have the entity library's prefix.
         let text = cause.to_string();
         let meaning = match code(cause) {
             Some(code) => Code::of(&code).meaning(),

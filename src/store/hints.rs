@@ -16,20 +16,20 @@ pub(super) const CHANNEL: &str = "packwright_events";
 
 /// The time limit of connecting, and of an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The silence after which the connection is tried. The network may have dropped it without a word.
+/// The silence after which the connection is tested, because the network may have dropped it without an error.
 const SILENCE: Duration = Duration::from_secs(10);
 /// The first pause before connecting again, and the longest: each failure doubles the pause.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// Hints until it is dropped. Without LISTEN there are none.
+/// The hints of other servers. Without LISTEN it never gives one. Dropping it closes its connection.
 pub struct Hints {
     positions: watch::Receiver<i64>,
     task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Hints {
-    /// Never gives a hint.
+    /// Hints without LISTEN, which never give one.
     pub(super) fn none() -> Self {
         Self { positions: watch::channel(0).1, task: None }
     }

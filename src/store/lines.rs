@@ -13,7 +13,7 @@ tokio::task_local! {
     static ACCOUNT: Option<AccountId>;
 }
 
-/// The number of lines from which on unused ones are removed.
+/// From this number of lines on, unused ones are removed.
 const LINES: usize = 1_000;
 
 /// Runs the work of a call. Its transactions wait in the line of the account that it is for.
@@ -29,7 +29,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// The lines in front of so many connections for writing. An account leaves one of them to others.
+    /// The lines for this number of connections for writing. An account may use all of them but one.
     pub(super) fn before(writers: usize) -> Self {
         Self { most: writers.saturating_sub(1).max(1), lines: Mutex::default() }
     }

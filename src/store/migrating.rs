@@ -16,7 +16,7 @@ use super::{DatabaseKind, Db, MIGRATION_LOCK, StoreError, StoreResult};
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     #[error(
-        "The database {database} was migrated by a newer version of Packwright, as {unknown}, of which this program knows nothing: update the program."
+        "The database {database} was migrated by a newer version of Packwright: this program doesn't know its migration {unknown}. Update the program."
     )]
     Newer { database: String, unknown: String },
     #[error("The database {database} holds tables of something else: name a database of its own for Packwright.")]

@@ -42,11 +42,11 @@ impl Db {
     #[must_use]
     pub fn disk(&self) -> Option<Disk> {
         let space = rustix::fs::statvfs(self.file()?).ok()?;
-        // What users other than root may still take.
+        // The space that users other than root may still use.
         Some(Disk { free: space.f_bavail * space.f_frsize, size: space.f_blocks * space.f_frsize })
     }
 
-    /// Another system doesn't say.
+    /// Always `None`, because other systems don't offer this call.
     #[cfg(not(unix))]
     #[must_use]
     pub fn disk(&self) -> Option<Disk> {

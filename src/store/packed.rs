@@ -10,7 +10,7 @@ pub(in crate::store) fn packed(column: &str) -> Expr {
     Expr::cust(format!("STRING_AGG(uuid_send(\"{column}\"), ''::bytea)"))
 }
 
-/// The ids of such a value.
+/// The ids in a value of [`packed`].
 pub(in crate::store) fn unpacked(bytes: &[u8]) -> StoreResult<Vec<Uuid>> {
     let (ids, rest) = bytes.as_chunks::<16>();
     if !rest.is_empty() {

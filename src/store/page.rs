@@ -227,8 +227,8 @@ pub(in crate::store) async fn count_of_parts(
     sum(reader, parts.into_iter().map(counted).collect()).await
 }
 
-/// A page from rows of several statements. Each statement must have returned one row more than the page has, if it has
-/// so many.
+/// A page from rows of several statements. Each statement must have returned one row more than the page has, if there
+/// are that many.
 pub(in crate::store) fn joined<M>(order: Order<M>, request: PageRequest, rows: Vec<M>, total: i64) -> Page<M> {
     let total = request.count.then_some(total);
     ListQuery { select: SelectStatement::new(), order, request }.page(rows, total)

@@ -34,11 +34,11 @@ const LOOK_FOR_CLIENT: Duration = Duration::from_millis(500);
 /// The time limits of transactions and statements.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
-    /// Of a statement.
+    /// The limit of a statement.
     pub(super) statement: Option<Duration>,
-    /// Of waiting for a lock.
+    /// The limit of a wait for a lock.
     pub(super) lock: Option<Duration>,
-    /// Of inactivity in a writing transaction.
+    /// The limit of inactivity in a writing transaction.
     pub(super) stillness: Option<Duration>,
     /// Whether PostgreSQL can check for a disconnected client while it works.
     pub(super) looks_for_client: bool,
@@ -65,7 +65,7 @@ impl Limits {
     }
 }
 
-/// What the pools of a database share.
+/// The parts that the pools of a database share.
 #[derive(Clone, Default)]
 pub(super) struct PoolsShare {
     pub(super) observer: Option<StatementObserver>,
@@ -85,7 +85,7 @@ pub(super) struct Pool {
     size: u32,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
-    /// Increases when all open connections become unusable. Both pools of a database share it.
+    /// Increases when all open connections become unusable. All pools of a database share it.
     generation: Arc<AtomicU64>,
 }
 

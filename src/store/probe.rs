@@ -68,9 +68,11 @@ async fn sqlite(file: &Path, create: bool) -> Result<(), Unusable> {
 fn why_not_made(file: &Path, error: &std::io::Error) -> Unusable {
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => "Let this user write to its directory",
-        ErrorKind::ReadOnlyFilesystem => "Its file system is only to be read: make that writable",
+        ErrorKind::ReadOnlyFilesystem => "Its file system is read-only: make it writable",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
-        ErrorKind::InvalidFilename => "Its name is too long, or holds what the file system doesn't take: shorten it",
+        ErrorKind::InvalidFilename => {
+            "Its name is too long, or has characters that the file system doesn't accept: choose another name"
+        }
         // The directory exists, but its file system doesn't store files, like /proc.
         ErrorKind::NotFound => "Its directory takes no new files: choose one on a disk",
         _ => "Check its directory and its disk",

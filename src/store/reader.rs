@@ -45,8 +45,8 @@ impl ReadFrom {
         Self { pool: self.pool.clone(), state: Some(Arc::default()) }
     }
 
-    /// Does without a transaction, because a single read is expected. A second read never ends;
-    /// [`ReadFrom::wants_more`] tells of it, and everything must be read anew from another source.
+    /// Reads without a transaction, because a single read is expected. A second read never ends, and
+    /// [`ReadFrom::wants_more`] reports it; the caller must then read everything again from another source.
     pub(super) fn expect_one_read(&self) {
         if let Some(state) = &self.state {
             state.expects_one_read.store(true, Ordering::Release);
@@ -104,7 +104,7 @@ impl RunsStatements for ReadFrom {
                         state.wants_more.notify_one();
                         return std::future::pending().await;
                     }
-                    // The lock is held meanwhile: whoever wants to read too finds this read ended.
+                    // The lock is held during the read, so that another read begins only after it has ended.
                     return self.read_alone(command).await;
                 }
                 let open = match &mut *session {

@@ -14,7 +14,7 @@ use crate::store::accounts::Bearers;
 
 /// One state of the database as one account may see it, at one instant. All reads see the state at the first read.
 ///
-/// A request has one, and so has each event that is sent, and the payload of each mutation. A snapshot holds a
+/// Each request has a snapshot, each event that is sent, and the payload of each mutation. A snapshot holds a
 /// connection from its first read on, until its last clone is dropped. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Snapshot<S = Scope> {
@@ -41,8 +41,8 @@ impl<S: Copy> Snapshot<S> {
         self.reader.line.0.end();
     }
 
-    /// Makes the snapshot do without a transaction, because a single read is expected. A second read never ends;
-    /// [`Snapshot::wants_more`] tells of it, and everything must be read anew from another snapshot.
+    /// Makes the snapshot read without a transaction, because a single read is expected. A second read never ends, and
+    /// [`Snapshot::wants_more`] reports it; the caller must then read everything again from another snapshot.
     pub fn expect_one_read(&self) {
         self.reader.line.0.expect_one_read();
     }
@@ -52,8 +52,8 @@ impl<S: Copy> Snapshot<S> {
         self.reader.line.0.wants_more().await;
     }
 
-    /// Refuses each later read with [`StoreError::NotRead`](super::StoreError::NotRead), because everything that may be
-    /// shown was read before. [`Snapshot::reads`] counts the refusals.
+    /// Refuses each later read with [`StoreError::NotRead`](super::StoreError::NotRead). A caller that has read
+    /// everything in advance notices so that something was missing. [`Snapshot::reads`] counts the refusals.
     pub fn close(&self) {
         self.reader.line.0.close();
     }
@@ -119,13 +119,13 @@ impl<S: Copy + Into<Scope>> Snapshot<S> {
     }
 }
 
-/// The rows of all accounts, for reads on behalf of none: of the scheduler, of the event log's hub, of authentication
-/// and of the command line. Each read sees the present state on its own. Resolvers can't have one.
+/// The rows of all accounts, for reads on behalf of no account: by the scheduler, the hub of events, authentication and
+/// the command line. Each read sees the present state on its own. Resolvers can't get one.
 #[derive(Clone)]
 pub struct WholeServer(Reader);
 
 impl WholeServer {
-    /// The same, for reads that see one state: the one at the first read. It holds a connection from then on.
+    /// A source whose reads all see the state at the first read. It holds a connection from then on.
     pub(crate) fn one_state(&self) -> Self {
         let Reader { db, line } = &self.0;
         Self(Reader { db: db.clone(), line: Line(line.0.one_state()) })
@@ -171,8 +171,8 @@ impl Db {
         WholeServer(Reader { db: self.clone(), line: self.present().clone() })
     }
 
-    /// The same on a connection of its own, for reads that may not wait until others' reads end: the checks of
-    /// subscriptions' tokens. It is opened at the first use.
+    /// Like [`Db::whole_server`], on a connection of its own, for reads that must not wait for other reads: the checks
+    /// of subscriptions' tokens. The connection is opened at the first use.
     #[must_use]
     pub fn whole_server_apart(&self) -> WholeServer {
         WholeServer(Reader { db: self.clone(), line: self.apart().clone() })

@@ -108,7 +108,7 @@ impl Tx {
         self.notifies.store(true, Ordering::Relaxed);
     }
 
-    /// Marks that the transaction has appended events: other servers are told of its commit.
+    /// Marks that the transaction has appended events, so that its commit gives other servers a hint.
     pub(in crate::store) fn announces(&self) {
         self.notify();
         self.announces.store(true, Ordering::Relaxed);

@@ -16,9 +16,9 @@ pub async fn token(tx: &Tx, id: TokenId) -> StoreResult<Option<ApiToken>> {
     shared_lock(api_token::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.map(convert::token).transpose()
 }
 
-/// Whether one of these accounts is suspended by now. A transaction asks this after it has appended to the logs: only
-/// one at a time does that, so each suspension has committed before, or comes later in the logs. On SQLite nothing has
-/// changed since the transaction began, because it is the only writer.
+/// Whether one of these accounts is suspended now. Call it after the transaction has appended to the logs: only one
+/// transaction at a time appends, so a suspension either has committed before, or comes later in the logs. On SQLite
+/// nothing has changed since the transaction began, because it is the only writer.
 pub(crate) async fn any_suspended(tx: &Tx, ids: impl ExactSizeIterator<Item = AccountId>) -> StoreResult<bool> {
     if !tx.is_postgresql() || ids.len() == 0 {
         return Ok(false);
@@ -36,8 +36,8 @@ pub(crate) async fn any_suspended(tx: &Tx, ids: impl ExactSizeIterator<Item = Ac
     Ok(found.is_some())
 }
 
-/// An account as it is now. A transaction doesn't hold it, because a suspension may have to wait for locks of the
-/// transaction, and holding could cause a deadlock.
+/// An account as it is now, without a lock. A suspension may wait for other locks of the transaction, so a lock on the
+/// account could cause a deadlock.
 pub(crate) async fn account(from: &impl Reads, id: AccountId) -> StoreResult<Option<Account>> {
     account::Entity::find_by_id(Uuid::from(id)).one(from.source()).await?.map(convert::account).transpose()
 }

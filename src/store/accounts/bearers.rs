@@ -34,7 +34,7 @@ const CACHED_MAX: usize = 10_000;
 /// The cached tokens and the requests that wait for a read, each by the hash of the token's secret.
 pub(in crate::store) struct Bearers {
     cached: Cache<Vec<u8>, Cached>,
-    /// The same by the token's id, for listeners: many of them can have one token.
+    /// The cached tokens by id, for subscriptions, of which many can have the same token.
     cached_by_id: Cache<TokenId, Cached>,
     reads: Arc<CombinedReads<Vec<u8>, StoreResult<Bearer>>>,
     /// The application clock's time at the last request that needed a read.
@@ -135,8 +135,8 @@ async fn by_hashes(server: WholeServer, hashes: Vec<Vec<u8>>) -> StoreResult<Has
     Ok(found)
 }
 
-/// The token with this id, and its account, as [`by_hash`] returns them: a listener asks every few seconds, and all
-/// listeners with one token share the answer for a moment.
+/// The token with this id, and its account. The result is cached for a moment, as by [`by_hash`], because many
+/// subscriptions can have the same token and check it every few seconds.
 pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreResult<Option<Bearer>> {
     if let Some(cached) = server.bearers().cached_by_id.get(&id).and_then(|cached| cached.if_recent(now)) {
         return Ok(Some(cached));
@@ -208,7 +208,7 @@ pub async fn statuses(
     Ok(found)
 }
 
-/// Adds what a query of ids and statuses finds.
+/// Runs a query that selects ids and statuses, and adds its rows to `found`.
 pub(in crate::store::accounts) async fn add_statuses<I: From<Uuid> + Eq + Hash>(
     server: &WholeServer,
     select: &SelectStatement,

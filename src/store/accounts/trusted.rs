@@ -72,9 +72,9 @@ pub async fn pages(
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(trusted_of)?))).collect()
 }
 
-/// The trusted publishers that a JWT of `issuer` with these claims matches, and their accounts. A row that can't be
-/// read is logged and skipped, because it may be another account's. With `named` they are those of one account. `None`
-/// when more rows than are read have one of the claims: whoever adds so many doesn't cost others memory.
+/// The trusted publishers that a JWT of `issuer` with these claims matches, and their accounts; with `named`, of this
+/// account only. A row that can't be read is logged and skipped, because it may be another account's. `None` if more
+/// than 1,000 rows share one of the claims, so that such rows can't exhaust the server's memory.
 pub async fn matching(
     server: &WholeServer,
     issuer: &str,
@@ -104,8 +104,8 @@ pub async fn matching(
     Ok(Some(found))
 }
 
-/// The statuses of the accounts to which these trusted publishers belong. Those that are gone are left out. A status
-/// that can't be read has its own error.
+/// The statuses of the accounts to which these trusted publishers belong. A deleted trusted publisher is absent. A
+/// status that can't be read has its own error.
 pub async fn statuses(
     server: &WholeServer,
     ids: &[TrustedPublisherId],

@@ -90,9 +90,9 @@ pub async fn delete(tx: &Tx, id: ComponentId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Locks the components of a pack's draft that no pack's version has yet, in the order of ids. A release does it before
-/// it holds the draft's components, because it saves of these that they are in a version: two releases that first held
-/// and then changed the same component would wait for each other. SQLite has one writer and needs none of this.
+/// Locks the components of a pack's draft that aren't in any pack's version yet, in the order of ids. A release calls
+/// it before it holds the draft's components, because it changes these components later. Two releases that first hold
+/// the same component and then change it would wait for each other. SQLite has one writer and needs no locks.
 pub async fn lock_not_in_pack_version(tx: &Tx, pack: PackId) -> StoreResult<()> {
     if !tx.is_postgresql() {
         return Ok(());
@@ -112,8 +112,8 @@ pub async fn lock_not_in_pack_version(tx: &Tx, pack: PackId) -> StoreResult<()> 
     Ok(())
 }
 
-/// Saves that components are in a pack's version, so that nobody renames them any more (R69). Locks those for which it
-/// is new, in the order of ids.
+/// Saves that components are in a pack's version, so that they can't be renamed any more (R69). Locks the components
+/// that weren't in one before, in the order of ids.
 pub(in crate::store) async fn save_in_pack_version(tx: &Tx, ids: impl Iterator<Item = ComponentId>) -> StoreResult<()> {
     let select = component::Entity::find()
         .select_only()

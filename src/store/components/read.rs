@@ -42,7 +42,7 @@ pub async fn by_keys(snapshot: &Snapshot, keys: &[OwnKey]) -> StoreResult<HashMa
     by_own_key(rows, |row| row.key.as_deref(), |row| convert::component(row).map(Arc::new))
 }
 
-/// What can change of a component at any time.
+/// The facts of a component that can change at any time, so that they aren't cached.
 #[derive(Clone, Debug)]
 pub struct Changeable {
     /// The owner's own key (R67).
@@ -51,7 +51,7 @@ pub struct Changeable {
     pub deletable: bool,
 }
 
-/// What can change of each of these components.
+/// The changeable facts of these components.
 pub async fn changeable(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Changeable>> {
     let holding = Query::select()
         .expr(Expr::cust("1"))

@@ -1,5 +1,5 @@
-//! The tasks of a release that is paused (R56). They wait, and look again now and then, so that nothing depends on
-//! being woken.
+//! The tasks of a paused release (R56). A resume makes them due. They also check by themselves now and then whether
+//! the release is still paused, so that a lost wake-up doesn't stop them for good.
 
 use chrono::TimeDelta;
 use entity::task::{ActiveModel, Column, Entity};
@@ -25,7 +25,8 @@ fn of(release: ReleaseId) -> Select<Entity> {
         .order_by_asc(Column::Id)
 }
 
-/// Locks the tasks of a release, after the batch at hand if there is one. To be called before its pack is locked.
+/// Locks the tasks of a release. Waits for a batch that is running. Call it before you lock the release's pack, because
+/// a batch locks its task first.
 pub async fn lock(tx: &Tx, release: ReleaseId) -> StoreResult<Vec<Task>> {
     Ok(locked(of(release)).all(tx.conn()).await?.iter().filter_map(Task::of).collect())
 }
@@ -62,7 +63,7 @@ pub async fn begin(tx: &Tx, id: Uuid, work: Work, now: Instant) -> StoreResult<(
         deferred: Set(false),
         failures: Set(0),
         last_failure: Set(None),
-        // After the resume that it follows, even if the clock stands still.
+        // Later than a resume before it, even if the clock stands still, so that the task doesn't count as older.
         created_at: Set(now + TimeDelta::microseconds(1)),
         ..Default::default()
     };

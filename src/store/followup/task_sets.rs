@@ -103,10 +103,10 @@ pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
     locked(select).all(tx.conn()).await?.iter().filter_map(Task::of).map(Ok).collect()
 }
 
-/// Locks further tasks for other accounts that compare grants as a locked task does: they are of the same publisher,
-/// due, and haven't begun; at most `limit`. Tasks that are locked by another transaction are skipped. If a batch of
-/// such a task has failed, none is locked: each then runs alone until the failed one is done, so that it fails for
-/// itself.
+/// Locks further tasks of the same kind as a locked task, for other accounts of the same publisher: tasks that are due
+/// and haven't begun, at most `limit`. Tasks that are locked by another transaction are skipped. If a batch of such a
+/// task has failed, none is locked. Each task then runs alone until the failed one is done, so that it doesn't make the
+/// others fail.
 pub async fn claim_alike(tx: &Tx, task: &Task, now: Instant, limit: u64) -> StoreResult<Vec<Task>> {
     if limit == 0 {
         return Ok(Vec::new());

@@ -29,7 +29,7 @@ pub struct Task {
     pub done: i64,
     pub failures: i32,
     pub created_at: Instant,
-    /// The trace of whatever added the task.
+    /// The trace in which the task was added.
     pub trace: Option<Context>,
 }
 
@@ -49,8 +49,9 @@ impl Task {
 }
 
 /// Adds a task that is due, and returns its id. With `moves_installations`, the pack can't have another release before
-/// the task is finished. If the work compares and an equal task hasn't begun yet, its id is returned and none is added.
-/// The existing task is locked, so that its first batch can't begin before this transaction ends.
+/// the task is finished. If an equal task hasn't begun yet, and the kind of work compares states (`Work::compares`),
+/// the id of that task is returned and none is added. The existing task is locked, so that its first batch can't begin
+/// before this transaction ends.
 pub async fn add(
     tx: &Tx,
     id: Uuid,
@@ -62,7 +63,8 @@ pub async fn add(
     add_beside(tx, None, id, publisher, work, moves_installations, NextRun::Next(now)).await
 }
 
-/// Like [`add`], with a turn, and from within a batch of the task `at_hand`, which doesn't count as an equal task.
+/// Like [`add`], for a task that is due at `next_run`. If a batch of the task `at_hand` adds it, that task doesn't
+/// count as an equal one.
 pub async fn add_beside(
     tx: &Tx,
     at_hand: Option<Uuid>,
@@ -110,8 +112,8 @@ pub async fn add_beside(
     Ok(id)
 }
 
-/// Locks an equal task that hasn't begun yet, if `work` compares. A task that is locked by another transaction is
-/// skipped: its batch may have compared already.
+/// Locks an equal task that hasn't begun yet, if `work` compares states. A task that is locked by another transaction
+/// is skipped, because its batch may have compared them already.
 async fn waiting(tx: &Tx, work: Work, at_hand: Option<Uuid>) -> StoreResult<Option<Model>> {
     let (pack, _, account) = work.names();
     let of = match (work.compares(), pack, account) {
@@ -162,7 +164,7 @@ pub async fn claim_new(tx: &Tx, id: Uuid) -> StoreResult<Option<Task>> {
     Ok(found.filter(|task| task.resume_after.is_none()).as_ref().and_then(Task::of))
 }
 
-/// The longest pause of a task. A later turn comes from a clock that was set back since.
+/// The longest pause of a task. A task that would be due even later shows that the clock was set back since.
 pub const LONGEST_PAUSE: Duration = Duration::minutes(15);
 
 /// The condition that a task is due. A task without a pause is due at any time, so that a clock that was set back
@@ -278,8 +280,9 @@ pub async fn repair(tx: &Tx, id: Uuid, now: Instant) -> StoreResult<()> {
     Ok(())
 }
 
-/// The open task of a release's early stages, which is made due. The caller has locked the pack, so that no batch of it
-/// can end meanwhile. A batch that waits for the pack goes on with what the caller saves.
+/// Makes the open task of a release's early stages due, and returns its id; `None` without such a task. The caller has
+/// locked the pack, so that no batch of the task can end meanwhile. A batch that waits for the pack then sees the
+/// changes of the caller.
 pub async fn wake_stages(tx: &Tx, pack: PackId, release: ReleaseId, now: Instant) -> StoreResult<Option<Uuid>> {
     let of_stages = || {
         Entity::find()

@@ -74,8 +74,8 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Tallies updates that failed before their release was resumed, and that are applied or have failed again now:
-    /// only from now on they are in the numbers that a halt rule is judged by (R58).
+    /// Adds a number of updates to the figures of the halt rule: updates that failed before their release was resumed,
+    /// and are applied or have failed again now (R58).
     pub fn count_anew(&mut self, updates: usize) {
         let count = i64::try_from(updates).unwrap_or(i64::MAX);
         self.tally.judged += HaltFigures { executed: count, bad: count };

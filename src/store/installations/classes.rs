@@ -155,7 +155,7 @@ async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<U
     Ok(found)
 }
 
-/// On PostgreSQL, one row for the rows that are equal but for their ids.
+/// On PostgreSQL, groups the rows that differ only in their ids into one row, so that fewer rows are sent.
 fn grouped(tx: &Tx, rows: SelectStatement, of_ids: &[&'static str], others: &[&'static str]) -> SelectStatement {
     if !tx.is_postgresql() {
         return rows;
@@ -271,12 +271,12 @@ pub async fn first_of_stages(
 #[derive(Debug, Default)]
 pub struct First {
     pub installations: Vec<InstallationFacts>,
-    /// The section that they are, if all of them have an update by the release, or none has one.
+    /// The section of these installations, if all of them have an update by the release, or none has one.
     pub section: Option<Section>,
 }
 
 impl First {
-    /// Keeps the installations before number `limit` + 1 of those that count. Returns whether any was left out.
+    /// Cuts the list off so that at most `limit` of its installations count. Returns whether any was cut off.
     pub fn keep(&mut self, limit: u64, counts: impl Fn(&InstallationFacts) -> bool) -> bool {
         let mut left = limit;
         let end = self.installations.iter().position(|installation| {

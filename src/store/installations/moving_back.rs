@@ -1,4 +1,4 @@
-//! Which installations a roll back moves (R59).
+//! Counts the installations that a roll back would move or skip (R59).
 
 use entity::{
     account, account_group as group, account_group_member as member, installation, installation_tally as tally,
@@ -17,9 +17,9 @@ use crate::store::reader::Reads;
 use crate::store::sharing::entitled;
 
 /// The installations that a roll back to the version `former` of a pack would move or skip now: all that have a later
-/// version, because a superseded release may have brought some of them one. The number of all of them is kept, and the
-/// installations of inactive accounts are few. When not all accounts have a grant, the entitled installations are
-/// counted by one join with the members of the groups, because this is asked while the pack is locked.
+/// version, because some may have the version of a superseded release. Their number is a sum of tallies, and few of
+/// them belong to inactive accounts. Unless the pack is shared with All Accounts, the entitled installations are
+/// counted by one join with the members of the groups. It has to be fast, because the pack may be locked.
 pub(crate) async fn impact_back(from: &impl Reads, pack: PackId, former: PackVersionId) -> StoreResult<ReleaseImpact> {
     let number = async |select: SelectStatement| -> StoreResult<i64> {
         let row = from.source().query_one(&select).await?;

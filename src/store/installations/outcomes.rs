@@ -106,8 +106,8 @@ pub async fn pages(
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(report)?))).collect()
 }
 
-/// How the updates of these releases went, and the numbers that a halt rule is judged by. The numbers are sums of
-/// tallies; no update is counted.
+/// The counts of outcomes of these releases, and the figures that a halt rule is judged by. They are sums of tallies;
+/// no update is counted.
 pub async fn counts(
     snapshot: &Snapshot<PublisherScope>,
     ids: &[ReleaseId],

@@ -42,10 +42,11 @@ pub struct Kept {
     pub updates: Progress,
     /// The number of installations that the release has still to reach.
     pub remaining: i64,
-    /// The number of applied updates that were reported to work, and to be broken (R57).
+    /// The number of applied updates that were reported to work (R57).
     pub works: i64,
+    /// The number of applied updates that were reported to be broken (R57).
     pub broken: i64,
-    /// The numbers that a halt rule is judged by (R58).
+    /// The figures that a halt rule is judged by (R58).
     pub judged: HaltFigures,
     /// How many tallies were added up.
     pub rows: i64,

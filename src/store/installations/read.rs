@@ -87,7 +87,7 @@ fn by_name() -> Order<installation::Model> {
 fn filtered(scope: Scope, now: Instant, filter: &InstallationFilter) -> SelectStatement {
     use installation::Column as I;
     let visible = installation_is_visible(scope);
-    // Few of a publisher's installations have failed updates: they are found by those.
+    // Few of a publisher's installations have failed updates, so the updates are searched first.
     let by_failure = filter.failed == Some(true) && matches!(scope, Scope::Publisher(_));
     let visible = if by_failure { checked(visible) } else { visible };
     let mut select = installation::Entity::find().filter(visible).into_query();
@@ -209,7 +209,7 @@ pub async fn impact_back(
     moving_back::impact_back(snapshot, pack, former).await
 }
 
-/// Live installations of a pack, with what decides whether a release moves them.
+/// Live installations of a pack, with the facts that decide whether a release moves them.
 fn reached(pack: PackId) -> SelectStatement {
     use installation::Column as I;
     Query::select()

@@ -1,4 +1,5 @@
-//! Sections of a pack's installations, so that a batch in which all installations are alike needs no lists of ids.
+//! Sections of a pack's installations. If all installations of a batch change alike, its statements name the section,
+//! and no lists of ids.
 
 use entity::installation;
 use sea_orm::sea_query::{Expr, ExprTrait as _};

@@ -21,7 +21,7 @@ use crate::store::{StoreResult, Tx, WholeServer};
 /// When releases have ended; those that are open are absent.
 pub type Ends = BTreeMap<ReleaseId, Instant>;
 
-/// How many microseconds after a release's end an instant is; `None` for a release that is open.
+/// The microseconds from a release's end to an instant; `None` for a release that is open.
 fn since_end(ended: Option<Instant>, at: Instant) -> Option<i64> {
     ended.map(|ended| Ord::max((at - ended).num_microseconds().unwrap_or(i64::MAX), 0))
 }
@@ -52,14 +52,14 @@ pub(in crate::store) async fn add(
     Ok(())
 }
 
-/// Begins the numbers anew that the release's halt rule is judged by (R58).
+/// Sets the figures of a release's halt rule back to zero, by a tally that subtracts them (R58).
 pub async fn begin_figures_anew(tx: &Tx, release: &Release, at: Instant) -> StoreResult<()> {
     let HaltFigures { executed, bad } = progress::of_release(tx, release.id).await?.judged;
     let tally = Tally { judged: HaltFigures { executed: -executed, bad: -bad }, ..Tally::default() };
     add_one(tx, (release.id, release.pack_id), at, &tally, release.ended_at).await
 }
 
-/// Notes that a retry has opened a release again, and that the halt rule is judged then (R58, R60).
+/// Saves that a retry has opened a release again, and that its halt rule is judged at this instant (R58, R60).
 pub async fn reopen(tx: &Tx, release: &Release, at: Instant) -> StoreResult<()> {
     let row = active(release.id, release.pack_id, at, &Tally::default());
     let row = release_tally::ActiveModel { reopens: Set(true), ..row };

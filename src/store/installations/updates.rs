@@ -28,11 +28,11 @@ pub struct VisibleUpdate {
     /// With the effective state: an offer of a canceled or superseded release, or of an uninstalled installation, is
     /// withdrawn.
     pub update: InstallationUpdate,
-    /// The state of its release at the time of reading.
+    /// The state of the update's release at the time of reading.
     pub release_state: ReleaseState,
     /// Whether its release is paused (R56).
     pub is_paused: bool,
-    /// Whether its account may report how it went (R57).
+    /// Whether the account may report how the update went (R57).
     pub can_be_reported: bool,
     /// Whether an early stage that has opened holds the installation, so that the server moves it (R55).
     pub in_open_stage: bool,

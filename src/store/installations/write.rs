@@ -248,7 +248,7 @@ pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, visible_unt
     counts::uninstalled(tx, ids, at).await
 }
 
-/// The number of moves to one version from which on they have a statement of their own.
+/// From this number of moves to one version on, these moves have a statement of their own.
 const ALIKE: usize = 100;
 
 /// Moves installations, each to a version of its own pack, and tallies the moves.
@@ -275,7 +275,7 @@ pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: I
             .filter(tx.any_of(col(installation::Column::Id), chunk.iter().map(|(id, _)| id.0)))
             .exec(tx.conn())
             .await?;
-        counts::have_moved(tx, &ids, at).await?;
+        counts::tally_after_move(tx, &ids, at).await?;
     }
     Ok(())
 }
@@ -289,7 +289,7 @@ pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at
     let row =
         installation::ActiveModel { version_id: Set(version.into()), moved_at: Set(Some(at)), ..Default::default() };
     change_many(tx, ids, row).await?;
-    counts::have_moved(tx, ids, at).await
+    counts::tally_after_move(tx, ids, at).await
 }
 
 /// Moves installations that all have the version `movement.from`, and tallies the moves.

@@ -123,13 +123,13 @@ async fn at_their_versions(tx: &Tx, ids: &[InstallationId], at: Instant, count: 
     add(tx, rows).await
 }
 
-/// Tallies installations before a move. Call [`have_moved`] after it.
+/// Tallies installations before a move. Call [`tally_after_move`] after it.
 pub(in crate::store) async fn tally_before_move(tx: &Tx, ids: &[InstallationId], at: Instant) -> StoreResult<()> {
     at_their_versions(tx, ids, at, "-COUNT(*)").await
 }
 
 /// Tallies installations after a move.
-pub(in crate::store) async fn have_moved(tx: &Tx, ids: &[InstallationId], at: Instant) -> StoreResult<()> {
+pub(in crate::store) async fn tally_after_move(tx: &Tx, ids: &[InstallationId], at: Instant) -> StoreResult<()> {
     at_their_versions(tx, ids, at, "COUNT(*)").await
 }
 

@@ -99,11 +99,11 @@ pub async fn after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64)
     select.all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
 
-/// The number of updates of a release that will be attempted again, and aren't yet in the numbers that its halt rule is
-/// judged by. A failed update is in them, unless it failed before the release was resumed (R58).
+/// The number of updates of a release that will be attempted again, and that its halt rule doesn't count yet. It counts
+/// a failed update, unless the update failed before the release was resumed (R58).
 pub async fn count_undecided(tx: &Tx, release: &Release) -> StoreResult<u64> {
     let offered = update::Column::State.ne(UpdateState::Failed.stored());
-    // As `Release::counts` says.
+    // The same rule as `Release::counts`.
     let undecided = match release.resumed_at {
         Some(resumed) => offered.or(update::Column::SettledAt.lt(resumed)),
         None => offered,
@@ -154,7 +154,7 @@ pub async fn save(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
     save_of_ended(tx, rows, &tallies::Ends::new()).await
 }
 
-/// The same for updates of releases of which some have ended.
+/// Like [`save`], for updates of releases that may have ended. `ends` says when.
 pub async fn save_of_ended(tx: &Tx, rows: &[UpdateRow], ends: &tallies::Ends) -> StoreResult<()> {
     write(tx, rows).await?;
     tallies::add(tx, rows, None, ends).await

@@ -22,8 +22,8 @@ use audit_entry::Column as E;
 use audit_seal::Column as S;
 use log_batch::Column as B;
 
-/// How many seals one transaction looks at. The entries of a batch are cut together, and it has up to 10,000: as many
-/// as 157 seals have.
+/// The most seals that one transaction cuts. The entries of a batch are cut together, and a batch has up to 10,000
+/// entries, under 157 seals.
 const SEALS: u64 = 250;
 /// How many seals' rows one statement removes.
 const SPANS: usize = 50;
@@ -63,7 +63,7 @@ pub async fn cut(tx: &Tx, publisher: AccountId, before: Instant) -> StoreResult<
     let oldest = seals::next_seals(tx, publisher, chain.cut.number, SEALS).await?;
     let Some(mut last) = last_old(&oldest, before).and_then(|index| oldest.get(..=index)) else { return Ok(0) };
     while let Some(end) = last.last() {
-        let Some(first_entry) = standing(tx, publisher, chain.cut, end).await? else { break };
+        let Some(first_entry) = first_kept_batch(tx, publisher, chain.cut, end).await? else { break };
         let goes = last.iter().take_while(|seal| seal.last_position < first_entry).count();
         last = last.get(..goes).unwrap_or_default();
     }
@@ -76,7 +76,7 @@ pub async fn cut(tx: &Tx, publisher: AccountId, before: Instant) -> StoreResult<
 }
 
 /// The position of the first batch that keeps the log from being cut behind a seal.
-async fn standing(tx: &Tx, publisher: AccountId, cut: ChainPlace, end: &Seal) -> StoreResult<Option<i64>> {
+async fn first_kept_batch(tx: &Tx, publisher: AccountId, cut: ChainPlace, end: &Seal) -> StoreResult<Option<i64>> {
     let pruned_to = event_log::Entity::find_by_id(1).one(tx.conn()).await?;
     let pruned_to = pruned_to.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?.pruned_to;
     let has_events = col(B::Kind).is_not_null().and(col(B::LastSequence).gt(pruned_to));
@@ -94,8 +94,8 @@ async fn standing(tx: &Tx, publisher: AccountId, cut: ChainPlace, end: &Seal) ->
     Ok(first.flatten())
 }
 
-/// Removes the rows of seals. Each seal is asked for by itself, because between two of them lie the entries of other
-/// publishers.
+/// Removes the entries of seals. Each seal has a condition of its own, because entries of other publishers lie between
+/// two seals.
 async fn remove_rows(tx: &Tx, publisher: AccountId, seals: &[Seal]) -> StoreResult<()> {
     let add = |any: Condition, seal: &Seal| any.add(E::Sequence.between(seal.first_position, seal.last_position));
     audit_entry::Entity::delete_many()

@@ -1,5 +1,5 @@
-//! The traces in which events were appended, so that their webhooks go on in them. Transactions without a recorded
-//! trace have no rows.
+//! The traces in which events were appended, so that the deliveries of the events continue these traces. Transactions
+//! without a recorded trace have no rows.
 
 use entity::event_trace::{ActiveModel, Column, Entity};
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
@@ -8,14 +8,14 @@ use crate::domain::log::Position;
 use crate::store::{StoreResult, Tx, WholeServer};
 use crate::traces::Context;
 
-/// Keeps the trace of the events at these positions.
+/// Saves the trace of the events from `first` to `last`.
 pub(in crate::store) async fn insert(tx: &Tx, first: i64, last: i64, trace_parent: String) -> StoreResult<()> {
     let row = ActiveModel { last_sequence: Set(last), first_sequence: Set(first), trace_parent: Set(trace_parent) };
     Entity::insert(row).exec_without_returning(tx.conn()).await?;
     Ok(())
 }
 
-/// Forgets the traces of events up to a position.
+/// Deletes the traces of events up to a position.
 pub(in crate::store) async fn prune(tx: &Tx, end: i64) -> StoreResult<()> {
     Entity::delete_many().filter(Column::LastSequence.lte(end)).exec(tx.conn()).await?;
     Ok(())

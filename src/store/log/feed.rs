@@ -24,8 +24,8 @@ use log_record::Column as R;
 const ACCOUNTS_MAX: usize = 12_000;
 const PACKS_MAX: usize = 4_000;
 
-/// Who listens to events that are stored as records. There can be a million of those, so only the records that somebody
-/// listens to are read.
+/// The accounts that listen to events that are stored as records. There can be a million records, so only those for
+/// listening accounts are read.
 #[derive(Debug, Default)]
 pub struct Listening {
     /// The publishers that listen.
@@ -48,8 +48,8 @@ pub struct Feed {
     pub is_lost: bool,
 }
 
-/// The events after a position, if there are at most `most`, but of some publishers. The position is a former end of
-/// the log.
+/// The events after a position, without the events of the publishers in `left_out`. If there are more than `most`,
+/// reads none, and names the publisher with the most events. The position is a former end of the log.
 pub async fn read_after(
     server: &WholeServer,
     position: Position,
@@ -72,7 +72,7 @@ pub async fn read_after(
         .limit(limit);
     let rows: Vec<Line> = rows.into_model().all(server.conn()).await?;
     let mut all_located = Vec::new();
-    // Most looks find no new batch.
+    // Usually there is no new batch.
     if extent.recorded_to > position {
         let range = PositionRange { after: Some(position), size: most, ..PositionRange::default() };
         let readable = but_of(server, col(B::PublisherId), left_out, event_records::readable());
@@ -106,7 +106,7 @@ pub async fn read_after(
     Ok(Feed { extent, events, busiest: None, is_lost: false })
 }
 
-/// A condition, and that the publisher isn't left out.
+/// Adds to a condition that the publisher isn't one of `left_out`.
 fn but_of(server: &WholeServer, publisher: Expr, left_out: &[AccountId], condition: Expr) -> Expr {
     if left_out.is_empty() {
         return condition;
@@ -130,8 +130,8 @@ fn most_frequent(ids: impl Iterator<Item = Uuid>) -> Uuid {
     counts.into_iter().max_by_key(|(_, count)| *count).map(|(id, _)| id).unwrap_or_default()
 }
 
-/// The accounts, among those given, that hear each of these events, which are addressed to all who have its pack
-/// installed.
+/// For each of these events, the accounts among `accounts` that may see it. The events are addressed to all accounts
+/// that have the pack installed.
 pub async fn hearers(
     server: &WholeServer,
     events: &[&Event],

@@ -20,12 +20,12 @@ use crate::store::{Snapshot, StoreResult, page};
 
 use audit_seal::Column as S;
 
-/// How many entries one statement looks up seals for. SQLite accepts 500 parts.
+/// The number of entries for which one statement looks up seals. SQLite accepts 500 parts.
 const PARTS: usize = 100;
 /// The most positions between two seals that are read together.
 const GAP_MAX: i64 = 64;
 
-/// The hashes of those of the reader's entries that are sealed.
+/// The hashes of the entries among `ids` that belong to the reader's log and are sealed.
 pub async fn by_ids(snapshot: &Snapshot, ids: &[AuditEntryId]) -> StoreResult<HashMap<AuditEntryId, Hash>> {
     let mut hashes = HashMap::new();
     for chunk in ids.chunks(PARTS) {

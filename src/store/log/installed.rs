@@ -24,8 +24,9 @@ pub(in crate::store::log) fn for_installed() -> Expr {
     col(event::Column::Audience).eq(Expr::cust("'PUBLISHER_AND_INSTALLED'"))
 }
 
-/// Between which positions an account sees the events of a pack, as a table tells it. An account can have had a pack
-/// any number of times: intervals that end together are one, and those that ended before the log begins are left out.
+/// The intervals of positions in which an account sees the events of a pack, from one of two tables. An account can
+/// have had a pack any number of times. Intervals that end together are merged, and intervals that ended before the log
+/// begins are left out.
 struct Intervals {
     merged: SelectStatement,
 }
@@ -108,7 +109,7 @@ fn first_of_page(mut select: SelectStatement, range: PositionRange) -> SelectSta
     select.order_by(Alias::new(POSITION), way(range)).limit(u64::from(range.size) + 1).take()
 }
 
-/// Of each pack the event that is the nearest to the start of a range, but no more than a page of them and one more.
+/// The event of each pack that is nearest to the start of a range; at most as many as a page has, and one more.
 struct Nearest {
     packs: Vec<Uuid>,
     /// The nearest event of all.

@@ -1,4 +1,4 @@
-//! Which events a reader asks for.
+//! The filter of a reader of events.
 
 use sea_orm::sea_query::{ExprTrait as _, SelectStatement};
 
@@ -26,7 +26,7 @@ pub struct Interest {
 }
 
 impl From<&EndpointFilter> for Interest {
-    /// The events that an endpoint is sent.
+    /// The filter of the events that the server sends to an endpoint.
     fn from(filter: &EndpointFilter) -> Self {
         let EndpointFilter { kinds, pack_id, installation_id, release_id, about_account_id: account_id } =
             filter.clone();

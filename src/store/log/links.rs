@@ -1,5 +1,5 @@
-//! The entries of the audit log as links of the chain: their positions and the hashes of what they say (R51). A row
-//! that can't be read is a link too, so that nothing is sealed past it and damage is found where it is.
+//! The entries of the audit log as links of the chain: their positions and the hashes of their contents (R51). A row
+//! that can't be read is a link, too, so that sealing doesn't skip it, and a check finds the damage at its position.
 
 use std::collections::BTreeMap;
 
@@ -129,8 +129,8 @@ async fn recorded(reader: &Reader, batches: Vec<BatchLine>, spans: &[Span]) -> S
     Ok(links)
 }
 
-/// The links of the next stretch of the log after a position; `None` at its end. The stretch may be empty of links only
-/// if its rows can't be read.
+/// The links of the next stretch of the log after a position, and the stretch's last position; `None` at the end of the
+/// log. The stretch has no links only if its rows can't be read.
 pub(in crate::store) async fn after(reader: &Reader, position: i64) -> StoreResult<Option<(Vec<Link>, i64)>> {
     let Some(first) = first_after(reader, position).await? else { return Ok(None) };
     let span = Span { first, last: first.saturating_add(WINDOW - 1) };
@@ -166,8 +166,9 @@ async fn first_within(reader: &Reader, position: i64) -> StoreResult<Option<i64>
     Ok(found.map(|found| found.try_get("", "position")).transpose()?.flatten())
 }
 
-/// Records that stand beyond the positions of their batch, among the next [`STRETCH`] positions of the event log: the
-/// publisher and the position in the audit log. Their account would read them as entries. `None` at the end of the log.
+/// Records that lie outside the positions of their batch, among the next [`STRETCH`] positions of the event log: each
+/// publisher and position in the audit log. The record's account would read it as an entry. `None` at the end of the
+/// log.
 pub(in crate::store) async fn strays(reader: &Reader, after: i64) -> StoreResult<Option<(Vec<(Uuid, i64)>, i64)>> {
     let first: Option<Option<i64>> = log_record::Entity::find()
         .select_only()
@@ -192,7 +193,7 @@ pub(in crate::store) async fn strays(reader: &Reader, after: i64) -> StoreResult
     Ok(Some((strays.collect::<StoreResult<_>>()?, last)))
 }
 
-/// Whether entries stand after the last seal. One statement, which a server runs again and again.
+/// Whether there are entries after the last seal. Uses a single statement, because each server runs it all the time.
 pub(in crate::store) async fn has_unsealed(reader: &Reader) -> StoreResult<bool> {
     let sql = "SELECT (SELECT MAX(sequence) FROM audit_entry) AS row_end,
         (SELECT first_entry + last_sequence - first_sequence FROM log_batch WHERE first_entry IS NOT NULL
@@ -226,7 +227,7 @@ impl FromQueryResult for EntryLine {
     }
 }
 
-/// Every column of a row. A row that gets another column later needs another form.
+/// The hash of all columns of a row. If the table gets another column, the form needs another name.
 fn content_of_row(row: &audit_entry::Model) -> Hash {
     Canonical::new("row 1")
         .number(Some(row.sequence))
@@ -251,7 +252,7 @@ fn content_of_row(row: &audit_entry::Model) -> Hash {
         .hash()
 }
 
-/// Every column of a batch, for all of its records.
+/// The hash of all columns of a batch, which is a part of the hashes of its records.
 fn content_of_batch(batch: &log_batch::Model) -> Hash {
     Canonical::new("batch 1")
         .number(Some(batch.first_sequence))
@@ -275,7 +276,7 @@ fn content_of_batch(batch: &log_batch::Model) -> Hash {
         .hash()
 }
 
-/// Every column of a record, and its batch.
+/// The hash of all columns of a record, and of its batch.
 fn content_of_record(batch: Hash, sequence: i64, record: Option<&log_record::Model>) -> Hash {
     let Some(record) = record else { return unreadable(sequence) };
     Canonical::new("record 1")
@@ -289,7 +290,7 @@ fn content_of_record(batch: Hash, sequence: i64, record: Option<&log_record::Mod
         .hash()
 }
 
-/// The content of a row that can't be read.
+/// The hash that stands for a row that can't be read.
 fn unreadable(position: i64) -> Hash {
     Canonical::new("unreadable").number(Some(position)).hash()
 }

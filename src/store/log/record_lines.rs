@@ -1,5 +1,5 @@
-//! Rows of batches and records, also of those that can't be read. Such a row keeps its position, so that readers of the
-//! log pass over it, and miss none of the others.
+//! Rows of batches and records, including rows that can't be read. Such a row keeps its position, so that readers of
+//! the log skip it and miss none of the others.
 
 use std::sync::Arc;
 

@@ -19,8 +19,8 @@ use crate::store::log::{event_traces, record_rows};
 use crate::store::tolerant::EventLine;
 use crate::store::{StoreError, StoreResult, Tx};
 
-/// Begins a pass that removes old rows, and returns the time from which it reckons their age. If another server's pass
-/// is recent, the time of that pass is used.
+/// Begins a pass that removes old rows, and returns its cutoff time, which counts as the present for the age of rows.
+/// If another server's pass is recent, returns the cutoff time of that pass.
 pub async fn begin_pass(tx: &Tx, now: Instant) -> StoreResult<Instant> {
     let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
     let log = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;

@@ -50,7 +50,7 @@ async fn end(source: &impl Reads) -> StoreResult<i64> {
     Ok(end.flatten().unwrap_or(0))
 }
 
-/// Whether entries stand after the last seal.
+/// Whether there are entries after the last seal.
 pub async fn has_unsealed(source: &WholeServer) -> StoreResult<bool> {
     links::has_unsealed(source.reader()).await
 }
@@ -61,8 +61,8 @@ pub async fn links_after(source: &WholeServer, position: i64) -> StoreResult<Opt
     links::after(source.reader(), position).await
 }
 
-/// The records after a position of the event log that stand beyond their batch: each publisher and position in the
-/// audit log, and the position up to which was searched; `None` at the end.
+/// The records after a position of the event log that lie outside the positions of their batch: each publisher and
+/// position in the audit log, and the position up to which the event log was searched; `None` at the end.
 pub async fn strays_after(source: &WholeServer, position: i64) -> StoreResult<Option<(Vec<(AccountId, i64)>, i64)>> {
     let Some((strays, searched_to)) = links::strays(source.reader(), position).await? else { return Ok(None) };
     Ok(Some((strays.into_iter().map(|(publisher, position)| (publisher.into(), position)).collect(), searched_to)))

@@ -24,9 +24,9 @@ pub struct RecordBatch {
     /// The installations of the records, if they are a section in the order of ids. They have no names of their own and
     /// the same version.
     pub section: Option<Section>,
-    /// The random beginning of the ids of its events and entries.
+    /// The random beginning of the ids of the batch's events and entries.
     pub id_base: Uuid,
-    /// The random key that hides in these ids how many there are. It is never shown.
+    /// The random key that encrypts the positions within these ids. It is never shown.
     pub id_seal: Uuid,
 }
 
@@ -127,7 +127,8 @@ fn batch_row(positioned: &PositionedBatch) -> StoreResult<log_batch::ActiveModel
     record_rows::batch(&record_batch.class, &position)
 }
 
-/// Reads what the records need from the installations, so that it needn't be sent. The order is that of the records.
+/// Adds the records of a section by a statement that reads their columns from the installations, so that no rows need
+/// be sent. The rows are in the order of the records.
 async fn insert_section(tx: &Tx, positioned: &PositionedBatch, section: Section) -> StoreResult<()> {
     use installation::Column as I;
     use log_record::Column as R;

@@ -169,7 +169,7 @@ pub struct PacksKey {
 #[derive(Clone, Debug)]
 pub struct ListedPack {
     pub pack: Arc<Pack>,
-    /// The number of its installations, if it was asked for.
+    /// The number of the pack's installations, if the request asks for it.
     pub installations: Option<i64>,
 }
 
@@ -197,8 +197,8 @@ pub async fn pages(
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
 }
 
-/// The number of a pack's installations, which [`counts`] reads for packs that are there already. All selects have the
-/// column, so that they can be joined in one statement.
+/// The column with the number of a pack's installations, which is null unless `query` is true. All selects have the
+/// column, so that they can be parts of one statement.
 fn installations(query: bool) -> Expr {
     if !query {
         return Expr::cust("CAST(NULL AS bigint)");

@@ -26,7 +26,8 @@ pub async fn lock(tx: &Tx, scope: &PublisherScope, id: PackId) -> StoreResult<Op
     locked(select).one(tx.conn()).await?.map(convert::pack).transpose()
 }
 
-/// Locks any publisher's pack, for a transition that is due: any command on the pack may carry it out (R30).
+/// Locks any publisher's pack, for the scheduler, for batches, and for a due transition, which any command on the pack
+/// may carry out (R30).
 pub async fn lock_any(tx: &Tx, id: PackId) -> StoreResult<Option<Pack>> {
     let select =
         integration_pack::Entity::find_by_id(Uuid::from(id)).filter(integration_pack::Column::DeletedAt.is_null());

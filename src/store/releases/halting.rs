@@ -1,5 +1,5 @@
-//! The columns of a release's pause and of its halt rule, and the history of the numbers that a rule is judged by
-//! (R56, R58, R60).
+//! The columns of a release's pause and of its halt rule, and the history of the figures that a rule is judged by (R56,
+//! R58, R60).
 
 use std::collections::{HashMap, HashSet};
 
@@ -38,12 +38,12 @@ pub(in crate::store) fn rule(m: &release::Model) -> StoreResult<Option<HaltRule>
             Ok(Some(HaltRule { hundredths, at_least, then, watch_hours }))
         }
         (None, None, None, None) => Ok(None),
-        // Without its numbers nothing is moved (R58).
+        // An incomplete rule can't be judged, so the error stops the batch (R58).
         _ => Err(StoreError::Fault(format!("the halt rule of the release {} is incomplete", m.id))),
     }
 }
 
-/// Sets the columns of both.
+/// Sets the columns of the pause and of the halt rule.
 pub(in crate::store) fn columns(
     row: release::ActiveModel,
     pause: Option<&Pause>,
@@ -68,7 +68,7 @@ pub(in crate::store) fn columns(
     }
 }
 
-/// A release, and a rule that is judged of its history.
+/// A release, and a rule that is tried on its history (R60).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HistoryKey {
     pub release: ReleaseId,
@@ -77,9 +77,9 @@ pub struct HistoryKey {
     pub until: Option<Instant>,
 }
 
-/// The numbers that decide about a rule: of each release the first ones by which the rule would halt it, or else the
-/// last ones that are judged. A release without any is absent. The database adds up the changes of all releases at
-/// once, so that a report of a million doesn't come here.
+/// The figures that decide whether a rule would have halted a release: for each release, the first ones by which the
+/// rule would halt it, or else the last ones that the rule would be judged by. A release without figures is absent. The
+/// database adds up the changes of all releases in one statement, so that a million rows needn't be sent.
 pub async fn decisive(
     snapshot: &Snapshot<PublisherScope>,
     keys: &[HistoryKey],
@@ -98,8 +98,8 @@ pub async fn decisive(
     Ok(found)
 }
 
-/// The rows of [`decisive`] for one rule. Three selects: the sums after each change; of these the first that halts and
-/// the last that is judged; and the one of both that decides.
+/// The rows of [`decisive`] for one rule. There are three nested selects: the sums after each change; of these, the
+/// first that halts and the last that is judged; and of these two, the one that decides.
 fn decisive_rows(snapshot: &Snapshot<PublisherScope>, rule: &HaltRule, keys: &[HistoryKey]) -> SelectStatement {
     let own = Query::select()
         .column((release::Entity, release::Column::Id))
@@ -127,7 +127,7 @@ fn decisive_rows(snapshot: &Snapshot<PublisherScope>, rule: &HaltRule, keys: &[H
     let sum = |name: &'static str| Expr::col(("sums", name));
     let watch = rule.watch().num_microseconds().unwrap_or(i64::MAX);
     let is_judged = sum("since_end").is_null().or(sum("since_end").lt(watch));
-    // As `judge` says.
+    // The same comparison as `judge`.
     let is_bad = sum("bad_so_far").mul(10_000_i64).gt(sum("executed_so_far").mul(i64::from(rule.hundredths)));
     let halts = is_judged.clone().and(sum("executed_so_far").gte(i64::from(rule.at_least))).and(is_bad);
     let of_release = || WindowStatement::partition_by(("sums", "release_id"));

@@ -1,4 +1,4 @@
-//! Reads of releases and their progress, for their publisher. What a managed account may see of them is read in
+//! Reads of releases and their progress, for their publisher. Managed accounts read releases through
 //! [`available`](crate::store::sharing::available).
 
 use std::collections::HashMap;
@@ -135,8 +135,8 @@ pub async fn progress(
     Ok(so_far)
 }
 
-/// The number of releases in progress, and the sum of their progress. Written out, so that the index of the releases
-/// that run is used.
+/// The number of releases in progress, and the sum of their progress. The state is a literal in the statement, so that
+/// the database uses the partial index of the releases in progress.
 pub async fn in_progress(server: &WholeServer) -> StoreResult<(i64, Progress)> {
     const RUNS: &str = r#""pack_release"."state" = 'IN_PROGRESS'"#;
     let mut count = Query::select();

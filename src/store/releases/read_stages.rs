@@ -1,4 +1,5 @@
-//! Reads of early stages: whole for their publisher, and for an update alone what its account may know.
+//! Reads of early stages. The publisher reads all of a stage; a managed account reads only when its update is applied
+//! (R55).
 
 use std::collections::HashMap;
 
@@ -56,8 +57,8 @@ pub async fn of_releases(
     Ok(found.into_iter().collect())
 }
 
-/// How many installations each early stage of these releases holds, by position, as groups and grants are now. Counted,
-/// because no tally knows who is in a group or a bucket.
+/// The number of installations that each early stage of these releases holds, by position, as groups and grants are
+/// now. The installations are counted, because tallies don't know groups and buckets.
 pub async fn counts(
     snapshot: &Snapshot<PublisherScope>,
     ids: &[ReleaseId],
@@ -136,8 +137,8 @@ pub struct StagesOfUpdate {
 }
 
 impl StagesOfUpdate {
-    /// The window in which the update is applied if its account doesn't apply it before (R55). This is all that its
-    /// account may know.
+    /// The window in which the update is applied if its account doesn't apply it before (R55). The account may not see
+    /// anything else of the stages.
     #[must_use]
     pub fn applies_in(&self, release: &Release, now: Instant) -> Option<Window> {
         applies_in(&self.stages, self.first, release, now)

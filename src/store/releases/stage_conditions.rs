@@ -1,5 +1,5 @@
-//! SQL conditions on early stages. Each is the rule of [`Stage::holds`](crate::domain::releases::Stage::holds)
-//! for the rows of a statement: a stage may hold a part of a million installations.
+//! SQL conditions on early stages. They express the rule [`Stage::holds`](crate::domain::releases::Stage::holds) in
+//! SQL, so that the installations of a stage needn't be read to be counted or found.
 
 use entity::{installation_update as update, release_stage as stage};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
@@ -11,8 +11,9 @@ use crate::domain::releases::{BUCKET_BITS, Buckets, Holds};
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
 
-/// The condition that the stage of a row of `release_stage` holds the installation of a row of `installation`. A stage
-/// that has opened holds who was in its groups then, another one who is in them now.
+/// The condition that the stage of a row of `release_stage` holds the installation of a row of `installation`. An
+/// opened stage holds the accounts that were in its groups when it opened; a waiting stage, the accounts that are in
+/// them now.
 const HOLDS: &str = r#"CASE
     WHEN "release_stage"."hundredths" IS NOT NULL THEN
         {bucket} < "release_stage"."hundredths"

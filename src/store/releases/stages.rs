@@ -106,7 +106,7 @@ pub(in crate::store) fn groups_by_stage(rows: Vec<stage_group::Model>) -> Groups
     groups
 }
 
-/// Reads rows in the order of positions. `time_zone` tells the zone of a release.
+/// Converts rows to stages, in the order of positions. `time_zone` returns the zone of a release.
 pub(in crate::store) fn stages(
     rows: Vec<Model>,
     groups: &GroupsByStage,
@@ -169,7 +169,7 @@ pub async fn save_opened(tx: &Tx, release: ReleaseId, index: usize, stage: &Stag
     Ok(())
 }
 
-/// Saves that a stage has come to all of its installations.
+/// Saves that a stage has processed all of its installations.
 pub async fn save_completed(tx: &Tx, release: ReleaseId, index: usize, at: Instant) -> StoreResult<()> {
     Entity::update(ActiveModel { completed_at: Set(Some(at)), ..change(release, index) }).exec(tx.conn()).await?;
     Ok(())

@@ -1,4 +1,5 @@
-//! Windows of releases and of their early stages that have opened, or will open, and for which nothing was done yet.
+//! Windows of releases and of their early stages that the server hasn't carried out yet, whether or not they have
+//! opened.
 
 use entity::{integration_pack, pack_release};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
@@ -14,7 +15,7 @@ use crate::store::packs::has_due;
 use crate::store::reader::Reads;
 use crate::store::{StoreResult, Tx, WholeServer};
 
-/// The publishers whose packs are looked through.
+/// The publishers whose packs a look-up considers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Publishers {
     All,
@@ -50,7 +51,7 @@ pub async fn overdue(server: &WholeServer, now: Instant) -> StoreResult<(i64, Op
     Ok(found.unwrap_or_default())
 }
 
-/// The start of the next window of a release or stage, without the packs in `but`; `None` when no other release is
+/// The start of the next window of a release or stage, without the packs in `but`; `None` if no other release is
 /// pending.
 pub async fn next(server: &WholeServer, but: &[PackId]) -> StoreResult<Option<Instant>> {
     let found: Option<Option<Instant>> = integration_pack::Entity::find()

@@ -31,7 +31,7 @@ struct Constraint {
     definition: String,
 }
 
-/// Drops them, and returns the statements that create them again, in order.
+/// Drops indexes and constraints, and returns the statements that create them again, in order.
 pub(in crate::store) async fn drop(tx: &Tx) -> StoreResult<Vec<String>> {
     let conn = tx.conn();
     let sql = if tx.is_postgresql() { ON_POSTGRESQL } else { ON_SQLITE };

@@ -1,5 +1,5 @@
-//! Fills what is kept of other rows after a load: the tallies of installations and releases, whose history begins with
-//! it, and which components are in a pack's version.
+//! Fills the values that are derived from other rows, after a load: the tallies of installations and releases, whose
+//! history begins with the load, and the marks of the components that are in a pack's version.
 
 use sea_orm::ConnectionTrait as _;
 
@@ -24,7 +24,7 @@ const KEPT: [&str; 4] = [
      GROUP BY r.id, r.pack_id, r.created_at",
 ];
 
-/// Fills what is kept. The indexes already exist.
+/// Fills the derived values. The indexes already exist.
 pub(in crate::store) async fn count(tx: &Tx) -> StoreResult<()> {
     for statement in KEPT {
         tx.conn().execute_unprepared(statement).await?;

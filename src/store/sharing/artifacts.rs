@@ -1,4 +1,5 @@
-//! Which artifacts a managed account may read: those of packages in versions that it has installed or is offered (R68).
+//! The artifacts that a managed account may read: of packages in the versions that it has installed or is offered
+//! (R68).
 
 use std::collections::HashMap;
 use std::sync::Arc;

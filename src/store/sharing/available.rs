@@ -212,7 +212,7 @@ pub async fn versions_by_ids(
 ) -> StoreResult<HashMap<PackVersionId, AvailableVersion>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
     let (account, id) = (scope.account_id(), || col(version::Column::Id));
-    // The version of a rollout that is paused is announced, and not offered.
+    // Accounts see the version of a paused rollout, but aren't offered it (R56).
     let announced = col(pack::Column::PendingVersionId).eq(id()).or(is_current(id(), now));
     let in_force_or_offered = Query::select()
         .expr(Expr::cust("1"))
@@ -265,7 +265,8 @@ pub async fn releases_by_ids(
         .and_where(
             col(pack::Column::PendingReleaseId).eq(id()).or(col(pack::Column::RunningReleaseId)
                 .eq(id())
-                // A release that is rolled back is shown to accounts to which it came: its version isn't current (R59).
+                // The version of a rolled-back release isn't current, so only an account with an update of the release
+                // sees it (R59).
                 .and(is_current(col(release::Column::VersionId), now))),
         )
         .and_where(granted(Expr::val(account.0), col(pack::Column::Id)))

@@ -1,8 +1,8 @@
-//! What many managed accounts see of one pack, read at once for an event that all of them are shown (R2).
+//! Reads one pack for many managed accounts at once, for an event that all of them see (R2).
 //!
-//! The conditions are those of [`available`](super::available), for as much as an announcement reaches. An account that
-//! doesn't find the pack or the version here is shown the event from a state of its own. That a release is hidden is
-//! known here, because that is so for all accounts after a cancellation.
+//! The conditions are those of [`available`](super::available), as far as such an event needs them. If an account
+//! doesn't find the pack or the version here, the event is shown from a snapshot of its own. This module also knows
+//! that an account may not see a release, because after a cancel that holds for nearly all accounts.
 
 use std::collections::HashMap;
 
@@ -28,10 +28,10 @@ use crate::store::{StoreResult, WholeServer, convert};
 /// The most accounts in a statement. Both databases accept that many.
 const ACCOUNTS_MAX: usize = 30_000;
 
-/// A pack, and what each of many accounts has to do with it.
+/// A pack, and for each of many accounts the facts that decide what the account sees of the pack.
 pub struct VisibleToMany {
     pack: Option<Pack>,
-    /// The releases that were asked for; `None` for one that isn't there.
+    /// The requested releases; `None` for a release that doesn't exist.
     releases: HashMap<ReleaseId, Option<Release>>,
     versions: HashMap<PackVersionId, PackVersion>,
     accounts: HashMap<AccountId, Facts>,
@@ -39,7 +39,7 @@ pub struct VisibleToMany {
     read_by: std::time::Instant,
 }
 
-/// What an account has to do with the pack.
+/// The facts that decide what an account sees of the pack.
 #[derive(Default)]
 struct Facts {
     is_granted: bool,
@@ -58,7 +58,7 @@ struct Update {
 }
 
 impl Facts {
-    /// Whether the account may see an update, as [`super::available::update_row_is_shown`] says.
+    /// Whether the account may see an update: the same rule as [`super::available::update_row_is_shown`].
     fn shows(&self, update: &Update) -> bool {
         !update.is_not_entitled && (update.state != UpdateState::Offered || self.is_granted)
     }
@@ -93,7 +93,7 @@ impl VisibleToMany {
         Some(AvailablePack { pack: pack.clone(), granted: facts.is_granted, installed: !facts.installed.is_empty() })
     }
 
-    /// The release; `Some(None)` if the account may not see it. `None` if that can't be told from what was read.
+    /// The release; `Some(None)` if the account may not see it. `None` if the facts don't decide that.
     #[must_use]
     pub fn release(&self, scope: ManagedScope, id: ReleaseId) -> Option<Option<Release>> {
         let (pack, facts) = self.seen(scope)?;
@@ -122,7 +122,7 @@ impl VisibleToMany {
     }
 }
 
-/// Reads what these accounts see of a pack and of these releases of it. `server` reads one state.
+/// Reads a pack, these releases of it, and the facts of these accounts. `server` must read one state.
 pub async fn seen_by(
     server: &WholeServer,
     now: Instant,
@@ -205,7 +205,7 @@ pub async fn seen_by(
             let (release, from, to): (Uuid, Uuid, Uuid) =
                 (row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?);
             let (state, reason): (String, Option<String>) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
-            // A state of a newer program is none of those that an announcement needs.
+            // A state that only a newer program knows doesn't matter here.
             let Ok(state) = UpdateState::read(&state) else { continue };
             let is_not_entitled = reason.as_deref() == Some(SkipReason::NotEntitled.stored());
             let (release, from, to) = (release.into(), from.into(), to.into());

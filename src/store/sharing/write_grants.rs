@@ -297,8 +297,8 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], lost: LostGrants<'_>) -> St
         .and_where(Expr::col((share, pack_share::Column::PackId)).equals((row, installation::Column::PackId)))
         .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
         .to_owned();
-    // Looks the grants of each row up. PostgreSQL would rather make a table of all grants of all packs first, members
-    // times packs, for EXISTS.
+    // A subquery that looks up a grant for each row. With EXISTS, PostgreSQL would first make a table of all grants of
+    // all packs, members times packs.
     let has_none = Expr::SubQuery(None, Box::new(grant.clone().limit(1).take().into())).is_null();
     let select = installation::Entity::find()
         .filter(tx.any_of(installation::Column::PackId.into_expr(), uuids(packs)))

@@ -1,5 +1,5 @@
-//! Attempts to deliver events. A row holds about fifty of them, and an endpoint keeps its newest ones alone, so that
-//! the table doesn't grow without bound (R65).
+//! Attempts to deliver events. A row holds about fifty attempts. Only an endpoint's newest rows are kept, so that the
+//! table doesn't grow without bound (R65).
 
 use std::collections::HashMap;
 
@@ -103,7 +103,7 @@ fn number(keys: Option<&Vec<Key>>) -> Option<i64> {
     }
 }
 
-/// The rows that hold a page's attempts: rows are full, but for the newest one.
+/// The request for the rows that hold a page's attempts. All rows but the newest one are full.
 fn request_of_rows(request: &PageRequest) -> PageRequest {
     let key = |number: i64| Some(vec![Key::Number(number)]);
     let size = if request.count { ROWS_MAX } else { request.size / u32::try_from(PER_ROW).unwrap_or(1) + 3 };
@@ -120,7 +120,7 @@ fn request_of_rows(request: &PageRequest) -> PageRequest {
     }
 }
 
-/// The page within the rows.
+/// The page of attempts within its rows.
 fn unpacked(rows: Page<attempts::Model>, request: &PageRequest, since: Instant) -> StoreResult<Page<Delivery>> {
     let mut all: Vec<(i64, Packed)> = Vec::new();
     for (_, row) in rows.items {

@@ -10,10 +10,10 @@ use crate::store::{DatabaseKind, StoreResult, WholeServer};
 /// The endpoints in one state.
 #[derive(Clone, Debug)]
 pub struct InState {
-    /// As it is stored.
+    /// The state's stored name.
     pub state: String,
     pub count: i64,
-    /// Those that should be sent events, and that no living server serves.
+    /// The number of endpoints to which events should be sent, and that no living server serves.
     pub unserved: i64,
 }
 

@@ -1,7 +1,7 @@
-//! Which server serves which endpoints, and how far it has come (R66).
+//! Assigns endpoints to servers, and saves the progress of endpoints (R66).
 //!
-//! A server lives as long as it says so, by the database's clock. The endpoints of one that doesn't any more are taken
-//! by others.
+//! Each server states until when it counts as alive, by the database's clock. The other servers take the endpoints of a
+//! server whose time is over.
 
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
@@ -24,17 +24,17 @@ use crate::store::{Db, StoreResult, Tx, WholeServer};
 
 use endpoint::Column as E;
 
-/// For how many seconds after its end a server that didn't take leave is remembered.
+/// The seconds for which a server is remembered that ended without giving its endpoints back.
 const REMEMBERED: f64 = 86_400.0;
 /// The most endpoints that a server takes at once.
 const TAKEN_MAX: u64 = 1_000;
 
-/// What a server does from now on.
+/// How the endpoints of a server change by its turn.
 #[derive(Debug, Default)]
 pub struct Turn {
-    /// Endpoints that it serves, each with its revision: new ones, and those that were changed.
+    /// The endpoints that are new or were changed, each with its revision. The server serves them from now on.
     pub served: Vec<(WebhookId, i32)>,
-    /// Endpoints that it serves no more.
+    /// The endpoints that the server must stop to serve.
     pub left: Vec<WebhookId>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn is_served() -> Expr {
     Expr::cust("state IN ('ACTIVE', 'FAILING')")
 }
 
-/// Whether any endpoint is sent events.
+/// Whether there is an endpoint to which events are sent.
 pub async fn any(server: &WholeServer) -> StoreResult<bool> {
     let select = endpoint::Entity::find().select_only().column(E::Id).filter(is_served());
     Ok(select.into_tuple::<Uuid>().one(server.conn()).await?.is_some())
@@ -88,14 +88,14 @@ async fn say_alive(tx: &Tx, id: Uuid, seconds: f64) -> StoreResult<()> {
     Ok(())
 }
 
-/// Says that this server lives for so many seconds more, and takes nothing.
+/// Saves that this server counts as alive for another `seconds`. Takes no endpoints.
 pub async fn stay_alive(db: &Db, id: Uuid, seconds: f64) -> StoreResult<()> {
     let tx = db.begin().await?;
     say_alive(&tx, id, seconds).await?;
     tx.commit().await
 }
 
-/// Has a server find all of its endpoints anew in its next turn: it may not know of all of them.
+/// Makes all endpoints of a server appear in its next turn again, because the server may not know all of them.
 pub async fn take_anew(db: &Db, id: Uuid) -> StoreResult<()> {
     let tx = db.begin().await?;
     endpoint::Entity::update_many()
@@ -107,8 +107,8 @@ pub async fn take_anew(db: &Db, id: Uuid) -> StoreResult<()> {
     tx.commit().await
 }
 
-/// Says that this server lives for so many seconds more, takes endpoints that no living server serves, and notices
-/// changes of its own.
+/// Saves that this server counts as alive for another `seconds`, takes endpoints that no living server serves, and
+/// finds the changed ones among its own.
 pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
     let tx = db.begin().await?;
     say_alive(&tx, id, seconds).await?;
@@ -133,7 +133,7 @@ pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
     let changed: Vec<(Uuid, i32, String)> = changed.into_tuple().all(tx.conn()).await?;
     for (endpoint, revision, state) in changed {
-        // The task that serves an endpoint gives it back when it has saved how far it has come.
+        // The task that serves an endpoint gives it back after it has saved its progress.
         save_server(&tx, endpoint, Some(id), revision).await?;
         if WebhookState::read(&state)?.is_served() {
             turn.served.push((endpoint.into(), revision));
@@ -170,7 +170,7 @@ pub async fn leave(db: &Db, id: Uuid, endpoint: WebhookId, revision: i32) -> Sto
     tx.commit().await
 }
 
-/// Gives all endpoints of a server back, which ends.
+/// Gives back all endpoints of a server that ends.
 pub async fn leave_all(db: &Db, id: Uuid) -> StoreResult<()> {
     let tx = db.begin().await?;
     let row = endpoint::ActiveModel { server_id: Set(None), ..Default::default() };
@@ -179,8 +179,9 @@ pub async fn leave_all(db: &Db, id: Uuid) -> StoreResult<()> {
     tx.commit().await
 }
 
-/// Forgets servers that ended long ago without giving their endpoints back. One that an endpoint still names is kept:
-/// the endpoint, which may be paused, is taken because its server is known to be dead.
+/// Deletes the rows of servers that ended long ago without giving their endpoints back. The row of a server that an
+/// endpoint still names is kept: the endpoint may be paused, and can be taken later because the row says that its
+/// server is dead.
 pub async fn forget_dead(db: &Db) -> StoreResult<()> {
     let tx = db.begin().await?;
     let named = Query::select()
@@ -209,7 +210,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Whether events may be sent to the endpoint: its account isn't suspended, and it wasn't paused or given up.
+    /// Whether events may be sent to the endpoint: its account isn't suspended, and it is neither paused nor disabled.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.endpoint.state.is_served() && self.account.status == AccountStatus::Active
@@ -226,12 +227,12 @@ pub async fn load(from: &WholeServer, id: WebhookId) -> StoreResult<Option<Serve
     Ok(Some(Served { account: convert::account(account)?, endpoint: endpoint_of(row)?, secret, former_secret, server }))
 }
 
-/// How far an endpoint has come.
+/// The progress of an endpoint.
 #[derive(Clone, Debug)]
 pub struct Progress {
     pub state: WebhookState,
     pub place: Position,
-    /// The place that was saved before.
+    /// The position that was saved last.
     pub saved: Position,
     pub delivered: Option<Position>,
     pub failed_attempts: u32,
@@ -241,8 +242,8 @@ pub struct Progress {
 }
 
 /// Saves the progress of an endpoint that this server serves in this revision. Returns whether it still does. If the
-/// endpoint was changed meanwhile, its place is saved all the same, so that nothing is sent twice; but not if somebody
-/// moved it.
+/// endpoint was changed meanwhile, its position is saved nevertheless, so that no event is sent twice, unless a call
+/// has moved the position.
 pub async fn save_progress(tx: &Tx, server: Uuid, id: WebhookId, revision: i32, of: &Progress) -> StoreResult<bool> {
     let select = endpoint::Entity::find_by_id(Uuid::from(id))
         .select_only()

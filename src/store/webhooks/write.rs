@@ -22,7 +22,7 @@ fn kinds(filter: &EndpointFilter) -> StoreResult<Option<String>> {
     names.as_ref().map(to_json).transpose()
 }
 
-/// What can be changed of an endpoint, but for its secrets.
+/// The columns of an endpoint that can change, without its secrets.
 fn changeable(of: &Endpoint) -> StoreResult<endpoint::ActiveModel> {
     Ok(endpoint::ActiveModel {
         id: Set(of.id.into()),
@@ -97,7 +97,8 @@ pub async fn lock(tx: &Tx, account: AccountId, id: WebhookId) -> StoreResult<Opt
     locked(select).one(tx.conn()).await?.map(endpoint_of).transpose()
 }
 
-/// Saves what can be changed of an endpoint, but for its secrets. The server that serves it notices a new revision.
+/// Saves the changeable columns of an endpoint, without its secrets. The server that serves the endpoint notices a new
+/// revision.
 ///
 /// # Errors
 /// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
@@ -140,7 +141,7 @@ pub async fn delete(tx: &Tx, id: WebhookId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Adds an attempt that no server's turn made: that of a test. The caller has locked the endpoint.
+/// Adds the attempt of a test, which isn't a part of an endpoint's progress. The caller has locked the endpoint.
 pub async fn add_attempts(tx: &Tx, id: WebhookId, added: &[Delivery]) -> StoreResult<()> {
     let select = endpoint::Entity::find_by_id(Uuid::from(id)).select_only().column(E::Attempts);
     let Some(before) = select.into_tuple::<i64>().one(tx.conn()).await? else { return Ok(()) };

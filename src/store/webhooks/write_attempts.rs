@@ -65,7 +65,7 @@ async fn save(tx: &Tx, id: WebhookId, first: i64, row: &[Packed], is_new: bool) 
     Ok(())
 }
 
-/// Deletes attempts that are too old to be told.
+/// Deletes attempts that are too old to be shown (R65).
 pub async fn forget_old(db: &Db, now: Instant) -> StoreResult<()> {
     let tx = db.begin().await?;
     attempts::Entity::delete_many().filter(col(A::NewestAt).lt(now - DELIVERIES_KEPT)).exec(tx.conn()).await?;
