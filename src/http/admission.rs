@@ -15,7 +15,7 @@ use super::answer::{Allowance, Answer, Phase, set, set_code};
 use super::busy;
 use super::connections::peers;
 use super::engine::Engine;
-use super::kept::Kept;
+use super::introspections::Introspections;
 use super::measured::count_refused;
 use super::request::GraphqlRequest;
 use super::workload::{Owner, ReservedMemory};
@@ -23,7 +23,7 @@ use super::workload::{Owner, ReservedMemory};
 /// How many bytes of an introspection's answer cost 1, if the answer must be computed.
 const BYTES_PER_COST: u64 = 16;
 /// How many bytes of an introspection's answer cost 1, if the answer is cached.
-pub(super) const BYTES_PER_COST_KEPT: u64 = 1_024;
+pub(super) const BYTES_PER_COST_CACHED: u64 = 1_024;
 /// The cost that a peer is charged for a refused token.
 const REFUSED_TOKEN_COST: u64 = 10_000;
 /// The memory of a subscription, besides its document and variables.
@@ -51,7 +51,7 @@ pub struct Admitted {
     /// The owner whose share the operation uses; `None` for an operation of the process itself.
     pub(super) owner: Option<Owner>,
     /// The key of the cached answer; only for introspection.
-    pub(super) kept: Option<[u8; 32]>,
+    pub(super) introspection: Option<[u8; 32]>,
     /// Whether the operation is one of the process itself.
     pub(super) is_of_process: bool,
     /// The span of the client to which the operation belongs.
@@ -69,7 +69,7 @@ impl Admitted {
             peer: None,
             charged: 0,
             owner: None,
-            kept: None,
+            introspection: None,
             is_of_process: true,
             trace: None,
         }
@@ -153,9 +153,9 @@ impl Engine {
             let message = "An enrolment token is good for one mutation; send createApiToken alone.".to_owned();
             return Err(Box::new(Answer::refused("BAD_USER_INPUT", message)));
         }
-        let kept = prepared.is_introspection.then(|| Kept::key(&checked, &prepared));
-        let is_kept = kept.is_some_and(|key| self.kept.has(&key));
-        let per_byte = if is_kept { BYTES_PER_COST_KEPT } else { BYTES_PER_COST };
+        let introspection = prepared.is_introspection.then(|| Introspections::key(&checked, &prepared));
+        let is_cached = introspection.is_some_and(|key| self.introspections.has(&key));
+        let per_byte = if is_cached { BYTES_PER_COST_CACHED } else { BYTES_PER_COST };
         let cost = prepared.cost.saturating_add(prepared.introspection_bytes / per_byte);
         let allowance = self.charge(caller, peer, cost)?;
         let owner = owner(caller, peer);
@@ -168,7 +168,7 @@ impl Engine {
             peer,
             charged,
             owner,
-            kept,
+            introspection,
             is_of_process: false,
             trace,
         })

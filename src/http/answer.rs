@@ -12,7 +12,7 @@ use crate::graphql::{Part, part_of};
 use crate::service::error::Failure;
 
 use super::auth::failure_response;
-use super::kept::Data;
+use super::introspections::Data;
 use super::workload::WorkPermit;
 
 /// How far the processing of a request came. Transports choose the status by it.

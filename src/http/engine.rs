@@ -29,7 +29,7 @@ use super::answer::{Answer, Cost, Phase, never_began, with_codes};
 use super::busy;
 use super::health::LoggedReasons;
 use super::health::NotReady;
-use super::kept::Kept;
+use super::introspections::Introspections;
 use super::measured::{self, Measured, OpenSubscription, operation_type};
 use super::options::EngineOptions;
 use super::parsed::{Document, Parsed};
@@ -39,7 +39,7 @@ use super::token_watch::while_token_valid;
 use super::workload::{Busy, WorkPermit, Workload};
 
 /// The divisor for the document cache's memory: introspection answers, and parsed documents, each get one such part.
-const KEPT_PART: u64 = 4;
+const CACHE_PART: u64 = 4;
 /// The extra time for an answer with a secret whose object may already be committed.
 const SECRET_GRACE: Duration = Duration::from_secs(5);
 
@@ -72,7 +72,7 @@ pub struct Engine {
     /// The charges for refused tokens. Separate from `peers`, so that requests without a token can't lock anybody out.
     pub(super) logins: Option<Allowances<IpAddr>>,
     pub(super) workload: Workload,
-    pub(super) kept: Kept,
+    pub(super) introspections: Introspections,
     pub(super) parsed: Parsed,
     /// Only one introspection that isn't cached runs at a time, because it keeps a processor busy.
     introspecting: Semaphore,
@@ -110,7 +110,7 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Self, String> {
         let has_trusted_names = matches!(options.stored, Stored::Trusted(_));
-        let kept_bytes = options.documents.cache_bytes / KEPT_PART;
+        let part = options.documents.cache_bytes / CACHE_PART;
         let gate = Gate::new(&schema.sdl(), graphql::FACTS, options.documents, options.stored)?;
         let allowances = options.cost_per_minute.map(Allowances::new);
         let error_limits = ErrorLimits { errors: options.errors, message: options.message };
@@ -130,8 +130,8 @@ impl Engine {
             peers: options.peer_cost_per_minute.map(Allowances::new),
             logins: options.peer_cost_per_minute.map(Allowances::new),
             workload: Workload::new(options.work),
-            kept: Kept::new(kept_bytes),
-            parsed: Parsed::new(kept_bytes),
+            introspections: Introspections::new(part),
+            parsed: Parsed::new(part),
             introspecting: Semaphore::new(1),
             execution_limit: options.execution,
             slow: options.slow,
@@ -164,7 +164,7 @@ impl Engine {
         let (caller, panics) = (Arc::new(caller), Panics::default());
         // A move of a future copies all of it. So futures are pinned in place, and rarely used ones are boxed.
         let work = pin!(async {
-            match &admitted.kept {
+            match &admitted.introspection {
                 Some(key) => Box::pin(self.introspect(key, &caller, request_id, &admitted, &panics)).await,
                 None => self.resolve(&caller, request_id, &admitted, &panics).await,
             }
@@ -203,7 +203,7 @@ impl Engine {
     async fn turn(&self, admitted: &Admitted) -> Result<Option<WorkPermit>, Busy> {
         let Some(owner) = admitted.owner else { return Ok(None) };
         let prepared = &admitted.prepared;
-        let cost = prepared.cost.saturating_add(prepared.introspection_bytes / admission::BYTES_PER_COST_KEPT);
+        let cost = prepared.cost.saturating_add(prepared.introspection_bytes / admission::BYTES_PER_COST_CACHED);
         let mutates = prepared.kind == OperationKind::Mutation;
         let _waiting = self.metrics.operations_waiting.enter(());
         self.workload.acquire(owner, mutates, cost, self.execution_limit).await.map(Some)
@@ -230,7 +230,7 @@ impl Engine {
                 Err(_) => Err(answer),
             }
         };
-        match self.kept.get(key, make).await {
+        match self.introspections.get(key, make).await {
             Ok(data) => Answer { data: Some(data), ..Answer::new(Phase::Executed, Response::default()) },
             Err(answer) => answer,
         }

@@ -108,7 +108,7 @@ impl Engine {
     pub fn lookups(&self) -> [(CacheName, u64, u64); 3] {
         let (hits, misses) = self.gate.lookups();
         let documents = (CacheName::Documents, hits, misses);
-        [documents, self.parsed.lookups(), self.kept.lookups()]
+        [documents, self.parsed.lookups(), self.introspections.lookups()]
     }
 
     /// Gives the engine the value that becomes true when the server ends.

@@ -15,7 +15,7 @@ mod graphiql;
 mod graphql;
 mod health;
 mod intake;
-mod kept;
+mod introspections;
 mod limits;
 mod login;
 mod measured;

@@ -81,7 +81,7 @@ impl Engine {
             },
             () = connection.wants_more() => Err(Again::WithSnapshot),
         };
-        // An execution that failed after one read says nothing of how often others read.
+        // An execution that failed after its first read doesn't show how many reads the document needs.
         let tells = connection.reads() > 1 || tried.as_ref().is_ok_and(|answer| answer.response.errors.is_empty());
         if let Some(document) = document.as_ref().filter(|_| tells) {
             document.reads.record(connection.reads());

@@ -154,7 +154,7 @@ where
                 && Arc::strong_count(&self.at_work) == 1
                 && self.events.is_empty()
             {
-                // A message that has come already is answered before the end, unless they come without end.
+                // Messages that have already arrived are answered before the end, for a limited time.
                 let Some(received) = self.socket.next().now_or_never().filter(|_| since.elapsed() < LINGER) else {
                     // Subscriptions get no `complete`, after which a client would not subscribe again.
                     return Err(Close::new(1001, "The server ends"));

@@ -28,9 +28,9 @@ impl Weighter<Key, Data> for Bytes {
 }
 
 /// The cache, bounded by the bytes of the answers.
-pub(super) struct Kept(Cache<Key, Data, Bytes>);
+pub(super) struct Introspections(Cache<Key, Data, Bytes>);
 
-impl Kept {
+impl Introspections {
     /// So small a number keeps the cache in a single shard, so that one answer may use all of it.
     const ITEMS: usize = 31;
 
