@@ -1,4 +1,4 @@
-//! The listener for operators, and the signal that changes what is logged.
+//! The listener for operators.
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;

@@ -64,7 +64,7 @@ struct Given {
     origin: Origin,
 }
 
-/// The values from files, by the option's name, and what is wrong with the environment.
+/// The values from files, by the option's name, and the unknown variables of the environment.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     given: BTreeMap<String, Given>,

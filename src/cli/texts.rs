@@ -1,4 +1,4 @@
-//! Texts that are made from the command line's definition, and the licenses of what is built in.
+//! Texts that are made from the command line's definition, and the licenses of the built-in crates and packages.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;

@@ -131,7 +131,11 @@ pub enum PackRelease {
     field(name = "version", ty = "String", desc = "The version label, or the number of the publication as text."),
     field(name = "shareable", ty = "bool", desc = "Whether packs may hold it; true for every publication."),
     field(name = "notes", ty = "Option<String>", desc = "The notes; null when there are none."),
-    field(name = "created_at", ty = "DateTime", desc = "When it was made; what is newest is decided by this alone."),
+    field(
+        name = "created_at",
+        ty = "DateTime",
+        desc = "When it was made. The newest version is the one with the latest time, whatever its label."
+    ),
     field(name = "created_by", ty = "Actor", desc = "The actor that made it.")
 )]
 pub enum ComponentVersion {

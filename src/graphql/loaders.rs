@@ -1,6 +1,6 @@
 //! The set of all loaders, which combine the reads of resolvers into batches. There is one set for each request, for
 //! each field of a mutation and for each event of a subscription. A set reads everything at one instant, from one state
-//! of the database. Each subject's loaders are in its room.
+//! of the database. Each subject's loaders are in its folder.
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};

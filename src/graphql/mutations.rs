@@ -1,5 +1,5 @@
-//! The mutations. Each family has one file with its inputs, payloads and resolvers. A resolver checks the privilege,
-//! reads the ids, calls one use case, and loads the result.
+//! The root type of mutations, and helpers for their resolvers. Each subject has files with its inputs, payloads and
+//! resolvers. A resolver checks the privilege, reads the ids, calls one use case, and loads the result.
 
 use std::future::Future;
 
@@ -70,8 +70,8 @@ pub(in crate::graphql) fn viewer<'ctx>(ctx: &'ctx Context<'_>, privilege: Privil
     Ok(viewer)
 }
 
-/// Splits the outcome of a use case into its result and the area's errors. From here on the request reads the committed
-/// state.
+/// Splits the outcome of a use case into its result and the errors of the payload. From here on the request reads the
+/// committed state.
 pub(in crate::graphql) fn result_and_errors<T, R, E: From<R>>(
     ctx: &Context<'_>,
     outcome: Outcome<T, R>,

@@ -1,5 +1,5 @@
-//! The error types for refusals. Each area of the API has an error type with its own enum of codes, mapped from the
-//! area's refusals by an exhaustive match. Errors load the objects at fault only when a client selects them.
+//! A helper for the error types of refusals. Each subject has an error type with its own enum of codes, mapped from the
+//! subject's refusals by an exhaustive match. Errors load the objects at fault only when a client selects them.
 
 use std::future::Future;
 

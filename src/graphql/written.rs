@@ -1,5 +1,5 @@
-//! Parts of answers that are cached in serialized form. In the response's values a number represents a part. It is
-//! replaced when the answer is serialized.
+//! Parts of answers that are cached in serialized form. Within the response's values, a placeholder with a number
+//! stands for each part. It is replaced by the part when the answer is serialized.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -109,7 +109,7 @@ fn merges_nothing(set: &SelectionSet, document: &ExecutableDocument) -> bool {
     true
 }
 
-/// The key of a draft's rows: everything that their answer depends on and that can change, and the selection's hash.
+/// The key of a draft's serialized rows: all data that the rows depend on, and the hash of the selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RowsOf {
     pub(super) draft: DraftOf,

@@ -162,7 +162,7 @@ impl Postgres {
         self.run("SELECT pg_promote()").await;
     }
 
-    /// Replaces the rules of who may connect how (`pg_hba.conf`).
+    /// Replaces the rules for connections (`pg_hba.conf`).
     pub(crate) async fn admit(&self, rules: &str) {
         std::fs::write(self.folder().join("data/pg_hba.conf"), rules).expect("the rules");
         self.run("SELECT pg_reload_conf()").await;

@@ -34,7 +34,7 @@ struct CreateComponentPayload {
     errors: Vec<PackagingError>,
 }
 
-/// Input of `updateComponent`; what is left out stays.
+/// Input of `updateComponent`; a field that is left out stays unchanged.
 #[derive(InputObject)]
 struct UpdateComponentInput {
     /// The ID of a Component.

@@ -83,7 +83,7 @@ impl PackagedComponent {
         self.0.notes.clone()
     }
 
-    /// When it was packaged; what is newest is decided by this alone.
+    /// When it was packaged. The newest package is the one with the latest time, whatever its label.
     pub async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }

@@ -79,7 +79,7 @@ pub(in crate::graphql) struct Library;
 
 #[Object]
 impl Library {
-    /// Publishes a shareable process as a template, or changes with whom a published one is shared. Codes: CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY.
+    /// Publishes a shareable process as a template, or changes the groups and the description of a published one. Codes: CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY.
     async fn publish_to_process_library(
         &self,
         ctx: &Context<'_>,

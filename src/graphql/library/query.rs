@@ -18,7 +18,7 @@ pub struct LibraryQuery;
 
 #[Object]
 impl LibraryQuery {
-    /// Processes shared as templates: what a publisher published, or what is shared with a managed account. By name.
+    /// Processes shared as templates: all that a publisher has published, or all that are shared with a managed account. By name.
     async fn process_library(
         &self,
         ctx: &Context<'_>,

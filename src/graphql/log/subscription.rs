@@ -139,7 +139,8 @@ async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) ->
 /// The caller's events after a position in the log.
 async fn follow_from(ctx: &Context<'_>, after: Option<Position>, interest: Interest) -> Result<Events> {
     let (scope, hub) = (ctx.scope()?, ctx.data_of_request().hub.clone());
-    // The hub reads from snapshots of its own, and whoever holds a connection may not wait for another one.
+    // The hub reads from snapshots of its own. To avoid deadlocks, a request that holds one connection doesn't wait for
+    // another one.
     ctx.end_snapshot();
     let events =
         hub.follow(scope, after, interest).await.map_err(|stream_end| stream_end_error(&hub, scope, stream_end))?;

@@ -225,7 +225,7 @@ impl IntegrationPack {
         self.pack.assessment.newer_count > 0
     }
 
-    /// Whether a release made now would differ from what is pending, else from what is current.
+    /// Whether a release made now would differ from the pending release, or without one from the current version.
     pub async fn has_unreleased_changes(&self) -> bool {
         self.pack.assessment.has_unreleased_changes
     }

@@ -97,7 +97,7 @@ struct DeleteIntegrationPackPayload {
     errors: Vec<PackError>,
 }
 
-/// The publisher's support data, whole: what is left out is empty.
+/// The publisher's whole support data: a field that is left out becomes empty.
 #[derive(InputObject)]
 struct SupportInfoInput {
     /// At most 255 characters.

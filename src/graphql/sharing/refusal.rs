@@ -74,7 +74,7 @@ pub(crate) enum SharingErrorCode {
     NameTooLong,
     /// The name is in use by another group of the publisher.
     NameTaken,
-    /// All Accounts holds every account by itself; only what is shared with it can be changed.
+    /// The group All Accounts holds every account by itself; only the packs shared with it can be changed.
     AllAccountsIsFixed,
     /// The list is empty.
     EmptyList,

@@ -71,7 +71,7 @@ impl WebhookEndpoint {
         self.0.delivered.map(|position| sealer.seal(self.0.account_id, position))
     }
 
-    /// How many events wait; null when there are too many to count.
+    /// How many events wait to be sent; null when there are more than 500.
     async fn waiting_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         let interest = Interest::from(&self.0.filter);
         let after = self.0.place.sequence;

@@ -47,7 +47,7 @@ struct CreateWebhookEndpointPayload {
     errors: Vec<WebhookError>,
 }
 
-/// Input of `updateWebhookEndpoint`; what is left out stays.
+/// Input of `updateWebhookEndpoint`; a field that is left out stays unchanged.
 #[derive(InputObject)]
 struct UpdateWebhookEndpointInput {
     /// The ID of a WebhookEndpoint.
