@@ -19,7 +19,10 @@ pub fn connector(more: Option<&Path>) -> Result<TlsConnector, Failure> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = more {
         let unreadable = |why: String| {
-            Failure::new(format!("{} holds no certificates in PEM: {why}. Give another --ca-file.", path.display()))
+            Failure::new(format!(
+                "The certificates in {} can't be used: {why}. Give another --ca-file.",
+                path.display()
+            ))
         };
         let mut count = 0;
         for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))? {
@@ -28,7 +31,7 @@ pub fn connector(more: Option<&Path>) -> Result<TlsConnector, Failure> {
             count += 1;
         }
         if count == 0 {
-            return Err(unreadable("it has none".into()));
+            return Err(unreadable("no certificate was found".into()));
         }
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -50,7 +50,7 @@ pub(super) async fn run(args: BackupArgs) -> Result<(), CliError> {
             "This command copies SQLite's file. PostgreSQL has its own: pg_dump --format=custom --file FILE DATABASE.",
         ));
     }
-    let name = args.file.file_name().ok_or_else(|| CliError::new(format!("{shown} names no file.")))?;
+    let name = args.file.file_name().ok_or_else(|| CliError::new(format!("{shown} isn't the name of a file.")))?;
     // Another command may be writing a backup of the same name at the same time.
     let own = getrandom::u64().map_err(|error| CliError::new(error.to_string()))?;
     let unfinished = args.file.with_file_name(format!("{}.{own:016x}.part", name.to_string_lossy()));

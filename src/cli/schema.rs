@@ -145,7 +145,7 @@ fn server(place: &str) -> Result<Option<Url>, CliError> {
     if !place.starts_with("http://") && !place.starts_with("https://") {
         return Ok(None);
     }
-    let wrong = |why: &str| CliError::new(format!("{place} is no address of a server: {why}."));
+    let wrong = |why: &str| CliError::new(format!("{place} isn't the address of a server: {why}."));
     let mut address = Url::parse(place).map_err(|error| wrong(&error.to_string()))?;
     if !address.username().is_empty() || address.password().is_some() {
         return Err(CliError::new(

@@ -170,7 +170,7 @@ async fn serve_demo(
         admin.serve(demo.admin_router(move || admin_options(token.clone(), ending.clone())), end.subscribe())
     });
     let served = (listener, demo.router(), connections);
-    let result = answer(args, served, false, end, vec![("scheduler", scheduler)], signaled).await;
+    let result = serve_until_signaled(args, served, false, end, vec![("scheduler", scheduler)], signaled).await;
     end_of_admin(admin).await;
     zones.abort();
     demo.end().await;
@@ -221,7 +221,7 @@ async fn serve(
     });
     let served = (listener, router, connection_options(args, &app.services.metrics, shed));
     let work = vec![("scheduler", scheduler), ("sending of webhooks", webhooks)];
-    let result = answer(args, served, empty, end, work, signaled).await;
+    let result = serve_until_signaled(args, served, empty, end, work, signaled).await;
     end_of_admin(admin).await;
     zones.abort();
     clock.abort();
@@ -233,7 +233,7 @@ async fn serve(
 type Work = Vec<(&'static str, JoinHandle<()>)>;
 
 /// Serves requests until a signal comes. Then it sets `end`, and waits for requests and the other work.
-async fn answer(
+async fn serve_until_signaled(
     args: &ServeArgs,
     (listener, router, connections): (TcpListener, Router, ConnectionOptions),
     empty: bool,

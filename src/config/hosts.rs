@@ -10,7 +10,7 @@ use crate::domain::host;
 /// Parses `ADDRESS:PORT`; `localhost` means 127.0.0.1.
 pub fn listener(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:") {
-        let port = port.parse().map_err(|_| format!("{port} is no port"))?;
+        let port = port.parse().map_err(|_| format!("{port} isn't a port"))?;
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     }
     text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())

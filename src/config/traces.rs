@@ -78,10 +78,10 @@ impl TraceArgs {
             let (name, value) = part.split_once('=').ok_or_else(|| wrong("a part has no ="))?;
             let (name, value) = (name.trim().to_ascii_lowercase(), decoded(value.trim()));
             if HeaderName::try_from(&name).is_err() || RESERVED.contains(&name.as_str()) {
-                return Err(wrong("a name is no header that can be set"));
+                return Err(wrong("a name isn't a valid header, or the server sets this header itself"));
             }
             if HeaderValue::try_from(&value).is_err() {
-                return Err(wrong("a value has characters that no header has"));
+                return Err(wrong("a value has characters that headers can't have"));
             }
             headers.push((name, value));
         }

@@ -181,7 +181,7 @@ impl<'a> Coercing<'a> {
 
     fn enum_value(&mut self, of: &EnumType, value: Value) -> Value {
         if !value.as_str().is_some_and(|text| of.values.contains_key(text)) {
-            self.object(format_args!("is no value of the enum `{}`", of.name));
+            self.object(format_args!("isn't a value of the enum `{}`", of.name));
         }
         value
     }

@@ -109,7 +109,7 @@ fn character(message: &str) -> ParserMessage {
     if ["suffix", "digit", "sign"].iter().any(|part| message.contains(part)) {
         return ParserMessage::Sentence("a number contains a character that no number can have");
     }
-    ParserMessage::Sentence("this character begins no token")
+    ParserMessage::Sentence("no token begins with this character")
 }
 
 fn punctuator(kind: &str) -> Option<&'static str> {

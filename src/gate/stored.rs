@@ -36,7 +36,7 @@ impl TrustedDocuments {
     pub fn parse(json: &str) -> Result<Self, String> {
         // Some editors write a byte order mark.
         let json = json.strip_prefix('\u{feff}').unwrap_or(json);
-        let value: Value = serde_json::from_str(json).map_err(|error| format!("it is no JSON: {error}"))?;
+        let value: Value = serde_json::from_str(json).map_err(|error| format!("it isn't JSON: {error}"))?;
         let Value::Object(object) = value else { return Err("it must be a JSON object from ids to documents".into()) };
         let mut documents = Self::default();
         match object.get("operations") {

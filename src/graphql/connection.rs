@@ -45,7 +45,7 @@ impl PageArgs {
             (None, None) => (SIZE, false),
         };
         let keys = |cursor: &Option<String>, which: &str| {
-            let unfit = || bad_input(format!("`{which}` is no cursor of this list in this order."));
+            let unfit = || bad_input(format!("`{which}` isn't a cursor of this list in this order."));
             cursor.as_ref().map(|cursor| open(cursor).ok_or_else(unfit)).transpose()
         };
         Ok(PageRequest {

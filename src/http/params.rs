@@ -25,7 +25,7 @@ fn malformed(message: impl Into<String>) -> Malformed {
 pub(super) fn from_body(body: &[u8]) -> Result<GraphqlRequest, Malformed> {
     match serde_json::from_slice(body.strip_prefix(BOM.as_bytes()).unwrap_or(body)) {
         Ok(value) => from_json(value),
-        Err(error) => Err(malformed(format!("The body is no JSON: line {}, column {}.", error.line(), error.column()))),
+        Err(error) => Err(malformed(format!("The body isn't JSON: line {}, column {}.", error.line(), error.column()))),
     }
 }
 

@@ -129,7 +129,7 @@ type Events = BoxStream<'static, Result<Arc<Announced>>>;
 /// because it is where the subscriber stopped.
 async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) -> Result<Events> {
     let open = |cursor: String| {
-        position(ctx, &cursor)?.ok_or_else(|| bad_input("`after` is no event cursor of this account."))
+        position(ctx, &cursor)?.ok_or_else(|| bad_input("`after` isn't an event cursor of this account."))
     };
     let given = ctx.stream_cursor().and_then(|stream_cursor| stream_cursor.given());
     let after = given.or(after).map(open).transpose()?;

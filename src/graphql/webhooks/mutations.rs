@@ -299,7 +299,7 @@ async fn filter(ctx: &Context<'_>, given: EventFilter) -> Result<EndpointFilter>
 
 /// The beginning after a cursor of the caller's account. Fails with BAD_USER_INPUT for any other text.
 async fn begin_after(ctx: &Context<'_>, cursor: &str) -> Result<Begin> {
-    let unfit = || bad_input("`after` is no event cursor of this account.");
+    let unfit = || bad_input("`after` isn't an event cursor of this account.");
     begin_at(ctx, position(ctx, cursor)?.ok_or_else(unfit)?).await
 }
 

@@ -49,7 +49,7 @@ impl ClientMessage {
             "pong" => optional(payload).map(|_| Self::Pong),
             "subscribe" => Ok(Self::Subscribe { id: id(&mut message)?, request: request(payload)? }),
             "complete" => Ok(Self::Complete { id: id(&mut message)? }),
-            "connection_ack" | "next" | "error" => invalid(format!("{kind} is the server's to say")),
+            "connection_ack" | "next" | "error" => invalid(format!("Only the server sends {kind}")),
             _ => invalid("The type of the message is unknown"),
         }
     }

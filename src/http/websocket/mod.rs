@@ -55,7 +55,7 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: Request<Body>) -> Response {
     let (mut parts, _) = request.into_parts();
     if parts.headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
-        let message = "Speak version 13 of the WebSocket protocol.";
+        let message = "Use version 13 of the WebSocket protocol.";
         let refused = Refused::bad(StatusCode::UPGRADE_REQUIRED, message);
         return refused.with(header::SEC_WEBSOCKET_VERSION, VERSION).reply(super::accept::Media::Json);
     }
@@ -63,7 +63,7 @@ pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: 
         Ok(upgrade) => upgrade.protocols([PROTOCOL]),
         Err(rejection) => {
             let status = rejection.into_response().status();
-            return refusal(status, "BAD_USER_INPUT", "This is no handshake of a WebSocket.");
+            return refusal(status, "BAD_USER_INPUT", "This isn't a WebSocket handshake.");
         }
     };
     if upgrade.selected_protocol().is_none() {
