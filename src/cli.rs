@@ -70,7 +70,7 @@ enum Command {
         #[command(subcommand)]
         command: Option<schema::SchemaCommand>,
     },
-    /// Create or update the tables of the database, or list what is missing
+    /// Create or update the tables of the database, or list the migrations
     Migrate {
         #[command(subcommand)]
         command: MigrateCommand,
@@ -134,8 +134,8 @@ enum ConfigCommand {
     /// Print a configuration file with every setting, its default and its explanation
     Example,
     /// Check the settings of `serve` and the files that they name, and print each setting with its value and where it
-    /// came from. Secrets are left out. Nothing is started, and no connection is made: whether the database or the
-    /// address of a key set answers is found out by `serve`
+    /// came from. Secrets are left out. Nothing is started, and no connection is made, so the check doesn't find out
+    /// whether the database or the address of a key set answers
     Check(Box<ServeArgs>),
 }
 

@@ -89,7 +89,7 @@ pub struct ServeArgs {
     pub demo: bool,
 
     /// Let --demo listen where others can reach it, as in a container. The demo's tokens are public, and have all
-    /// rights: whoever reaches the server can change its world and move its clock
+    /// rights: anybody who reaches the server can change its world and move its clock
     #[arg(long, env = "PACKWRIGHT_DEMO_TOKENS_ARE_PUBLIC", value_parser = BoolishValueParser::new())]
     pub demo_tokens_are_public: bool,
 
@@ -111,14 +111,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_AUDIT", value_parser = number::<u16>(1..=65_535, 3_650))]
     pub keep_audit: Option<u16>,
 
-    /// Where the seals of the audit log are sent, so that somebody else can keep them: `log` for the server's log, or
-    /// the path of a file that lines are added to. `packwright audit verify --seals FILE` compares the database with
-    /// them
+    /// Where the server sends the seals of the audit log, so that a copy is kept elsewhere: `log` for the server's log,
+    /// or the path of a file to which lines are added. `packwright audit verify --seals FILE` compares the database
+    /// with them
     #[arg(long, value_name = "log|FILE", env = "PACKWRIGHT_AUDIT_SEALS", value_parser = seals::destination)]
     pub audit_seals: Option<SealsDestination>,
 
     /// How many installations a release moves in one transaction at most. Each transaction is made so large that it
-    /// takes about a quarter of a second, up to this number. Fewer keep other writes waiting for a shorter time
+    /// takes about a quarter of a second, up to this number. With a smaller number other writes wait for a shorter time
     #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = service::BATCH_SIZE, value_parser = number::<u64>(1..=10_000, service::BATCH_SIZE))]
     pub batch_size: u64,
 

@@ -21,7 +21,7 @@ const SIZE_MAX: usize = 64 * 1024;
 
 #[derive(Args, Debug)]
 pub(super) struct HealthArgs {
-    /// The IP address and port that the server listens on. For 0.0.0.0 this computer is asked
+    /// The IP address and port that the server listens on. 0.0.0.0 means this computer
     #[arg(long, value_name = "ADDRESS:PORT", env = "PACKWRIGHT_LISTEN", default_value = "127.0.0.1:8080", value_parser = listener)]
     listen: SocketAddr,
     /// How many seconds the server may take to answer

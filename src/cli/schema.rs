@@ -20,13 +20,12 @@ pub(super) enum SchemaCommand {
     /// List the changes since an older schema, and say which of them break clients of that schema. The program's own
     /// schema is the new one
     #[command(after_help = "Ends with status 0 if no change breaks clients, 3 if one does, 1 if the schemas can't be \
-                            compared, and 2 for a wrong command line.\n\nA breaking change lets a server refuse a \
-                            document that was valid, or takes away what a client reads. A dangerous change keeps every \
-                            document valid, but a client may get what it doesn't expect, such as a new value of an \
-                            enum. The grades are those of graphql-inspector.")]
+                            compared, and 2 for a wrong command line.\n\nAfter a breaking change a server may refuse a \
+                            document that was valid, or an answer lacks a field that a client reads. After a dangerous \
+                            change every document is still valid, but a client may get something unexpected, such as a \
+                            new value of an enum. The grades are those of graphql-inspector.")]
     Check {
-        /// The older schema: a file, the address of a server whose /schema.graphql is asked for, or - for standard
-        /// input
+        /// The older schema: a file, the address of a server, whose /schema.graphql is read, or - for standard input
         old: String,
         /// The newer schema, given like the older one. Without this option it is the program's own schema
         #[arg(long, value_name = "NEW")]

@@ -26,7 +26,8 @@ pub(super) fn parse<T: CommandFactory + FromArgMatches>() -> (T, Sources) {
     (parsed.unwrap_or_else(|error| exit(&explained(error, &command, &line), &line)), sources)
 }
 
-/// Prints an error, or the help that was asked for, and ends the process.
+/// Prints an error or the help, and ends the process. A wrong command line usually has the exit status 2. For the
+/// commands for pipelines it is 1, because their status 2 has another meaning.
 fn exit(error: &clap::Error, line: &[OsString]) -> ! {
     if error.use_stderr() && super::pipeline::is_command(line.get(1)) {
         // If this fails, the error can't be shown anywhere else.

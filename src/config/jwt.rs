@@ -62,8 +62,8 @@ pub struct JwtArgs {
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWT_LEEWAY", default_value_t = 30, value_parser = number::<u16>(0..=300, 30))]
     pub jwt_leeway: u16,
 
-    /// Every how many seconds the key set is read again. A JWT with an unknown key makes the server read it at once, at
-    /// most every 30 seconds. If the key set can't be read, the keys that were read last stay in use
+    /// The time between two reads of the key set, in seconds. A JWT with an unknown key makes the server read it at
+    /// once, at most every 30 seconds. If the key set can't be read, the keys that were read last stay in use
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWKS_REFRESH", default_value_t = 300, value_parser = number::<u32>(10..=86_400, 300))]
     pub jwks_refresh: u32,
 }

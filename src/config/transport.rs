@@ -61,8 +61,8 @@ pub struct TransportArgs {
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_WRITE_TIMEOUT", default_value = "30", value_parser = seconds)]
     pub write_timeout: Duration,
 
-    /// Every how many seconds the server sends a sign of life on a WebSocket or an event stream. A WebSocket whose
-    /// client doesn't answer two of them in a row is closed
+    /// The time between two signs of life that the server sends on a WebSocket or an event stream, in seconds. A
+    /// WebSocket whose client doesn't answer two of them in a row is closed
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_KEEP_ALIVE", default_value = "15", value_parser = seconds)]
     pub keep_alive: Duration,
 
