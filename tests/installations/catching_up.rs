@@ -284,3 +284,50 @@ async fn r45_an_account_skipped_before_its_freeze_was_announced_catches_up_when_
     assert_eq!(app.installed_number(&globex, &installed.installations[0]).await, 2);
     assert_eq!(outcome(&app, &release, &installed.installations[0]).await.1, "CATCH_UP");
 }
+
+/// An installation of an account that was suspended when the second release was made. A third one is scheduled. The
+/// catch-up after the reactivation has failed, and is tried again later.
+async fn behind_and_offered() -> (TestApp, Managed, Installed, [String; 2]) {
+    use packwright::domain::installations::FailureCode;
+    let (app, [acme, _], _, installed) = world().await;
+    app.suspend(&acme).await;
+    let second = app.update_now(&installed.pack).await;
+    let third = app.update_on(&installed.pack, "2026-12-01").await;
+    app.tick().await;
+    app.mover.fail(&installed.installations[0], 1, FailureCode::Temporary);
+    app.reactivate(&acme).await;
+    assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 1, "the catch-up comes late");
+    (app, acme, installed, [second, third])
+}
+
+#[tokio::test]
+async fn r27_a_late_catch_up_leaves_an_installation_that_applied_the_pending_release_early() {
+    let (app, acme, installed, [second, third]) = behind_and_offered().await;
+    let installation = &installed.installations[0];
+    app.apply(&acme, installation).await;
+    let attempts = app.mover.attempts(installation);
+    app.advance_by(3_600).await;
+    assert_eq!(app.installed_number(&acme, installation).await, 3, "it isn't moved back");
+    assert_eq!(app.mover.attempts(installation), attempts);
+    app.advance_to("2026-11-30T23:00:00Z").await;
+    assert_eq!(app.release_state(&third).await, "SUCCEEDED");
+    assert_eq!(app.installed_number(&acme, installation).await, 3);
+    assert_eq!(outcome(&app, &second, installation).await.0, "SKIPPED", "no update says that it was moved");
+}
+
+#[tokio::test]
+async fn r55_a_late_catch_up_leaves_an_installation_that_a_stage_has_moved() {
+    let (app, acme, installed, [_, third]) = behind_and_offered().await;
+    app.cancel(&third).await;
+    let installation = &installed.installations[0];
+    let pilots = app.group("Pilots", &[&acme]).await;
+    let stages = [crate::support::of_groups("Pilots", "2026-11-25", &[&pilots])];
+    let fourth = app.release_in_stages(&installed.pack, "2026-12-01", &stages).await;
+    app.open_next_stage(&fourth).await;
+    assert_eq!(app.installed_number(&acme, installation).await, 4, "its stage comes before the catch-up");
+    app.advance_by(3_600).await;
+    assert_eq!(app.installed_number(&acme, installation).await, 4);
+    app.cancel(&fourth).await;
+    app.tick().await;
+    assert_eq!(app.installed_number(&acme, installation).await, 2, "a cancel moves it to the current version");
+}

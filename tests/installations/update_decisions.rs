@@ -3,8 +3,8 @@
 use chrono::Duration;
 use packwright::domain::accounts::AccountStatus;
 use packwright::domain::installations::{
-    ATTEMPTS_MAX, EarlyApplyDecision, RolloutDecision, SkipReason, UpdateState, decide_early_apply, decide_rollout,
-    effective_state, pause_after, reason_to_skip,
+    ATTEMPTS_MAX, CatchUpDecision, EarlyApplyDecision, LaterRelease, RolloutDecision, SkipReason, UpdateState,
+    decide_catch_up, decide_early_apply, decide_rollout, effective_state, pause_after, reason_to_skip,
 };
 use packwright::domain::log::Progress;
 use packwright::domain::releases::ReleaseState;
@@ -41,6 +41,20 @@ fn r45_an_installation_that_may_not_be_moved_is_skipped_with_the_reason() {
     assert_eq!(reason_to_skip(false, AccountStatus::Active), Some(SkipReason::NotEntitled));
     assert_eq!(reason_to_skip(true, AccountStatus::Suspended), Some(SkipReason::AccountSuspended));
     assert_eq!(reason_to_skip(false, AccountStatus::Suspended), Some(SkipReason::NotEntitled));
+}
+
+#[test]
+fn r45_catching_up_goes_by_the_later_release_first() {
+    for update in STATES.into_iter().map(Some).chain([None]) {
+        for running in [true, false] {
+            let decide = |later| decide_catch_up(update, running, Some(later));
+            assert_eq!(decide(LaterRelease::Pending), CatchUpDecision::LeaveAlone, "{update:?}");
+            assert_eq!(decide(LaterRelease::TakenBack), CatchUpDecision::MoveBack, "{update:?}");
+        }
+    }
+    assert_eq!(decide_catch_up(Some(UpdateState::Skipped), false, None), CatchUpDecision::Settle);
+    assert_eq!(decide_catch_up(None, true, None), CatchUpDecision::LeaveAlone);
+    assert_eq!(decide_catch_up(None, false, None), CatchUpDecision::MoveBack);
 }
 
 /// One line for each stored state, state of the release, and grant.

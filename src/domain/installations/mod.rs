@@ -197,24 +197,36 @@ pub enum CatchUpDecision {
     Settle,
     /// The installation moves to the current version, if the release of its own version was taken back.
     MoveBack,
-    /// The rollout will move the installation, or has tried and failed.
+    /// The rollout will move the installation, or has tried and failed. Or the installation has the pending release's
+    /// version already.
     LeaveAlone,
+}
+
+/// The release later than the one in force, of which an installation has the version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaterRelease {
+    /// It is pending: the installation has applied it early, or one of its stages has moved the installation.
+    Pending,
+    /// It was canceled, superseded or rolled back.
+    TakenBack,
 }
 
 /// Decides how catching up treats an installation that is not at the current version, of an active account that is
 /// entitled to the pack. `update` is the state of its update by the release in force, if it has one; `running` is
-/// whether that release is being rolled out; `came_too_far` is whether the installation has the version of a later
-/// release, which was canceled or rolled back.
+/// whether that release is being rolled out; `later` is the later release whose version the installation has, if it
+/// has one.
 #[must_use]
-pub fn decide_catch_up(update: Option<UpdateState>, running: bool, came_too_far: bool) -> CatchUpDecision {
-    match update {
-        // The release in force is the earlier one. Whatever came of its update, the later release moved the
-        // installation.
-        _ if came_too_far => CatchUpDecision::MoveBack,
-        Some(UpdateState::Skipped) => CatchUpDecision::Settle,
-        Some(UpdateState::Offered | UpdateState::Failed) => CatchUpDecision::LeaveAlone,
-        None if running => CatchUpDecision::LeaveAlone,
-        None | Some(UpdateState::Applied | UpdateState::Withdrawn) => CatchUpDecision::MoveBack,
+pub fn decide_catch_up(update: Option<UpdateState>, running: bool, later: Option<LaterRelease>) -> CatchUpDecision {
+    // The release in force is the earlier one. Whatever came of its update, the later release moved the installation.
+    match (later, update) {
+        // Moved now, it would stay behind when the window opens, because the pending release never touches it again
+        // (R27).
+        (Some(LaterRelease::Pending), _) => CatchUpDecision::LeaveAlone,
+        (Some(LaterRelease::TakenBack), _) => CatchUpDecision::MoveBack,
+        (None, Some(UpdateState::Skipped)) => CatchUpDecision::Settle,
+        (None, Some(UpdateState::Offered | UpdateState::Failed)) => CatchUpDecision::LeaveAlone,
+        (None, None) if running => CatchUpDecision::LeaveAlone,
+        (None, None | Some(UpdateState::Applied | UpdateState::Withdrawn)) => CatchUpDecision::MoveBack,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{
-    CatchUpDecision, Installation, UpdateMethod, UpdateState, decide_catch_up, pause_after,
+    CatchUpDecision, Installation, LaterRelease, UpdateMethod, UpdateState, decide_catch_up, pause_after,
 };
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
@@ -128,10 +128,15 @@ pub(super) async fn catch_up(
         }
         let running = standing.running_release == Some(in_force.id);
         let number = |version: PackVersionId| numbers.as_ref().map(|numbers| numbers.get(version));
-        let is_taken_back = in_force_releases.get(&installation.version_id).is_some_and(|it| it.state.is_taken_back());
-        let came_too_far = is_taken_back && number(installation.version_id) > number(in_force.version_id);
+        let later = match in_force_releases.get(&installation.version_id).map(|release| release.state) {
+            // With a window that is due, its version would be the current one.
+            Some(ReleaseState::Scheduled) => Some(LaterRelease::Pending),
+            Some(state) => (state.is_taken_back() && number(installation.version_id) > number(in_force.version_id))
+                .then_some(LaterRelease::TakenBack),
+            None => None,
+        };
         let state = rows.get(&(installation.id, in_force.id)).map(|row| row.update.state);
-        let decision = decide_catch_up(state, running, came_too_far);
+        let decision = decide_catch_up(state, running, later);
         let row = rows.remove(&(installation.id, in_force.id));
         match (decision, row) {
             (CatchUpDecision::Settle, Some(row)) => apply_skipped(cx, &mut changes, installation, row, journal.now),
