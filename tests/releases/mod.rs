@@ -35,6 +35,7 @@ pub(crate) mod rollout;
 pub(crate) mod rollout_failing;
 pub(crate) mod stage_rules;
 pub(crate) mod stages;
+mod stages_batches;
 pub(crate) mod stages_meeting;
 pub(crate) mod stages_opening;
 pub(crate) mod stuck;

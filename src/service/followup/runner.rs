@@ -96,8 +96,13 @@ pub async fn claim_batch(cx: &Services, turns: &mut Turns) -> Result<Option<Clai
 /// Runs the first batch of a task that a command has just created, so that a small install base is done before the
 /// command answers. A failure doesn't fail the command, because the scheduler tries again.
 pub(in crate::service) async fn run_first_batch(cx: &Services, task: Uuid) {
-    if let Err(failure) = try_first_batch(cx, task).await {
-        tracing::warn!(%task, failure = %failure.for_operators(), "a first batch failed; the scheduler will try again");
+    match try_first_batch(cx, task).await {
+        // A window opens first, or the batch begins again without an account that was suspended.
+        Ok(()) | Err(Failure::Overtaken) => {}
+        Err(failure) => {
+            let failure = failure.for_operators();
+            tracing::warn!(%task, failure, "a first batch failed; the scheduler will try again");
+        }
     }
 }
 

@@ -31,7 +31,8 @@ impl FollowUp for OpenStages {
         let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
         // Locked, because the batch completes a stage, and its decisions depend on the pack.
         let pack = packs::lock_any(tx, self.pack).await?;
-        batch.journal.now = services.now(tx);
+        // A window that is due opens first: the release is judged as readers see it (R30, R58).
+        batch.journal.now = services.instant(tx, &pack)?;
         let Some((mut pack, mut release)) = pack_and_release(tx, pack, self.release, lets_stages_work).await? else {
             return Ok(Next::Done);
         };

@@ -1,0 +1,44 @@
+//! The batches that move the installations of early stages (R55): when they are judged.
+
+use packwright::domain::installations::FailureCode;
+use packwright::service::followup::run_one_batch;
+use serde_json::json;
+
+use crate::support::rows::LogMark;
+use crate::support::{At as _, TestApp, in_stages, of_groups};
+
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
+
+/// The last attempt of a stage comes after the release's window has opened, and before anything has carried that out.
+#[tokio::test]
+async fn r30_a_batch_of_a_stage_neither_pauses_nor_cancels_a_release_whose_window_has_opened() {
+    for (then, state, current) in [("PAUSE", "IN_PROGRESS", 2), ("ROLL_BACK", "ROLLED_BACK", 1)] {
+        let app = TestApp::new().await;
+        let acme = app.managed("Acme").await;
+        let world = app.installed_pack("Orders", &[&acme]).await;
+        let pilots = app.group("Pilots", &[&acme]).await;
+        app.package_newer(&world.pack).await;
+        let mut input = in_stages(&world.pack.id, "2026-12-01", &[of_groups("Pilots", "2026-11-25", &[&pilots])]);
+        input["haltWhen"] = json!({ "percent": 50, "atLeast": 1, "then": then });
+        let made = app.ok(&app.publisher, "releaseIntegrationPack", input, "release { id }").await;
+        let release = made.text("/release/id");
+        app.mover.fail(&world.installations[0], u32::MAX, FailureCode::Temporary);
+        app.live_until("2026-11-24T23:05:00Z").await;
+        assert_eq!(app.mover.attempts(&world.installations[0]), 4, "the next one is the last one");
+        app.clock_only(OPENS);
+        let mark = LogMark::now(&app).await;
+        while run_one_batch(&app.app.services).await.is_ok_and(|had_work| had_work) {}
+        let read = app.read_release(&release, "state pause { reason }").await;
+        assert_eq!(read, json!({ "state": "IN_PROGRESS", "pause": null }), "{then}");
+        assert_eq!(app.current_number(&world.pack.id).await, Some(2));
+        assert_eq!(mark.kinds(&app).await, Vec::<String>::new());
+        app.tick().await;
+        assert_eq!(app.mover.attempts(&world.installations[0]), 5, "the stage goes on after the window has opened");
+        let kinds = mark.kinds(&app).await;
+        assert_eq!(kinds.first().map(String::as_str), Some("RELEASE_STARTED"), "{kinds:?}");
+        assert!(kinds.contains(&"RELEASE_HALTED".into()), "{kinds:?}");
+        assert_eq!(app.release_state(&release).await, state);
+        assert_eq!(app.read_release(&release, "pause { at }").await.at("/pause").is_null(), then == "ROLL_BACK");
+        assert_eq!(app.current_number(&world.pack.id).await, Some(current));
+    }
+}
