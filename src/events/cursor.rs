@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::id::{AccountId, EventId};
 use crate::domain::log::Position;
 
-/// The bytes of a position: the sequence number and the event's id.
+/// The size of an unencrypted position: 8 bytes of sequence number and 16 bytes of event id.
 const BYTES: usize = 8 + 16;
 
 /// Encrypts positions of the log into cursors, and decrypts cursors.
@@ -27,10 +27,10 @@ impl Sealer {
         Self { key }
     }
 
-    /// The cursor of a position, which only `account` can use.
+    /// The cursor of a position. [`Sealer::open`] accepts it only for `account`.
     ///
     /// # Panics
-    /// Never: AES-SIV encrypts so few bytes without fail.
+    /// Never: AES-SIV can't fail for a text this short.
     #[must_use]
     #[expect(clippy::expect_used, reason = "AES-SIV refuses only texts of more than 2^36 bytes")]
     pub fn seal(&self, account: AccountId, position: Position) -> String {

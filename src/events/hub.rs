@@ -29,7 +29,7 @@ use crate::store::{Db, Snapshot, StoreResult};
 /// How many events a subscriber reads from the log at once.
 const PAGE: u32 = 100;
 
-/// How many subscribers read the log at a time. Queries need the other connections.
+/// How many subscribers read the log at the same time. The other database connections are left to queries.
 const READERS: usize = 2;
 /// The pause after a read of the log that failed because the database wasn't available.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -37,8 +37,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Why a subscriber gets no further events.
 #[derive(Clone, Debug)]
 pub enum StreamEnd {
-    /// Events after the position were pruned, or the position belongs to another event since a backup was restored. All
-    /// events after `oldest` are still there.
+    /// Events after the subscriber's position were pruned, or a restored backup has another event at this position. The
+    /// log still has all events after `oldest`.
     Expired {
         oldest: Position,
     },
@@ -51,27 +51,30 @@ impl<E: Into<Failure>> From<E> for StreamEnd {
     }
 }
 
-/// A callback with the number of subscribers that are about to get events. It is called after the events were read, and
-/// before the first subscriber can get them. Returns the number of the news.
+/// A callback that the hub calls after it read new events and before the first subscriber gets them. It takes the
+/// number of subscribers that are about to get events. It returns a number for these "news", which increases with each
+/// call:
+/// [`Announced::news`] gives it to each event, so that a subscription checks its token again once for all of them.
 pub type OnNews = Box<dyn Fn(usize) -> u64 + Send + Sync>;
 
+/// The event log's newest events and its subscribers, shared by all subscriptions of this server.
 pub struct Hub {
     pub(super) db: Db,
     pub(super) clock: Clock,
     sealer: Sealer,
     recent: Mutex<RecentEvents>,
     followers: Arc<AtomicUsize>,
-    /// The turns to read the log for subscribers.
+    /// Limits how many subscribers read the log at the same time.
     readers: Semaphore,
     pub(super) on_news: OnNews,
     pub(super) metrics: Arc<Metrics>,
-    /// Whether the looks at the log fail, and since when.
     looked: Mutex<Looked>,
 }
 
-/// The looks of the task that reads the log.
+/// Whether the task that reads new events succeeds.
 #[derive(Clone, Copy)]
 struct Looked {
+    /// The time of the last read that succeeded, or of the first failure after it.
     at: tokio::time::Instant,
     has_failed_since: bool,
 }
@@ -104,13 +107,13 @@ impl Drop for Registered {
     }
 }
 
-/// A subscriber's position in the log.
+/// How far a subscriber has read.
 struct Place {
-    /// The last event that it got, or its beginning.
+    /// The last event that the subscriber got, or the position at which it began.
     got: Position,
-    /// It has got all of its events up to here.
+    /// The subscriber has got all of its events up to this sequence number.
     last: i64,
-    /// The losses of the log that it has taken into account.
+    /// The value of [`RecentEvents::losses`] for which `got` was checked last.
     losses: u64,
 }
 
@@ -137,14 +140,14 @@ impl Hub {
         self.followers.load(Ordering::Acquire)
     }
 
-    /// The end of the log that was read for the subscribers; `None` while there are none.
+    /// The sequence number up to which the log was read for the subscribers; `None` while there are no subscribers.
     #[must_use]
     pub fn read_to(&self) -> Option<i64> {
         let recent = self.recent();
         recent.is_followed.then_some(recent.head.sequence)
     }
 
-    /// Records whether a look at the log succeeded.
+    /// Records whether a read of new events succeeded.
     pub(super) fn has_looked(&self, succeeded: bool) {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if succeeded || !looked.has_failed_since {
@@ -153,7 +156,7 @@ impl Hub {
         looked.has_failed_since = !succeeded;
     }
 
-    /// How long the log couldn't be read for the subscribers; zero when it can be, and while there are none.
+    /// How long reads of new events have been failing; zero after a success, and while there are no subscribers.
     #[must_use]
     pub fn behind(&self) -> Duration {
         let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,14 +172,14 @@ impl Hub {
         self.db.snapshot(scope, self.clock.now())
     }
 
-    /// The position of the newest event that a reader may see, in the present state. A subscription's own snapshot has
-    /// ended, so its statements could see different states.
+    /// The position of the newest event that `scope` may see. It takes a new snapshot, because a subscription's own
+    /// snapshot has ended.
     pub async fn position(&self, scope: Scope) -> Result<Position, Failure> {
         Ok(events::position(&self.snapshot(scope)).await?)
     }
 
-    /// Checks that a position still belongs to its event and that no event after it was pruned. A caller that reads the
-    /// events after the position reads them from the same snapshot, so that no pruning comes between.
+    /// Checks that a position still belongs to its event and that no event after it was pruned. To read the events
+    /// after the position, a caller uses the same snapshot, so that no pruning comes between.
     ///
     /// # Errors
     /// [`StreamEnd::Expired`] when the check fails; [`StreamEnd::Failed`] when the log can't be read.
@@ -185,7 +188,7 @@ impl Hub {
         validity.map_err(|oldest| StreamEnd::Expired { oldest })
     }
 
-    /// Checks only the pruning, for a position that is known to belong to its event.
+    /// Checks only that no event after a position was pruned. The caller knows that the position belongs to its event.
     async fn check_kept(&self, snapshot: &Snapshot, last_sequence: i64) -> Result<(), StreamEnd> {
         match event_floor::floor(snapshot).await? {
             oldest if last_sequence < oldest.sequence => Err(StreamEnd::Expired { oldest }),
@@ -193,9 +196,10 @@ impl Hub {
         }
     }
 
-    /// The events that a reader may see and wants: first those after the position `after`, then new ones; without a
-    /// position, only new ones. The stream ends only with a [`StreamEnd`]: a fault, events pruned before a slow reader
-    /// got them, or a log that lost events that the reader got. While the database isn't available, the reader waits.
+    /// A stream of the events that `scope` may see and `interest` selects: first the stored events after the position
+    /// `after`, then new events. Without a position it has only new events. The stream ends only with a [`StreamEnd`]:
+    /// after a fault, when events were pruned before a slow reader got them, and when the log lost events that the
+    /// reader has got. While the database isn't available, the stream waits.
     ///
     /// # Errors
     /// [`StreamEnd`] when the position isn't valid any more, or the log can't be read.
@@ -205,7 +209,8 @@ impl Hub {
         after: Option<Position>,
         interest: Interest,
     ) -> Result<BoxStream<'static, Result<Arc<Announced>, StreamEnd>>, StreamEnd> {
-        // Registers before reading the log's end; otherwise an event could come between both.
+        // The listener is registered before the log's end is read. Otherwise the stream could miss an event between
+        // both.
         let (registered, losses) = self.register(scope, interest, after.map(|position| position.sequence));
         let got = match after {
             Some(position) => {
@@ -223,7 +228,7 @@ impl Hub {
                 match step {
                     Step::ReadLog(FromLog { after, end, losses }) => {
                         place.last = after;
-                        // The reads are boxed, so that a waiting subscriber needs no memory for them.
+                        // The futures of the reads are boxed, so that a waiting subscriber needs no memory for them.
                         Box::pin(hub.take_losses_into_account(listener, losses, &mut place)).await?;
                         loop {
                             let (next, news) = Box::pin(hub.read_log(listener, place.last)).await?;
@@ -253,13 +258,14 @@ impl Hub {
         }))
     }
 
-    /// Registers a listener. Returns the losses of the log that were known before.
+    /// Registers a listener, and starts the task that reads new events unless it runs already. Also returns
+    /// [`RecentEvents::losses`].
     fn register(self: &Arc<Self>, scope: Scope, interest: Interest, after: Option<i64>) -> (Registered, u64) {
         let mut recent = self.recent();
         let listener = recent.add(scope, interest, after);
         if !std::mem::replace(&mut recent.is_followed, true) {
             self.has_looked(true);
-            // Subscribes to changes now, so that no later commit goes unnoticed.
+            // The task gets a receiver that was made before it started, so that it notices each later commit.
             tokio::spawn(read_new::follow_log(self.clone(), self.db.changes()));
         }
         let losses = recent.losses;
@@ -267,8 +273,8 @@ impl Hub {
         (Registered { hub: self.clone(), listener }, losses)
     }
 
-    /// After events were lost, checks whether the last one that the reader got is one of them. If not, the reader goes
-    /// on from there.
+    /// After the log lost events, checks that it still has the last event that the reader got. The reader then
+    /// continues after this event.
     async fn take_losses_into_account(
         &self,
         listener: &Listener,
@@ -295,7 +301,8 @@ impl Hub {
         }
     }
 
-    /// The reader's next events after a position of the log.
+    /// The listener's next page of events after a position of the log, and the number of their news. Waits while the
+    /// database isn't available.
     async fn read_log(&self, listener: &Listener, last: i64) -> Result<(events::Next, u64), StreamEnd> {
         loop {
             let turn = self.readers.acquire().await;
@@ -309,8 +316,8 @@ impl Hub {
     }
 
     async fn read_page(&self, listener: &Listener, last: i64) -> Result<(events::Next, u64), StreamEnd> {
-        // The events and the floor are of one state, so that no pruning comes between. The connection is returned
-        // before the events are sent.
+        // One snapshot reads the events and checks for pruning, so that no pruning comes between. It ends before the
+        // events are sent, and gives its connection back.
         let snapshot = self.snapshot(listener.scope);
         let next = events::after(&snapshot, last, &listener.interest, PAGE).await?;
         self.check_kept(&snapshot, last).await?;
@@ -319,7 +326,7 @@ impl Hub {
     }
 }
 
-/// Whether a read for a subscriber is tried again: while the database isn't available, the subscriber waits.
+/// Whether a read for a subscriber failed only because the database isn't available. Then it is tried again.
 fn is_tried_again<T>(read: &Result<T, StreamEnd>) -> bool {
     matches!(read, Err(StreamEnd::Failed(Failure::Unavailable(_))))
 }

@@ -1,4 +1,4 @@
-//! The task that reads new events once for all listeners.
+//! The task that reads new events once for all listeners. Each of its reads is called a look.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -21,20 +21,21 @@ use crate::store::{StoreError, StoreResult, WholeServer};
 const POLL: Duration = Duration::from_secs(1);
 /// The pause between two looks while events come, so that a look finds several.
 const PAUSE: Duration = Duration::from_millis(5);
-/// The most events of a look. Of a publisher that has more, the listeners read the log.
+/// The most events of a look. If there are more, a look leaves out the publisher with the most events, whose listeners
+/// then read the log themselves.
 const LOOK_MAX: u32 = RECENT_MAX as u32;
 /// The most publishers that a look leaves out because they have too many events.
 const LEFT_OUT_MAX: usize = 16;
-/// After how many failures the listeners read the events themselves that the task can't read.
+/// After so many failures in a row, the listeners read the log themselves.
 const FAILURES_MAX: u32 = 3;
 /// The time between two warnings that events can't be read.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// Why a look found no events.
+/// Why a look failed.
 enum Failed {
-    /// The database can't be read at all.
+    /// The database can't be read at all. The listeners couldn't read it either.
     Away(StoreError),
-    /// The end of the log can be read, but not the events before it.
+    /// The look read the end of the log, but couldn't read the events before it.
     Stuck(StoreError),
 }
 
@@ -67,8 +68,8 @@ impl Failures {
     }
 }
 
-/// Reads new events until nobody listens: after commits of this process, after hints of other servers, and every
-/// second.
+/// Reads new events until there are no listeners. It looks after commits of this process, after hints of other servers,
+/// and every second.
 pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>) {
     let mut hints = hub.db.hints();
     let (mut is_first, mut failures) = (true, Failures::default());
@@ -82,7 +83,7 @@ pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>)
         }
         changes.borrow_and_update();
         let looked = AssertUnwindSafe(read_new(&hub, is_first)).catch_unwind().await;
-        // The panic hook has logged a panic's message.
+        // The panic hook logs a panic's message, so the error needs no details.
         match looked.unwrap_or_else(|_| Err(Failed::Stuck(StoreError::Fault("a look at the log panicked".into())))) {
             Ok(()) => {
                 (is_first, failures.stuck) = (false, 0);
@@ -90,7 +91,7 @@ pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>)
             }
             Err(failed) => {
                 hub.has_looked(false);
-                // Then the next look lets the listeners read the log.
+                // With `is_first`, the next look makes the listeners read the log themselves.
                 is_first |= failures.record(failed);
                 tokio::time::sleep(POLL).await;
             }
@@ -108,8 +109,9 @@ pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>)
     }
 }
 
-/// Reads the events since the last look, and wakes the listeners that they are for. With `only_end`, the listeners read
-/// the log instead: at the first look since nobody listened, when they are few, and when the events can't be read here.
+/// Reads the events since the last look, and wakes the listeners that they are for. With `only_end`, it reads only the
+/// end of the log, and all listeners read the events themselves: at the first look after a time without listeners, and
+/// after several failures to read the events here.
 async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
     let server = &hub.db.whole_server();
     let extent = event_log::extent(server).await.map_err(Failed::Away)?;
@@ -134,7 +136,7 @@ async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
         }
     };
     let head = found.extent.head();
-    // If events were pruned before they were read, nobody knows whom they concern.
+    // If events were pruned before they were read, any listener may have missed one.
     let is_pruned = found.extent.begin > read_from.sequence && head != read_from;
     if found.is_lost || is_pruned || found.busiest.is_some() {
         let mut recent = hub.recent();
@@ -158,14 +160,15 @@ async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
     }
     let woken = {
         let mut recent = hub.recent();
-        // The events were read without regard to listeners that have come since, and to these publishers.
+        // The look doesn't have the events for listeners that were added meanwhile, or for publishers that it left out.
         if recent.next_number > newcomer || !left_out.is_empty() {
             recent.send_to_log(|listener| {
                 listener.number >= newcomer || left_out.contains(&listener.scope.publisher_id())
             });
         }
         let marked = recent.mark(&announced);
-        // Under the lock, because a listener that is awake takes an event as soon as it is there.
+        // The events get their number before the lock is released, because a listener that is awake takes an event as
+        // soon as it can.
         if !marked.is_empty() {
             let news = (hub.on_news)(marked.len());
             announced.iter().for_each(|announced| announced.belongs_to(news));
@@ -177,8 +180,8 @@ async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The listening accounts that hear each event, of the events to all that have their pack installed. One statement for
-/// each publisher.
+/// The listening accounts that have an event's pack installed, by the event's sequence number. Only events for all
+/// accounts with the pack have an entry. Runs one statement for each publisher.
 async fn readers_of(
     server: &WholeServer,
     events: &[Event],

@@ -1,4 +1,4 @@
-//! The newest events in memory, and the listeners that are told of new ones.
+//! The newest events in memory, and the listeners that wait for new events.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -14,24 +14,24 @@ use crate::store::scope::Scope;
 use super::listener::Listener;
 use super::shown::SharedState;
 
-/// How many events are kept. A listener that is further behind reads the log instead.
+/// How many events are kept in memory. A listener that is further behind reads the log instead.
 pub(super) const RECENT_MAX: usize = 10_240;
-/// How many hearers the kept events name in all, because ten thousand accounts can hear one event.
+/// How many account ids the kept events may hold in all, because an event can be for ten thousand accounts.
 const HEARERS: usize = 500_000;
 /// How many events a listener takes at once.
 const PAGE: usize = 100;
 
-/// An event as all of its listeners get it.
+/// An event that is shared by all listeners that get it.
 #[derive(Debug)]
 pub struct Announced {
     pub event: Event,
-    /// The listening accounts that hear it, if it is for all that have its pack installed.
+    /// The listening accounts that get the event. Only filled if the event is for all accounts that have its pack
+    /// installed.
     pub(super) readers: HashSet<AccountId>,
-    /// What the hearers see of the event's pack and releases.
+    /// The event's pack and releases as these accounts may see them.
     pub(super) seen: Mutex<Option<SharedState>>,
-    /// The number of the news that the event belongs to.
     news: AtomicU64,
-    /// What showing the event to its listeners shares.
+    /// See [`Announced::shared`].
     shared: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -41,13 +41,13 @@ impl Announced {
         Arc::new(Self { event, readers, seen, news, shared })
     }
 
-    /// An event that one reader has read.
+    /// An event that one reader has read from the log.
     #[must_use]
     pub fn of(event: Event) -> Arc<Self> {
         Self::new(event, HashSet::new())
     }
 
-    /// An event that a listener has read from the log, as a part of these news.
+    /// An event that a listener has read from the log, with the number of its news.
     pub(super) fn read(event: Event, news: u64) -> Arc<Self> {
         let read = Self::of(event);
         read.belongs_to(news);
@@ -58,7 +58,8 @@ impl Announced {
         self.news.store(news, Ordering::Release);
     }
 
-    /// The number of the news that the event belongs to. A token must have been checked since.
+    /// The number that [`OnNews`](super::hub::OnNews) gave for the read that found this event. Before a subscription
+    /// sends the event, it checks its token, unless it checked the token for this number already.
     #[must_use]
     pub fn news(&self) -> u64 {
         self.news.load(Ordering::Acquire)
@@ -73,7 +74,8 @@ impl Announced {
         matches!(scope, Scope::Publisher(_)) || self.readers.contains(&scope.account_id())
     }
 
-    /// The value that everybody who is shown this event shares. The first caller makes it.
+    /// A value that the subscriptions share when they send this event. The first caller makes it. `None` if the first
+    /// caller made a value of another type.
     pub fn shared<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> Option<Arc<T>> {
         self.shared.get_or_init(|| Arc::new(make())).clone().downcast().ok()
     }
@@ -85,31 +87,32 @@ pub(super) struct RecentEvents {
     from: i64,
     /// The end of the log at the last look.
     pub(super) head: Position,
-    /// How often the log's end was found missing, because a backup was restored or a failover lost commits.
+    /// How often a look found that the log had lost the event at `head`, because a backup was restored or a failover
+    /// lost commits.
     pub(super) losses: u64,
     events: VecDeque<Arc<Announced>>,
-    /// How many hearers `events` name.
+    /// The number of account ids in the `readers` of all `events`.
     hearers: usize,
     /// The listeners of each account, by their numbers.
     listeners: HashMap<AccountId, BTreeMap<u64, Arc<Listener>>>,
     /// The number of the next listener.
     pub(super) next_number: u64,
-    /// The listeners as the store needs to know them; `None` after a change.
+    /// The listening accounts in the form in which the store takes them; `None` after a listener was added or removed.
     audience: Option<Arc<Audiences>>,
     /// Whether the task that reads the log runs.
     pub(super) is_followed: bool,
 }
 
-/// Who listens, for reads of the log.
+/// The accounts with listeners, for reads of the log.
 #[derive(Default)]
 pub(super) struct Audiences {
-    /// Who listens to events that are stored as records.
+    /// The accounts that listen to events that are stored as records.
     pub(super) records: Listening,
     /// The managed accounts of each publisher that listen to events of releases.
     pub(super) of_releases: HashMap<AccountId, Vec<AccountId>>,
 }
 
-/// What a listener does next.
+/// The next step of a listener.
 pub(super) enum Step {
     /// Reads the log.
     ReadLog(FromLog),
@@ -121,11 +124,12 @@ pub(super) enum Step {
 
 /// The part of the log that a listener reads.
 pub(super) struct FromLog {
-    /// The listener has got all of its events up to here.
+    /// The listener has got all of its events up to this sequence number.
     pub(super) after: i64,
-    /// The end of memory. After the log's events the listener has got all of its events up to here.
+    /// The sequence number of the last event that memory covers. When the listener has read the log, it has got all of
+    /// its events up to here.
     pub(super) end: i64,
-    /// The losses of the log so far.
+    /// See [`RecentEvents::losses`].
     pub(super) losses: u64,
 }
 
@@ -148,7 +152,7 @@ impl RecentEvents {
         !self.listeners.is_empty()
     }
 
-    /// Adds a listener that begins at a position of the log, or with the next event.
+    /// Adds a listener that begins after a position of the log; without a position, with the next event.
     pub(super) fn add(&mut self, scope: Scope, interest: Interest, after: Option<i64>) -> Arc<Listener> {
         let number = self.next_number;
         self.next_number += 1;
@@ -211,7 +215,7 @@ impl RecentEvents {
         marked.into_values().collect()
     }
 
-    /// Adds new events up to a new end of the log.
+    /// Adds the events of a look that read the log up to `head`.
     pub(super) fn extend(&mut self, events: Vec<Arc<Announced>>, head: Position) {
         self.hearers += events.iter().map(|announced| announced.readers.len()).sum::<usize>();
         self.events.extend(events);
@@ -235,7 +239,7 @@ impl RecentEvents {
         }
     }
 
-    /// Begins anew at the end of the log, and sends all listeners to the log.
+    /// Forgets all events, continues at the end of the log, and makes all listeners read the log.
     pub(super) fn begin_at(&mut self, head: Position) {
         self.send_to_log(|_| true);
         self.events.clear();
@@ -244,13 +248,13 @@ impl RecentEvents {
         self.head = head;
     }
 
-    /// Sends listeners to the log for the events after the last look.
+    /// Makes the listeners for which `is_sent` is true read the log, for the events after the last look.
     pub(super) fn send_to_log(&self, is_sent: impl Fn(&Listener) -> bool) {
         let listeners = self.listeners.values().flat_map(BTreeMap::values);
         listeners.filter(|listener| is_sent(listener)).for_each(|listener| listener.send_to_log(self.head.sequence));
     }
 
-    /// What a listener does next, which has got its events up to `last`.
+    /// The next step of a listener that has got its events up to `last`.
     pub(super) fn next_step(&self, listener: &Listener, last: i64) -> Step {
         let read_log =
             |from: i64| Step::ReadLog(FromLog { after: last.max(from), end: self.head.sequence, losses: self.losses });
@@ -259,17 +263,17 @@ impl RecentEvents {
         }
         let Some(pending) = listener.take_pending() else { return Step::Wait };
         let after = last.max(pending - 1);
-        // Memory doesn't have all events any more.
+        // Some of the listener's events were dropped from memory.
         if after < self.from {
             return read_log(after);
         }
         Step::Show(self.take(listener, after))
     }
 
-    /// A listener's next events after a position. Marks the first that is left.
+    /// A listener's next events after a position, at most [`PAGE`]. Marks the first of its events that is left.
     fn take(&self, listener: &Listener, after: i64) -> Vec<Arc<Announced>> {
         let begin = self.events.partition_point(|announced| announced.event.sequence <= after);
-        // The rest of the events isn't for it.
+        // No later event is for the listener, so the filter needn't go on.
         let last = listener.last_marked();
         let mut for_listener = self
             .events

@@ -1,4 +1,5 @@
-//! What all share who are shown an event, so that ten thousand selections of it cost a few statements.
+//! Database reads that many subscriptions share. An event can be sent to ten thousand subscriptions, whose selections
+//! then cost a few statements in all.
 
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -10,25 +11,25 @@ use crate::store::sharing::many::{VisibleToMany, seen_by};
 use super::hub::Hub;
 use super::recent::Announced;
 
-/// How long a state of the database is shown to all who are shown an event. Whoever is shown the event later is shown a
-/// later state.
+/// How long a shared state of the database is used. A subscription that sends the event later shows a later state.
 const SHOWN_FOR: Duration = Duration::from_millis(500);
 
-/// A state of the database that is read once for all, and a time before the read. An empty reference if it can't be
-/// read.
+/// A state of the database that is read once for all subscriptions, and an instant before the read. The reference is
+/// empty if the read failed, and after [`SHOWN_FOR`].
 pub(super) type SharedState = (Instant, Arc<OnceCell<Weak<VisibleToMany>>>);
 
-/// Whether a state that was read after `read_after` may be shown to a subscription, which was shown nothing that was
-/// read after `not_before`.
+/// Whether a subscription may show a shared state that was read after `read_after`. `not_before` is the subscription's
+/// last read: a subscription never shows a state older than one that it showed before.
 #[must_use]
 pub fn is_fresh(read_after: Instant, not_before: Instant) -> bool {
     read_after >= not_before && read_after.elapsed() < SHOWN_FOR
 }
 
 impl Hub {
-    /// What the accounts that hear an event see of its pack and releases, in one state that isn't older than
-    /// `not_before`, read once for all of them. `None` for an event that is for one account, when the state is older,
-    /// and when it can't be read.
+    /// The event's pack and releases as its `readers` may see them, read once for all of them. The state isn't older
+    /// than
+    /// `not_before`. `None` if the event is for fewer than two accounts, if the shared state is older, and if the read
+    /// failed; the subscription then reads for itself.
     pub async fn visible_to_readers(&self, announced: &Announced, not_before: Instant) -> Option<Arc<VisibleToMany>> {
         if announced.readers.len() < 2 {
             return None;
@@ -37,7 +38,8 @@ impl Hub {
             let mut state = announced.seen.lock().unwrap_or_else(PoisonError::into_inner);
             match &*state {
                 Some((read_after, shared)) if read_after.elapsed() < SHOWN_FOR => {
-                    // A listener that was shown something later reads for itself: reads for all happen seldom.
+                    // A subscription that has shown a later state reads for itself. A new shared read for it would be
+                    // wasted: other subscriptions seldom need one.
                     is_fresh(*read_after, not_before).then(|| shared.clone())?
                 }
                 _ => state.insert((Instant::now(), Arc::default())).1.clone(),
@@ -63,7 +65,7 @@ impl Hub {
                 shared
             }
             Err(error) => {
-                tracing::warn!(%error, "what an announcement shows was not read for all at once; each reads for itself");
+                tracing::warn!(%error, "an event's pack and releases were not read for all subscriptions at once; each reads them itself");
                 Weak::new()
             }
         }

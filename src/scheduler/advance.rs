@@ -6,12 +6,15 @@ use crate::service::error::Failure;
 
 use super::Scheduler;
 
-/// How often the scheduler may report due work without the clock moving on. Real work at one instant needs far fewer
-/// turns; this stops work that never ends.
+/// How often in a row the scheduler may report due work at one instant. Real work needs far fewer turns; the limit
+/// stops work that never ends.
 const TURNS_MAX: u32 = 10_000;
 
-/// Moves `clock` forward to `to`. At each instant at which something is due, it stops and lets the scheduler finish, so
-/// that nothing starts late (R39). A clock past `to` stays. When the work fails, the clock stays at that instant.
+/// Moves `clock` forward to `to`. It stops at each instant at which work is due and lets the scheduler finish the work,
+/// so that no work starts late (R39). A clock that is past `to` isn't moved.
+///
+/// # Errors
+/// The first [`Failure`] of the work. The clock then stays at the instant of this work.
 pub async fn advance(scheduler: &Scheduler, clock: &Clock, to: Instant) -> Result<(), Failure> {
     let mut turns = 0;
     loop {

@@ -1,4 +1,4 @@
-//! Failed work rests before it is tried again, longer after each failure.
+//! Failed work rests before it is tried again. The rest is longer after each failure.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,8 @@ struct Backoff {
 }
 
 impl Backoff {
-    /// A clock that was set back to before the failure ends the rest, which could otherwise take very long.
+    /// Whether the rest lasts at `now`. A clock that was set back to before the failure ends the rest, because the rest
+    /// could otherwise take hours.
     fn is_active(&self, now: Instant) -> bool {
         self.since <= now && now < self.until
     }
@@ -55,13 +56,14 @@ impl<K: Ord + Copy> Backoffs<K> {
         self.0.get(&key).is_some_and(|backoff| backoff.is_active(now))
     }
 
-    /// The keys that rest at `now`. Forgets work that wasn't tried again for ten minutes after its rest: it is gone.
+    /// The keys of the work that rests at `now`. Forgets work that wasn't tried again within ten minutes after its
+    /// rest: another server did it, or it no longer exists.
     pub(super) fn backing_off(&mut self, now: Instant) -> Vec<K> {
         self.0.retain(|_, backoff| now < backoff.until + Duration::seconds(10 * LONGEST_SECONDS));
         self.0.iter().filter(|(_, backoff)| backoff.is_active(now)).map(|(key, _)| *key).collect()
     }
 
-    /// When the next rest ends.
+    /// When the first of the present rests ends; `None` when no work rests.
     pub(super) fn next_end(&self, now: Instant) -> Option<Instant> {
         self.0.values().filter(|backoff| backoff.is_active(now)).map(|backoff| backoff.until).min()
     }

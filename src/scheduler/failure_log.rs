@@ -12,7 +12,7 @@ use crate::store::followup::tasks::Work;
 /// The pause between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The objects that failed work concerns.
+/// The objects that a log line names for failed work.
 #[derive(Default)]
 struct Concerned {
     task: Option<Uuid>,
@@ -34,11 +34,12 @@ impl Concerned {
 #[derive(Default)]
 pub(super) struct FailureLog {
     logged_at: Option<Instant>,
+    /// The number of failures since the last line.
     unlogged: u64,
 }
 
 impl FailureLog {
-    /// Logs a failure. `what` names the failed work, which is tried again after a pause.
+    /// Logs a failure of work that is neither a task nor a window. `what` names the work.
     pub(super) fn add(&mut self, what: &str, failure: &Failure) {
         self.add_of(what, Concerned::default(), failure);
     }
@@ -49,7 +50,7 @@ impl FailureLog {
         self.add_of("a batch of a task", concerned, failure);
     }
 
-    /// Logs that a window was not opened.
+    /// Logs that a release window couldn't be opened.
     pub(super) fn add_of_window(&mut self, pack: PackId, failure: &Failure) {
         self.add_of("opening a window", Concerned { pack: Some(pack), ..Concerned::default() }, failure);
     }

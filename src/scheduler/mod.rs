@@ -1,7 +1,7 @@
 //! The scheduler opens release windows and runs the tasks that follow from decisions (R27, R39, R40).
 //!
-//! There is no leader. Every server runs a scheduler, and each takes due work in the transaction that does it. The
-//! scheduler polls the database; wake-ups only make it look sooner. Failed work rests, longer after each failure, and
+//! There is no leader. Every server runs a scheduler. A scheduler takes due work in the same transaction that does the
+//! work. It polls the database; wake-ups only make it poll sooner. Failed work rests, longer after each failure, and
 //! delays no other work.
 
 pub mod advance;
@@ -21,17 +21,19 @@ use crate::service::Shared;
 
 /// The longest pause between two passes.
 const POLL: Duration = Duration::from_secs(15);
-/// How long a task that another process created can go unnoticed. That process may have died before its first batch.
+/// How long this server may fail to notice a task that another process created. That process may have died before the
+/// task's first batch.
 const LOOK: Duration = Duration::from_secs(1);
-/// The pause when work is due but another server has it. PostgreSQL notices within half a second that a server died in
-/// the middle of a statement, so that its batch is taken within about a second.
+/// The pause when work is due but another server is doing it. If that server dies in the middle of a statement,
+/// PostgreSQL notices it within half a second, so this server takes the work over after about a second.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The longest pause after passes that could do nothing, because the database can't be reached or refuses writes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// The scheduler of this server.
 pub struct Scheduler {
     services: Shared,
-    /// Only one pass runs at a time, also when the demo moves the clock while the loop runs.
+    /// The lock keeps a second pass waiting: the demo's clock can start one while the loop runs another.
     state: tokio::sync::Mutex<tick::State>,
     /// The number of batches in progress.
     running: watch::Sender<usize>,
@@ -45,7 +47,7 @@ impl Scheduler {
     }
 
     /// Does due work, waits for more, and repeats that until `ending` is true. Then it finishes the batches in
-    /// progress, and abandons what only waits for the database.
+    /// progress, and abandons work that hasn't begun but waits for the database.
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut changes = self.services.db.changes();
         let mut halts = 0;
@@ -62,7 +64,7 @@ impl Scheduler {
                 halts = (halts + 1).min(16);
                 let pause = backoffs::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
                 tracing::error!(failure = %failure.for_operators(), ?pause, "the scheduler can't continue; it tries again after a pause");
-                // Don't wake up on changes here: busy callers would make the loop spin.
+                // The pause doesn't end on changes. Otherwise busy callers would make the loop spin.
                 tokio::select! {
                     _ = ending.wait_for(|ending| *ending) => return,
                     () = tokio::time::sleep(pause) => {}
@@ -81,13 +83,13 @@ impl Scheduler {
     /// Waits until the server ends and no batch is in progress.
     async fn idle_at_the_end(&self, mut ending: watch::Receiver<bool>) {
         let mut running = self.running.subscribe();
-        // An error means that the sender, and with it the server, is gone.
+        // An error means that the sender was dropped, so the server ends too.
         let _ = ending.wait_for(|ending| *ending).await;
         let _ = running.wait_for(|running| *running == 0).await;
     }
 
-    /// Waits until `next` or until another process has created a task, at most for [`POLL`], and long enough not to
-    /// spin.
+    /// Waits until `next` or until another process has created a task, at most for [`POLL`]. If work is due already,
+    /// another server is doing it; then it waits for [`PATIENCE`].
     async fn wait(&self, next: Option<Instant>) {
         let clock = &self.services.clock;
         match next {

@@ -26,22 +26,23 @@ impl Scheduler {
     }
 }
 
-/// Seals entries until `ending` is true. What is left then is sealed by another server, or after the next start.
+/// Seals entries until `ending` is true. Another server, or this one after its next start, seals the remaining entries.
 async fn seal_in_turn(services: Shared, mut ending: watch::Receiver<bool>) {
     let mut failures = 0;
     loop {
         let begun = tokio::time::Instant::now();
         let sealed = tokio::select! {
-            // A panic must not take the scheduler's other work along.
+            // A panic here must not end the scheduler's other work.
             sealed = AssertUnwindSafe(seal_entries(&services)).catch_unwind() =>
                 sealed.unwrap_or_else(|_| Err(Failure::bug("sealing panicked"))),
-            // Nothing is half done: a transaction without its commit is rolled back.
+            // Stopping here leaves nothing half done: a transaction without a commit is rolled back.
             _ = ending.wait_for(|ending| *ending) => return,
         };
         let pause = match sealed {
             Ok(is_behind) => {
                 failures = 0;
-                // After an hour without a server there is much to seal. Others have as much of the processor meanwhile.
+                // After an hour without a server there are many entries to seal. A pause as long as the work leaves
+                // half of a processor to other work.
                 if is_behind { begun.elapsed().min(LOOK) } else { LOOK }
             }
             Err(failure) => {

@@ -26,12 +26,12 @@ use crate::traces::{self, Kind};
 
 /// How many due packs one query reads.
 const PAGE: u64 = 100;
-/// How long batches may run without a gap on SQLite, which has one writer. A command of another process, such as
-/// `packwright token create`, tries to get the lock every 100 ms, so the gap must be longer.
+/// How long batches may run without a gap on SQLite, which has one writer. Another process, such as `packwright token
+/// create`, tries to get the write lock every 100 ms, so the gap must be longer.
 const BURST: std::time::Duration = std::time::Duration::from_secs(1);
 const GAP: std::time::Duration = std::time::Duration::from_millis(120);
 
-/// A periodic duty.
+/// A periodic duty of the scheduler, which is neither a task nor a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Chore {
     FollowZones,
@@ -41,13 +41,13 @@ enum Chore {
 }
 
 impl Chore {
-    /// What the log calls it.
+    /// The chore's name in the log.
     fn name(self) -> &'static str {
         match self {
             Self::FollowZones => "computing windows by newer time zone data",
             Self::FindWindows => "finding the windows that have opened",
             Self::SaveTokenUses => "saving when tokens were used",
-            Self::PruneLogs => "removing what is no longer kept",
+            Self::PruneLogs => "removing old rows",
         }
     }
 }
@@ -61,7 +61,7 @@ pub(super) struct State {
     chores: Backoffs<Chore>,
     failure_log: FailureLog,
     pruned_at: Option<Instant>,
-    /// The cutoff time of events that are being pruned; `None` when the pruning is done.
+    /// Events before this instant are being pruned; `None` when the pruning is done.
     pruning_until: Option<Instant>,
     /// The same for audit entries.
     cutting_until: Option<Instant>,
@@ -70,17 +70,18 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The tasks that this scheduler can't do now: those that rest, and those whose rows can't be read.
+    /// The tasks that this scheduler can't do now: tasks that rest, and tasks whose rows can't be read.
     fn tasks_aside(&mut self, now: Instant) -> Vec<Uuid> {
         [&*self.tasks.backing_off(now), self.turns.unreadable()].concat()
     }
 }
 
-/// Whether `at` is less than `span` before `now`. A time in the future isn't recent: the clock was set back.
+/// Whether `at` is less than `span` before `now`. False if `at` is after `now`: then the clock was set back.
 fn within(span: Duration, at: Option<Instant>, now: Instant) -> bool {
     at.is_some_and(|at| at <= now && now - at < span)
 }
 
+/// Whether `at` is less than an hour before `now`.
 fn recent(at: Option<Instant>, now: Instant) -> bool {
     within(Duration::hours(1), at, now)
 }
@@ -92,7 +93,7 @@ async fn ended(mut ending: watch::Receiver<bool>) {
     }
 }
 
-/// Counts a batch in progress, as long as it exists.
+/// Counts a batch as in progress until this value is dropped.
 struct RunningBatch(watch::Sender<usize>);
 
 impl RunningBatch {
@@ -120,13 +121,14 @@ async fn run_claimed(services: Shared, claimed: Claimed, counted: RunningBatch) 
 struct Ran {
     task: Uuid,
     work: Work,
+    /// The outer error is a panic's payload.
     ended: std::thread::Result<Result<(), BatchFailure>>,
 }
 
 /// The result of a pass.
 #[derive(Default)]
 pub(super) struct PassOutcome {
-    /// When the next pass should run; `None` when nothing has a time.
+    /// When the next pass should run; `None` when no work has a time.
     pub(super) next: Option<Instant>,
     /// The first failure of a window, a task or a chore. The failed work rests.
     failed: Option<Failure>,
@@ -135,14 +137,15 @@ pub(super) struct PassOutcome {
 }
 
 impl PassOutcome {
+    /// Records a failure, unless an earlier one is recorded.
     fn fails(&mut self, failure: Failure) {
         self.failed.get_or_insert(failure);
     }
 }
 
 impl Scheduler {
-    /// Does everything that is due now: opens windows, the oldest first, and runs tasks until none is due. Returns when
-    /// to call it next; `None` when nothing has a time.
+    /// Does all work that is due now: opens windows, the oldest first, and runs tasks until no task is due. Returns
+    /// when to call it next; `None` when no work has a time.
     ///
     /// # Errors
     /// The first [`Failure`]. The rest of the work was done, and the failed work will be tried again after its rest.
@@ -164,7 +167,7 @@ impl Scheduler {
             passed.halted = Some(failure);
             return passed;
         }
-        // Reported only when the database works; otherwise both failures have the same cause.
+        // The failure is reported only if the pass could work. Otherwise the database is the cause of both failures.
         if let Err(failure) = zones {
             state.failure_log.add(Chore::FollowZones.name(), &failure);
             state.chores.failed(Chore::FollowZones, self.services.clock.now());
@@ -181,7 +184,7 @@ impl Scheduler {
         passed
     }
 
-    /// Removes old rows once an hour. Each pass prunes a part of the logs.
+    /// Starts to prune the logs once an hour. Each pass then prunes a part, until all old rows are gone.
     async fn begin_pruning(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
         if !recent(state.pruned_at, now) {
             let Cutoffs { events, entries } = begin_pruning(&self.services).await?;
@@ -193,7 +196,7 @@ impl Scheduler {
         {
             state.pruning_until = None;
         }
-        // After the events, because the records of a batch go when both logs have done without them.
+        // Audit entries come after the events, because a batch's records stay until the batch's events were pruned.
         if let (None, Some(until)) = (state.pruning_until, state.cutting_until)
             && cut_audit(&self.services, until).await?
         {
@@ -202,9 +205,9 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Reads the time zone data once an hour, and moves pending windows to where newer data puts them. Once a minute it
-    /// looks for releases that a server with older data made. It is the first step of a pass, so that a window that
-    /// moved into the past opens at once.
+    /// Reads the time zone data once an hour, and moves pending windows whose instants differ by newer data (R42). Once
+    /// a minute it looks for releases that a server with older data made. It is the first step of a pass, so that a
+    /// window that moved into the past opens at once.
     async fn follow_zones(&self, state: &mut State) -> Result<(), Failure> {
         let (now, by) = (self.services.clock.now(), Initiator::Scheduler);
         if state.chores.is_backing_off(Chore::FollowZones, now) {
@@ -224,7 +227,10 @@ impl Scheduler {
     }
 
     /// Opens windows and runs tasks in turn, so that no window waits for the end of a long rollout. On PostgreSQL
-    /// several batches run at the same time. Fails when no task can be taken.
+    /// several batches run at the same time. Returns when no work is due.
+    ///
+    /// # Errors
+    /// The [`Failure`] because of which no task could be taken.
     async fn work(
         &self,
         state: &mut State,
@@ -232,7 +238,8 @@ impl Scheduler {
         ending: &watch::Receiver<bool>,
     ) -> Result<(), Failure> {
         let mut since = tokio::time::Instant::now();
-        // Batches run as tasks of their own, also while a window is opened, because PostgreSQL ends idle transactions.
+        // Each batch runs in a Tokio task. If opening a window held a batch up in the middle, PostgreSQL would end the
+        // batch's idle transaction.
         let mut running = JoinSet::new();
         loop {
             if has_one_writer(&self.services) && since.elapsed() >= BURST {
@@ -260,7 +267,7 @@ impl Scheduler {
                     }
                 }
             }
-            // Reported only when tasks can be taken; otherwise both failures have the same cause.
+            // The failure is reported only if tasks can be taken. Otherwise the database is the cause of both failures.
             if let (Err(failure), None) = (opened, &halted)
                 && !*ending.borrow()
             {
@@ -270,8 +277,8 @@ impl Scheduler {
             }
             match running.join_next().await {
                 Some(Ok(ran)) => self.has_run(state, passed, ran),
-                // The task catches panics itself, and nothing aborts it.
-                Some(Err(error)) => return Err(Failure::bug(format!("a batch came to no end: {error}"))),
+                // This can't happen: the Tokio task catches panics itself, and no code aborts it.
+                Some(Err(error)) => return Err(Failure::bug(format!("a batch did not end: {error}"))),
                 None => return halted.map_or(Ok(()), Err),
             }
         }
@@ -290,7 +297,7 @@ impl Scheduler {
                     passed.fails(failure);
                 }
             }
-            // The server restarts the scheduler after a panic, and then this task rests.
+            // The server restarts the scheduler after the panic. The backoff outlives that, so the task then rests.
             Err(panic) => {
                 state.tasks.failed(task, now);
                 resume_unwind(panic);
@@ -298,7 +305,7 @@ impl Scheduler {
         }
     }
 
-    /// Opens the windows that are due, up to `at_once` of them at the same time, but always one.
+    /// Opens the windows that are due, `at_once` of them at the same time, and at least one.
     async fn open_windows(
         &self,
         state: &mut State,
@@ -374,7 +381,7 @@ impl Scheduler {
     /// When work that this scheduler can do is due next.
     async fn next(&self, state: &mut State) -> Result<Option<Instant>, Failure> {
         let now = self.services.clock.now();
-        // Resting work is due, but must wait for the end of its rest.
+        // Work that rests is due at the end of its rest.
         let window = windows::next(&self.services.db.whole_server(), &state.windows.backing_off(now)).await?;
         let task = turns::next_due(&self.services.db.whole_server(), &state.tasks_aside(now)).await?;
         let backoffs = [state.tasks.next_end(now), state.chores.next_end(now), state.windows.next_end(now)];

@@ -29,17 +29,17 @@ pub async fn begin_pass(tx: &Tx, now: Instant) -> StoreResult<Instant> {
         Some((cutoff, _)) => Some(cutoff),
         None => account::Entity::find().order_by_asc(account::Column::Id).one(tx.conn()).await?.map(|m| m.created_at),
     };
-    let passes_by = next_cutoff(now, before, last.map(|(_, at)| at));
-    if last.is_none_or(|(cutoff, _)| cutoff != passes_by) {
+    let cutoff_time = next_cutoff(now, before, last.map(|(_, at)| at));
+    if last.is_none_or(|(cutoff, _)| cutoff != cutoff_time) {
         let row = event_log::ActiveModel {
             id: Set(1),
-            cutoff: Set(Some(passes_by)),
+            cutoff: Set(Some(cutoff_time)),
             last_pass_at: Set(Some(now)),
             ..Default::default()
         };
         event_log::Entity::update(row).exec(tx.conn()).await?;
     }
-    Ok(passes_by)
+    Ok(cutoff_time)
 }
 
 /// The number of old events that are read at a time.

@@ -34,7 +34,7 @@ const TAKEN_MAX: u64 = 1_000;
 pub struct Turn {
     /// The endpoints that are new or were changed, each with its revision. The server serves them from now on.
     pub served: Vec<(WebhookId, i32)>,
-    /// The endpoints that the server must stop to serve.
+    /// The endpoints that the server must stop serving.
     pub left: Vec<WebhookId>,
 }
 
