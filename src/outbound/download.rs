@@ -16,15 +16,18 @@ use super::tls::{connector, server_name};
 
 /// The time limit of the whole download.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The most bytes of the document.
+/// The most bytes of the document that are read.
 const SIZE_MAX: usize = 1024 * 1024;
 /// The most bytes of the answer's head.
 const HEAD_MAX: usize = 64 * 1024;
 
-/// Downloads from an address of HTTP or HTTPS. `accept` is the type of document that is asked for.
+/// Downloads a document from an `http` or `https` URL. `accept` is the media type that the request asks for.
+///
+/// # Errors
+/// A text that says why the document wasn't downloaded.
 pub(crate) async fn download(url: &Url, accept: &'static str) -> Result<Vec<u8>, String> {
     let got = tokio::time::timeout(TIMEOUT, connect_and_get(url, accept)).await;
-    got.map_err(|_| format!("nothing came within {} seconds", TIMEOUT.as_secs()))?
+    got.map_err(|_| format!("the document did not arrive within {} seconds", TIMEOUT.as_secs()))?
 }
 
 async fn connect_and_get(url: &Url, accept: &'static str) -> Result<Vec<u8>, String> {
@@ -39,7 +42,8 @@ async fn connect_and_get(url: &Url, accept: &'static str) -> Result<Vec<u8>, Str
     exchange(url, accept, stream).await
 }
 
-/// One request over a connection. Any status but 200 is an error, so that redirects lead nowhere.
+/// Sends one request over a connection, and reads the document. Any status but 200 is an error, so redirects aren't
+/// followed.
 pub(super) async fn exchange(
     url: &Url,
     accept: &'static str,

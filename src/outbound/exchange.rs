@@ -11,10 +11,10 @@ use url::{Position, Url};
 use super::Request;
 use crate::domain::webhooks::{Attempted, RetryAfter, WebhookFailure};
 
-/// The most bytes of an answer's body that are read, and of its head.
+/// The most bytes that are read of an answer's body. Its head may have as many.
 const ANSWER_MAX: usize = 64 * 1024;
 
-/// Sends a request by POST, and reads the answer. `None` if the connection broke before the answer's head had come.
+/// Sends a request by POST, and reads the answer. `None` if the connection broke before the answer's head was read.
 pub(super) async fn post(
     url: &Url,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -42,8 +42,8 @@ pub(super) async fn post(
     Some(Attempted { status: Some(status.as_u16()), failure, retry_after })
 }
 
-/// Reads a body up to the limit, and keeps nothing of it. The status has decided already, so an end too soon is no
-/// failure.
+/// Reads a body up to the limit and drops it. The status has decided the result already, so a body that breaks off is
+/// no failure.
 async fn read_body(mut body: impl hyper::body::Body<Data = Bytes> + Unpin) {
     let mut read = 0;
     while let Some(Ok(frame)) = body.frame().await {

@@ -1,6 +1,6 @@
-//! Requests of the server to addresses that others name. Each attempt resolves the name, checks every address, and
-//! connects to the one that was checked, so that a name can't lead to another place in between (R65). Nothing of the
-//! environment, such as a proxy, changes where a request goes.
+//! Requests of the server to URLs that users give, such as a webhook endpoint's. Each attempt resolves the host name,
+//! checks every address, and connects to a checked address. So a DNS answer that changes in between can't lead the
+//! request into a private network (R65). No proxy of the environment is used.
 
 mod download;
 mod exchange;
@@ -23,18 +23,19 @@ pub use resolve::{Resolve, SystemResolver};
 pub use tls::{Authority, authorities};
 pub(crate) use tls::{connector, server_name};
 
-/// The options of requests to others.
+/// The options of [`Outbound`].
 #[derive(Clone)]
 pub struct OutboundOptions {
     pub allowed: AllowedNetworks,
     pub resolver: Arc<dyn Resolve>,
-    /// The authorities whose certificates are trusted beside those of Mozilla's list.
+    /// Certificates of authorities that are trusted in addition to Mozilla's list.
     pub authorities: Vec<Authority>,
     /// The time limit of an attempt, from the look-up of the name to the end of the answer.
     pub limit: Duration,
-    /// When an address is refused: always after the same time, whatever the reason, so that the time tells nothing.
+    /// An address is always refused after this time, whatever the reason. Otherwise a caller could learn the reason,
+    /// and so the names in the server's network, from the time.
     pub refusal_after: Duration,
-    /// How many requests run at a time.
+    /// How many requests may run at the same time.
     pub at_once: usize,
 }
 
@@ -51,11 +52,12 @@ impl Default for OutboundOptions {
     }
 }
 
-/// An address that isn't allowed, or isn't found: there is no difference.
+/// The error for a host that isn't allowed or isn't found. A caller can't tell which, so that nobody can search the
+/// server's network for names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAllowed;
 
-/// The client for such requests.
+/// The client for requests to URLs that users give.
 pub struct Outbound {
     options: OutboundOptions,
     tls: TlsConnector,
@@ -63,7 +65,7 @@ pub struct Outbound {
 
 /// A request to send.
 pub struct Request {
-    /// Headers beside those of HTTP itself.
+    /// Headers in addition to `Host`, `Content-Type`, `Connection` and `User-Agent`.
     pub headers: Vec<(&'static str, String)>,
     pub body: Bytes,
 }
@@ -75,13 +77,14 @@ pub struct Sent {
     pub took: Duration,
 }
 
-/// A connection isn't waited for longer than this while other addresses are left.
+/// The most time that one address may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How long a connection for a document may take, so that two documents fit into the time in which an issuer's keys are
-/// found.
+/// The most time to connect for a document. Two documents must fit into the time limit for finding an issuer's keys.
 const DOCUMENT_CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 impl Outbound {
+    /// A client with these options.
+    ///
     /// # Errors
     /// When TLS can't be set up.
     pub fn new(options: OutboundOptions) -> Result<Self, String> {
@@ -94,10 +97,10 @@ impl Outbound {
         &self.options
     }
 
-    /// Finds the addresses of a destination, all of which are allowed.
+    /// Finds the addresses of a destination, and checks that all of them are allowed.
     ///
     /// # Errors
-    /// [`NotAllowed`], after the same time whatever the reason.
+    /// [`NotAllowed`], always after [`OutboundOptions::refusal_after`].
     pub async fn check(&self, destination: &Destination) -> Result<Vec<SocketAddr>, NotAllowed> {
         let end = Instant::now() + self.options.refusal_after;
         let found = match destination.literal() {
@@ -113,7 +116,7 @@ impl Outbound {
         Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, destination.port())).collect())
     }
 
-    /// Sends a request by POST.
+    /// Sends a request by POST, and waits for the answer at most for [`OutboundOptions::limit`].
     pub async fn post(&self, destination: &Destination, request: Request) -> Sent {
         let began = Instant::now();
         let failed = |failure| Attempted { status: None, failure: Some(failure), retry_after: None };
@@ -129,14 +132,14 @@ impl Outbound {
         Sent { attempted, took: began.elapsed() }
     }
 
-    /// Downloads a small document of JSON by GET, without redirects.
+    /// Downloads a small JSON document by GET, without redirects.
     ///
     /// # Errors
-    /// Why nothing was downloaded.
+    /// A text that says why the document wasn't downloaded.
     pub(crate) async fn get(&self, destination: &Destination) -> Result<Vec<u8>, String> {
         let end = Instant::now() + self.options.limit;
         let addresses = self.check(destination).await.map_err(|NotAllowed| {
-            "the address isn't found, or isn't allowed: --webhook-allow names the networks inside that are".to_owned()
+            "the host isn't found, or isn't in a network that the server may reach (see --webhook-allow)".to_owned()
         })?;
         let got = timeout_at(end, async {
             let (url, accept) = (destination.url(), "application/json");
@@ -148,10 +151,11 @@ impl Outbound {
             let stream = self.tls.connect(name, socket).await.map_err(|error| error.to_string())?;
             download::exchange(url, accept, stream).await
         });
-        got.await.map_err(|_| "nothing came in time".to_owned())?
+        got.await.map_err(|_| "the document did not arrive in time".to_owned())?
     }
 
-    /// `None` if no connection was made, or it broke.
+    /// Sends a request to the first of `addresses` that accepts a connection. `None` if none does, or the connection
+    /// broke.
     async fn send(&self, destination: &Destination, addresses: &[SocketAddr], request: Request) -> Option<Attempted> {
         let socket = connect(addresses, self.options.limit).await?;
         if !destination.is_https() {
@@ -163,14 +167,14 @@ impl Outbound {
     }
 }
 
-/// A connection to the first address that takes one. Each address has its share of the time, so that one that answers
-/// nothing leaves time for the others.
+/// A connection to the first address that accepts one. Each address has an equal share of the time, so that an address
+/// that doesn't answer leaves time for the others.
 async fn connect(addresses: &[SocketAddr], within: Duration) -> Option<TcpStream> {
     let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let each = (within / count).min(CONNECT_LIMIT);
     for address in addresses {
         if let Ok(Ok(socket)) = timeout(each, TcpStream::connect(address)).await {
-            // Fails for a socket that is broken already.
+            // This fails only for a socket that is broken already; then the first write reports that.
             let _ = socket.set_nodelay(true);
             return Some(socket);
         }

@@ -1,4 +1,4 @@
-//! Finds the addresses of names.
+//! Resolves host names to addresses. Slow names can't keep other names from being resolved.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,24 +10,24 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-/// The most look-ups at a time. A look-up goes on after nobody waits for it any more, and takes a thread.
+/// The most look-ups at the same time. Each takes a thread until it ends, even if its caller gave up waiting.
 const AT_ONCE: usize = 64;
-/// The most of them for names that weren't found fast the last time, so that those that were always find a turn.
+/// The most look-ups at the same time for names that aren't known to be fast. The rest is left to fast names.
 const UNPROVEN_AT_ONCE: usize = 48;
-/// The most of them for names that are slow, so that new names find a turn.
+/// The most look-ups at the same time for slow names. The rest is left to fast and new names.
 const SLOW_AT_ONCE: usize = 32;
-/// The name of a look-up that takes longer is slow.
+/// A name is slow if its look-up takes longer than this.
 const SLOW: Duration = Duration::from_secs(1);
 /// The most names that are remembered.
 const NAMES_MAX: usize = 10_000;
 
-/// Finds the addresses of a name. Tests have one whose answers change.
+/// Finds the addresses of a host name. Tests have a resolver whose answers change.
 pub trait Resolve: Send + Sync {
-    /// All addresses of a name.
+    /// All addresses of a host name.
     fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
 }
 
-/// A function that finds the addresses of a name, and may take its time.
+/// A function that finds the addresses of a host name. It may block its thread.
 type LookUp = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
 
 /// The operating system's resolver.
@@ -50,7 +50,7 @@ impl Default for SystemResolver {
 }
 
 impl SystemResolver {
-    /// One that finds addresses by a function of a test.
+    /// A resolver that finds addresses by the function `look_up`, for tests.
     #[must_use]
     pub fn with(look_up: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static) -> Self {
         Self {
@@ -67,23 +67,24 @@ impl Resolve for SystemResolver {
     fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         let (look_up, names, host) = (self.look_up.clone(), self.names.clone(), host.to_owned());
         async move {
-            // The scarcest turns first, so that no name waits with a turn that others could use.
-            let needed: &[&Arc<Semaphore>] = match names.standing(&host) {
-                Standing::Slow => &[&self.slow_turns, &self.unproven_turns, &self.turns],
-                Standing::Unproven => &[&self.unproven_turns, &self.turns],
-                Standing::Fast => &[&self.turns],
+            // The semaphore with the fewest permits comes first. Otherwise a slow name would hold a general permit,
+            // which others could use, while it waits for one of the few for slow names.
+            let needed: &[&Arc<Semaphore>] = match names.speed(&host) {
+                Speed::Slow => &[&self.slow_turns, &self.unproven_turns, &self.turns],
+                Speed::Unproven => &[&self.unproven_turns, &self.turns],
+                Speed::Fast => &[&self.turns],
             };
             let mut turns = Vec::with_capacity(needed.len());
             for one in needed {
                 turns.push(Arc::clone(one).acquire_owned().await.map_err(io::Error::other)?);
             }
-            // Only now: a name that waits for its turn isn't slow by that.
+            // The time counts from here, because waiting for a permit doesn't make a name slow.
             names.note_start(&host);
             let look_up = move || {
                 let began = Instant::now();
                 let found = look_up(&host);
                 names.note_end(&host, began.elapsed(), found.is_ok());
-                // Held until the look-up has really ended.
+                // The look-up keeps its permits until it has ended, even if its caller gave up waiting.
                 drop(turns);
                 found
             };
@@ -93,24 +94,25 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// What is known of a name by its last look-up.
-enum Standing {
-    /// Found within [`SLOW`].
+/// How fast a name's last look-up was.
+enum Speed {
+    /// The last look-up found the name within [`SLOW`].
     Fast,
-    /// Never looked up, not found, or being looked up.
+    /// The name wasn't looked up before, its first look-up hasn't ended, or its last look-up failed fast.
     Unproven,
-    /// Its last look-up took longer than [`SLOW`], or does so now.
+    /// The last look-up took longer than [`SLOW`], or is taking longer now.
     Slow,
 }
 
 #[derive(Default)]
 struct Name {
+    /// Whether the last look-up that ended was fast and found the name.
     is_fast: bool,
-    /// When its look-up began that was slow or hasn't ended.
+    /// When a look-up began that was slow or hasn't ended; `None` if there is none.
     began: Option<Instant>,
 }
 
-/// The names of the last look-ups.
+/// The names that were looked up, at most [`NAMES_MAX`].
 #[derive(Default)]
 struct Names(Mutex<HashMap<String, Name>>);
 
@@ -119,11 +121,11 @@ impl Names {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn standing(&self, host: &str) -> Standing {
+    fn speed(&self, host: &str) -> Speed {
         match self.names().get(host) {
-            Some(name) if name.began.is_some_and(|at| at.elapsed() >= SLOW) => Standing::Slow,
-            Some(name) if name.is_fast => Standing::Fast,
-            _ => Standing::Unproven,
+            Some(name) if name.began.is_some_and(|at| at.elapsed() >= SLOW) => Speed::Slow,
+            Some(name) if name.is_fast => Speed::Fast,
+            _ => Speed::Unproven,
         }
     }
 

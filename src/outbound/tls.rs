@@ -1,4 +1,4 @@
-//! TLS of requests to others.
+//! TLS of the server's own requests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,10 +9,13 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// The certificate of an authority that is trusted beside those of Mozilla's list.
+/// The certificate of an authority that is trusted in addition to Mozilla's list.
 pub type Authority = CertificateDer<'static>;
 
-/// A TLS connector that trusts Mozilla's root certificates, and further authorities.
+/// A TLS connector that trusts Mozilla's root certificates and `further` authorities.
+///
+/// # Errors
+/// A text that says why a certificate of `further` can't be used.
 pub(crate) fn connector(further: &[Authority]) -> Result<TlsConnector, String> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for authority in further {
@@ -41,7 +44,7 @@ pub fn authorities(file: &Path) -> Result<Vec<Authority>, String> {
     Ok(found)
 }
 
-/// A host as a certificate names it; `None` if no certificate can.
+/// A host in the form in which a certificate names it; `None` if a certificate can't name the host.
 pub(crate) fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.to_owned()).ok()
 }

@@ -1,4 +1,5 @@
-//! The endpoints that this server serves (R66).
+//! Shares the webhook endpoints out among the servers, and runs a worker for each endpoint that this server serves
+//! (R66).
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -26,13 +27,13 @@ use crate::store::webhooks::serving::Turn;
 /// The options of the dispatcher. Tests have shorter times.
 #[derive(Clone, Copy, Debug)]
 pub struct DispatchOptions {
-    /// For how long other servers take this one for alive without hearing of it.
+    /// How long this server counts as alive after it last renewed its row. Then other servers may take its endpoints.
     pub lease: Duration,
-    /// How often this server says that it is alive, and looks for endpoints that nobody serves.
+    /// How often this server renews its row, and looks for endpoints that no server serves.
     pub look: Duration,
-    /// How long taken events may be unsaved. When the server dies, they are sent again.
+    /// How long the progress of accepted events may be unsaved. If the server dies, these events are sent again.
     pub save_after: Duration,
-    /// How often the place of an endpoint that isn't sent anything is moved on.
+    /// How often the position of an idle endpoint is moved to the end of the log.
     pub tidy: Duration,
 }
 
@@ -52,13 +53,15 @@ pub struct Dispatcher {
     pub(super) services: Shared,
     pub(super) source: Source,
     pub(super) options: DispatchOptions,
-    /// This server's name among those that serve endpoints.
+    /// This server's id in the table of servers that serve endpoints. It is new for each start.
     pub(super) id: Uuid,
-    /// The turns of attempts after a failure. Receivers that don't answer can't take all turns.
+    /// Limits the attempts after a failure to half of all attempts, so that receivers that don't answer can't delay all
+    /// others.
     pub(super) turns_after_failure: Semaphore,
-    /// Until when this server is taken for alive.
+    /// Until when other servers count this one as alive; `None` before the first turn.
     alive_until: Mutex<Option<Instant>>,
-    /// Whether the database may name this server for endpoints that none of its tasks serves.
+    /// Whether the database may name this server for an endpoint that none of its tasks serves. The next turn then
+    /// takes all of the server's endpoints anew.
     pub(super) is_unsure: AtomicBool,
 }
 
@@ -109,28 +112,30 @@ impl Dispatcher {
         }
     }
 
-    /// Waits for the attempts in progress. An attempt may take longer than the lease, so the server goes on saying that
-    /// it lives: another one would send the same event at the same time.
+    /// Stops all workers, and waits for their attempts in progress. An attempt may take longer than the lease, so the
+    /// server goes on renewing its row: otherwise another server would send the same event at the same time.
     async fn wait_for_attempts(&self, serving: HashMap<WebhookId, Serving>) {
         for one in serving.values() {
             one.stop.send_replace(true);
         }
-        // A task that panicked has nothing left to save.
+        // The results don't matter: a task that panicked has nothing left to save.
         let mut all = pin!(join_all(serving.into_values().map(|one| one.task)));
         while tokio::time::timeout(self.options.look, all.as_mut()).await.is_err() {
             let began = Instant::now();
             match serving::stay_alive(&self.services.db, self.id, self.options.lease.as_secs_f64()).await {
                 Ok(()) => self.lives_from(began),
-                Err(error) => tracing::warn!(%error, "this server couldn't say that it still sends webhooks"),
+                Err(error) => tracing::warn!(%error, "this server couldn't record that it still sends webhooks"),
             }
         }
     }
 
+    /// Records that this server renewed its row, with a statement that was sent after `began`.
     fn lives_from(&self, began: Instant) {
         *self.alive_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + self.options.lease);
     }
 
-    /// Says that this server lives, and takes endpoints. Does nothing while there is no endpoint.
+    /// Renews this server's row, and takes endpoints. Does nothing if this server serves no endpoint and no other
+    /// endpoint must be served.
     async fn take_turn(&self, serves: bool) -> Result<Turn, Failure> {
         if !serves && !serving::any(&self.services.db.whole_server()).await? {
             return Ok(Turn::default());
@@ -139,7 +144,7 @@ impl Dispatcher {
         let turn = self.take_endpoints().await;
         match &turn {
             Ok(_) => self.lives_from(began),
-            // The turn may have been committed all the same.
+            // The transaction may have been committed in spite of the error.
             Err(_) => self.is_unsure.store(true, Ordering::Release),
         }
         turn
@@ -154,11 +159,12 @@ impl Dispatcher {
         Ok(serving::take_turn(db, self.id, self.options.lease.as_secs_f64()).await?)
     }
 
-    /// Whether other servers still take this one for alive. If not, they may have taken its endpoints.
+    /// Whether other servers still count this one as alive. If not, they may have taken its endpoints.
     pub(super) fn is_alive(&self) -> bool {
         self.alive_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
     }
 
+    /// Stops the workers of endpoints that left this server, and starts a worker for each new or changed endpoint.
     fn follow(self: &Arc<Self>, serving: &mut HashMap<WebhookId, Serving>, turn: Turn) {
         for id in turn.left {
             if let Some(one) = serving.get(&id) {
@@ -174,7 +180,7 @@ impl Dispatcher {
             let worker = Worker::new(self.clone(), id, revision, stopped);
             let dispatcher = self.clone();
             let task = tokio::spawn(async move {
-                // Only one attempt at a time is made for an endpoint.
+                // The former worker ends first, so that an endpoint has only one attempt at a time.
                 if let Some(former) = former {
                     let _ = former.task.await;
                 }

@@ -1,7 +1,8 @@
 //! Delivers events to webhook endpoints (R61–R66).
 //!
-//! An endpoint is a subscriber of the event log whose place the server keeps. Its events come from the same stream as a
-//! subscription's, one at a time, and the place moves on when the receiver has taken one.
+//! An endpoint is a subscriber of the event log whose position the server saves. Its events come from the same stream
+//! as a subscription's. A worker sends one event at a time, and moves the position after the receiver accepted the
+//! event.
 
 mod dispatcher;
 mod worker;
@@ -26,11 +27,11 @@ pub struct Item {
 /// Why the stream of an endpoint's events ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceEnd {
-    /// The events after the endpoint's place are no longer kept.
+    /// Events after the endpoint's position were pruned.
     Expired,
-    /// It may go on when it is opened again.
+    /// Another reason. The worker opens the stream again.
     Ended,
 }
 
-/// Opens the stream of an endpoint's events after its place.
+/// Opens the stream of an endpoint's events after its position.
 pub type Source = Box<dyn Fn(Viewer, &Endpoint) -> BoxStream<'static, Result<Item, SourceEnd>> + Send + Sync>;

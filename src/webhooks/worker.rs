@@ -1,4 +1,4 @@
-//! Serves one endpoint: takes its events one after the other, and tries each until it is taken (R62, R63).
+//! Serves one endpoint: takes its events one after the other, and sends each until the receiver accepts it (R62, R63).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,10 +26,10 @@ use crate::traces::Context;
 
 /// The pause after a stream of events or a statement failed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The most taken events that are unsaved.
+/// The most attempts whose result is unsaved.
 const UNSAVED_MAX: usize = 20;
 
-/// Serves one endpoint in one revision.
+/// Serves one revision of an endpoint. A change of the endpoint ends the worker, and another worker follows.
 pub(super) struct Worker {
     dispatcher: Arc<Dispatcher>,
     id: WebhookId,
@@ -37,11 +37,11 @@ pub(super) struct Worker {
     stopped: watch::Receiver<bool>,
 }
 
-/// Why a worker goes no further.
+/// Why a worker stops serving its endpoint.
 enum End {
-    /// The endpoint isn't this worker's any more.
+    /// This server no longer serves the endpoint, or no longer in this revision.
     Over,
-    /// Something failed. It is tried again after a pause.
+    /// A failure. The worker tries again after a pause.
     Again(Failure),
 }
 
@@ -51,13 +51,13 @@ impl From<Failure> for End {
     }
 }
 
-/// How far the endpoint has come since it was loaded.
+/// The endpoint's progress since the worker loaded it.
 struct State {
-    /// The endpoint's account in the log: its id and its name.
+    /// The id and the name of the endpoint's account, for log lines.
     account: (String, String),
     endpoint: Endpoint,
     progress: Progress,
-    /// Since when taken events are unsaved.
+    /// Since when `progress` has an unsaved position.
     unsaved_since: Option<Instant>,
 }
 
@@ -87,6 +87,8 @@ impl Worker {
         Self { dispatcher, id, revision, stopped }
     }
 
+    /// Serves the endpoint until the worker is stopped or the endpoint isn't its own any more. Then it gives the
+    /// endpoint back.
     pub(super) async fn run(self) {
         loop {
             match self.serve().await {
@@ -100,7 +102,7 @@ impl Worker {
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
-        // Whoever may serve it takes it then: after its account was reactivated, too.
+        // Any server may take the endpoint now. If its account is suspended, this happens after the reactivation.
         let (db, server) = (&self.dispatcher.services.db, self.dispatcher.id);
         if let Err(error) = serving::leave(db, server, self.id, self.revision).await {
             tracing::debug!(endpoint = %self.id, %error, "a webhook endpoint was not given back");
@@ -108,7 +110,7 @@ impl Worker {
         }
     }
 
-    /// The endpoint, if this server still serves it in this revision.
+    /// The endpoint as stored; [`End::Over`] if this server doesn't serve it in this revision any more.
     async fn load(&self) -> Result<Served, End> {
         let found = serving::load(&self.dispatcher.services.db.whole_server(), self.id).await.map_err(Failure::from)?;
         let is_ours = |served: &Served| {
@@ -135,7 +137,7 @@ impl Worker {
                         Ok(true) => {}
                         Ok(false) => return Ok(()),
                         Err(End::Again(failure)) => {
-                            // What was taken isn't sent again because of what failed afterwards.
+                            // Events that were accepted before the failure must not be sent again.
                             self.save(&mut state).await?;
                             return Err(End::Again(failure));
                         }
@@ -158,7 +160,7 @@ impl Worker {
         }
     }
 
-    /// Moves the place of an endpoint on that has nothing to be sent.
+    /// Moves the position of an endpoint forward that has no event to send. Otherwise its position would expire.
     async fn tidy(&self, viewer: &Viewer, state: &mut State) -> Result<(), End> {
         let interest = Interest::from(&state.endpoint.filter);
         let services = &self.dispatcher.services;
@@ -178,8 +180,8 @@ impl Worker {
         Ok(event_traces::of_event(&services.db.whole_server(), position).await?)
     }
 
-    /// Tries an event until it is taken. Returns false when the worker is stopped meanwhile, or the endpoint is given
-    /// up.
+    /// Sends an event until the receiver accepts it. Returns false if the worker was stopped meanwhile, or the endpoint
+    /// was disabled.
     async fn deliver(&self, state: &mut State, item: Item) -> Result<bool, End> {
         let (services, event) = (self.dispatcher.services.clone(), &item.event);
         let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &item.cursor, &item.data);
@@ -231,7 +233,8 @@ impl Worker {
                 }
                 Next::TryAgain(at) => {
                     wait.fails();
-                    // The log has the first failure, and then the end: further ones are among the endpoint's attempts.
+                    // The log has the first failure and the end of the failures. The failures between are among the
+                    // endpoint's deliveries.
                     if attempt == 1 {
                         let (account, account_name) = &state.account;
                         let failure = failure.map(Stored::stored);
@@ -251,7 +254,8 @@ impl Worker {
         }
     }
 
-    /// Moves the place past an event that was taken. It is saved after a moment, or at once after a failure.
+    /// Moves the position past an event that was accepted. The position is saved after a moment; after a failure, at
+    /// once.
     async fn taken(&self, state: &mut State, position: Position) -> Result<(), End> {
         let failed_attempts = state.progress.failed_attempts;
         let had_failed = failed_attempts > 0;
@@ -270,7 +274,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Saves what is unsaved.
+    /// Saves the progress, unless it is saved already.
     async fn save(&self, state: &mut State) -> Result<(), End> {
         if state.unsaved_since.is_some() || !state.progress.attempts.is_empty() {
             self.save_now(state).await
@@ -279,6 +283,8 @@ impl Worker {
         }
     }
 
+    /// Saves the progress, and tries that until it succeeds or the worker is stopped. [`End::Over`] if this server
+    /// doesn't serve the endpoint any more.
     async fn save_now(&self, state: &mut State) -> Result<(), End> {
         let (services, id) = (&self.dispatcher.services, self.dispatcher.id);
         loop {
@@ -290,7 +296,7 @@ impl Worker {
                     return if is_ours { Ok(()) } else { Err(End::Over) };
                 }
                 Err(_) if *self.stopped.borrow() => return Err(End::Over),
-                // What was taken must not be sent again because the database was away for a moment.
+                // Accepted events must not be sent again because the database was away for a moment.
                 Err(failure) => {
                     tracing::debug!(endpoint = %self.id, failure = %failure.for_operators(), "the progress of an endpoint is saved again");
                     tokio::time::sleep(PAUSE).await;
@@ -309,7 +315,7 @@ impl Worker {
 
 /// Waits until the worker is stopped.
 async fn ended(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender, and with it the dispatcher, is gone.
+    // An error means that the dispatcher dropped the sender, so the worker stops too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
