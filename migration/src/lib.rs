@@ -7,7 +7,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 mod m0001_schema;
 mod spelling;
 
-/// All steps, oldest first.
+/// The list of all migrations, oldest first.
 pub struct Migrator;
 
 #[async_trait::async_trait]

@@ -1,5 +1,5 @@
--- Columns that end in `_key` hold a folded form of a text, for uniqueness, order and cursors.
--- Four columns that begin with `actor_` hold who made a change, as it was at the time.
+-- A column `name_key`, `version_key` and the like has the folded form of a text, for uniqueness, order and cursors.
+-- Four columns that begin with `actor_` describe the actor that made a change, as the actor was at the time.
 
 CREATE TABLE server_secret (
     id integer PRIMARY KEY CHECK (id = 1),
@@ -9,7 +9,7 @@ CREATE TABLE server_secret (
 CREATE TABLE account (
     id $uuid PRIMARY KEY,
     kind text NOT NULL,
-    -- For a publisher, its own id.
+    -- The publisher of a managed account. A publisher account has its own id here.
     publisher_id $uuid NOT NULL REFERENCES account (id),
     name text NOT NULL,
     name_key $key NOT NULL,
@@ -25,9 +25,9 @@ CREATE UNIQUE INDEX managed_account_key ON account (publisher_id, key) WHERE key
 CREATE UNIQUE INDEX managed_account_name ON account (publisher_id, name_key) WHERE kind = 'MANAGED';
 CREATE UNIQUE INDEX publisher_name ON account (name_key) WHERE kind = 'PUBLISHER';
 CREATE INDEX account_in_batches ON account (publisher_id, kind, id);
--- Few: it says of all others at once that they are active.
+-- Few rows: a query finds all accounts active that aren't in this index.
 CREATE INDEX account_not_active ON account (id) WHERE status <> 'ACTIVE';
--- Few: most accounts have made their first token.
+-- Few rows: most accounts have created their first token.
 CREATE INDEX account_not_enrolled ON account (publisher_id, name_key, id) WHERE enrolled_at IS NULL;
 CREATE INDEX account_by_name ON account (publisher_id, kind, name_key, id);
 
@@ -52,7 +52,7 @@ CREATE INDEX api_token_newest ON api_token (account_id, created_at, id);
 
 CREATE TABLE enrolment_token (
     id $uuid PRIMARY KEY,
-    -- One row for each account: reissuing replaces it (R1).
+    -- One row for each account: a reissued enrolment token replaces the one before (R1).
     account_id $uuid NOT NULL UNIQUE REFERENCES account (id),
     secret_hash $bytes NOT NULL UNIQUE,
     created_at $instant NOT NULL,
@@ -95,16 +95,17 @@ CREATE TABLE component (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
-    -- Updated by packaging and deleting (R7, R19). No foreign keys, because versions are inserted later.
+    -- Packaging and deleting update these two (R7, R19). They have no foreign keys, because component_version is
+    -- created later.
     latest_shareable_id $uuid,
     latest_publication_id $uuid,
     -- The creation time and the revision of the newest package or publication (R6, R7).
     newest_at $instant,
     newest_revision integer NOT NULL,
-    -- The digits of a whole number of any length; 0 without a numeric label.
+    -- The component's highest numeric label (R34), in decimal digits of any number; 0 if it has no numeric label.
     highest_numeric_label text NOT NULL,
-    -- Whether a version of the component was ever in a pack's version. Then its name stays (R69), and rows of it may be
-    -- cached. A release sets it.
+    -- Whether a pack version ever contained the component; a release sets this. Then the component can't be renamed
+    -- (R69), and its rows may be cached.
     in_pack_version boolean NOT NULL,
     -- The owner's own key (R67).
     key $key
@@ -119,9 +120,9 @@ CREATE TABLE component_version (
     -- PACKAGE or PUBLICATION (R52).
     kind text NOT NULL,
     version text NOT NULL,
-    -- The label, case-folded. Searches use it, and the check whether a label is taken narrows down by it.
+    -- The label, case-folded. Searches use it, and the check for a taken label uses it to select the candidates.
     version_key $key NOT NULL,
-    -- The order of numeric labels (R34); null for any other label.
+    -- A numeric label in a form that sorts as text (R34); null for any other label.
     numeric_key $key,
     shareable boolean NOT NULL,
     notes text,
@@ -134,7 +135,7 @@ CREATE TABLE component_version (
     deleted_at $instant,
     -- The name key of the component, for the order by name.
     component_name_key $key NOT NULL,
-    -- JSON: where the package comes from, and an array of what it stands for (R68). Null for nothing.
+    -- JSON: the origin of the package, and the array of its artifacts (R68). Null if the caller gave none.
     source text,
     artifacts text,
     UNIQUE (component_id, kind, version),
@@ -156,7 +157,7 @@ CREATE TABLE manifest_entry (
     PRIMARY KEY (component_version_id, position),
     UNIQUE (component_version_id, component_id)
 );
--- A component in a manifest can't be deleted (R69).
+-- Finds out whether a manifest names a component: then the component can't be deleted (R69).
 CREATE INDEX manifests_with_component ON manifest_entry (component_id);
 
 CREATE TABLE integration_pack (
@@ -174,24 +175,25 @@ CREATE TABLE integration_pack (
     component_count integer NOT NULL,
     newer_count integer NOT NULL,
     has_unreleased_changes boolean NOT NULL,
-    -- A new random number whenever a read of the draft could find other rows, or other newest versions or names of
-    -- their components.
+    -- A new random number whenever the draft's rows change, or the newest version or the name of a component in it. A
+    -- cached draft is valid as long as the number stays.
     draft_revision bigint NOT NULL,
-    -- The standing as stored. Readers derive transitions that are due (R30).
+    -- The pack's current version, its pending release and its running release, as stored. Readers derive transitions
+    -- that are due but not stored yet (R30).
     current_version_id $uuid,
     pending_release_id $uuid,
     pending_version_id $uuid,
     pending_starts_at $instant,
-    -- When the pending release's next early stage opens, or else its window (R55).
+    -- When the pending release's next early stage opens; without a further stage, when its window opens (R55).
     pending_due_at $instant,
     running_release_id $uuid,
-    -- Whether the pending or the running release is paused. Then nobody is moved to its version, and its window doesn't
-    -- open (R56).
+    -- Whether the pending or the running release is paused. Then no installation is moved to its version, and its
+    -- window doesn't open (R56).
     release_paused boolean NOT NULL DEFAULT false,
-    -- The version before that of the running release, while this is paused: accounts are offered it, and installations
-    -- get it (R56).
+    -- While the running release is paused, the version before its own: accounts then see this version of the pack, and
+    -- new installations get it (R56).
     former_version_id $uuid,
-    -- The id of the first row of installation_tally that counts: it has the sum of all rows before it.
+    -- The id of the first row of installation_tally that must be read: that row has the sums of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0,
     created_at $instant NOT NULL,
     updated_at $instant NOT NULL,
@@ -200,7 +202,7 @@ CREATE TABLE integration_pack (
     actor_token_id $uuid,
     actor_account_id $uuid,
     deleted_at $instant,
-    -- The publisher's own key. A deleted pack gives it free, like its name (R67).
+    -- The publisher's own key. When a pack is deleted, its key and its name become free (R67).
     key $key
 );
 CREATE UNIQUE INDEX pack_key ON integration_pack (publisher_id, key) WHERE key IS NOT NULL AND deleted_at IS NULL;
@@ -223,7 +225,7 @@ CREATE TABLE draft_row (
 CREATE INDEX drafts_of_component ON draft_row (component_id, pack_id);
 CREATE INDEX drafts_pinned_to ON draft_row (pinned_version_id) WHERE pinned_version_id IS NOT NULL;
 
--- The keys by which managed accounts know the components of a pack: random, and kept for good (R14).
+-- Managed accounts see a component of a pack under this random key instead of its id. The key is kept for good (R14).
 CREATE TABLE content_key (
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
     component_id $uuid NOT NULL REFERENCES component (id),
@@ -257,7 +259,7 @@ CREATE TABLE pack_release (
     publisher_id $uuid NOT NULL REFERENCES account (id),
     version_id $uuid NOT NULL REFERENCES pack_version (id),
     previous_version_id $uuid REFERENCES pack_version (id),
-    -- Whether it has rows of release_stage, so that a release without stages costs no look-up.
+    -- Whether the release has rows in release_stage. A release without stages then costs no look-up.
     has_stages boolean NOT NULL,
     state text NOT NULL,
     schedule text NOT NULL,
@@ -266,7 +268,8 @@ CREATE TABLE pack_release (
     time_zone text,
     starts_at $instant,
     ends_at $instant,
-    -- The version of the time zone data behind both instants. Older data never moves them (R42).
+    -- The version of the time zone data by which both instants were computed. A server with older data doesn't change
+    -- them (R42).
     time_zone_data_version text,
     lateness_seconds bigint,
     superseded_by_id $uuid REFERENCES pack_release (id),
@@ -279,33 +282,33 @@ CREATE TABLE pack_release (
     started_at $instant,
     ended_at $instant,
     progressed_at $instant,
-    -- Since when the release is paused, why and by whom; null while it isn't (R56).
+    -- The time, the reason and the actor of the present pause; null while the release isn't paused (R56).
     paused_at $instant,
     pause_reason text,
     pause_actor_kind text,
     pause_actor_name text,
     pause_actor_token_id $uuid,
     pause_actor_account_id $uuid,
-    -- The numbers that decided, if the release's halt rule paused it (R58).
+    -- If the release's halt rule paused it, the numbers by which the rule decided: executed and bad updates (R58).
     pause_executed bigint,
     pause_bad bigint,
-    -- When the release was resumed last.
+    -- When the release was last resumed.
     resumed_at $instant,
-    -- Why it was taken back, if somebody said (R59).
+    -- The reason that the caller gave for cancelling the release or rolling it back (R59).
     reason text,
-    -- When its roll back began, and how many installations that had to move (R59).
+    -- When the release's roll back began, and how many installations the roll back had to move (R59).
     roll_back_began_at $instant,
     roll_back_installations bigint,
-    -- The halt rule (R58): in hundredths of a percent; null when the release has none.
+    -- The halt rule (R58); null if the release has none. The share is in hundredths of a percent.
     halt_hundredths integer,
     halt_at_least integer,
     halt_then text,
     halt_watch_hours integer,
-    -- When the rule has halted it, since it was made or resumed.
+    -- When the halt rule halted the release; a resume sets this to null.
     halted_at $instant,
-    -- JSON: where the content comes from (R68).
+    -- JSON: the origin of the release's content (R68).
     source text,
-    -- The id of the first row of release_tally that counts: it has the sum of all rows before it.
+    -- The id of the first row of release_tally that must be read: that row has the sums of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0
 );
 -- Enforces R28 and R29 when two calls race.
@@ -315,13 +318,13 @@ CREATE INDEX release_pending ON pack_release (publisher_id, starts_at) WHERE sta
 CREATE INDEX release_newest_of_pack ON pack_release (pack_id, created_at, id);
 CREATE INDEX release_newest ON pack_release (publisher_id, created_at, id);
 
--- The early stages of a release, oldest first (R54).
+-- The early stages of a release, numbered by `position` in their order (R54).
 CREATE TABLE release_stage (
     release_id $uuid NOT NULL REFERENCES pack_release (id),
     position integer NOT NULL,
     name text NOT NULL,
-    -- The part of the installations that a stage holds, in hundredths of a percent; null for a stage of groups. The
-    -- factor and the shift turn an installation's id into its bucket.
+    -- The share of the installations in the stage, in hundredths of a percent; null for a stage of groups. The factor
+    -- and the shift turn an installation's bucket_seed into its bucket.
     hundredths integer,
     bucket_factor bigint,
     bucket_shift bigint,
@@ -335,7 +338,8 @@ CREATE TABLE release_stage (
     PRIMARY KEY (release_id, position)
 );
 
--- The groups that a stage holds. No foreign key to the groups: a group may be deleted before the stage opens.
+-- The groups of an early stage. There is no foreign key to the groups, because a group may be deleted before the stage
+-- opens.
 CREATE TABLE release_stage_group (
     release_id $uuid NOT NULL REFERENCES pack_release (id),
     position integer NOT NULL,
@@ -343,7 +347,8 @@ CREATE TABLE release_stage_group (
     PRIMARY KEY (release_id, position, group_id)
 );
 
--- The members of a stage's groups when the stage opened. Whoever joins or leaves a group later changes nothing (R54).
+-- The members of a stage's groups when the stage opened. An account that joins or leaves a group later changes nothing
+-- (R54).
 CREATE TABLE release_stage_account (
     release_id $uuid NOT NULL REFERENCES pack_release (id),
     position integer NOT NULL,
@@ -358,28 +363,28 @@ CREATE TABLE pack_share (
 );
 CREATE INDEX packs_of_group ON pack_share (group_id, pack_id);
 
--- The accounts to which a pack was announced (PACK_SHARED) without a later PACK_UNSHARED. This tells an account's first
--- and last grant from others (R50). Whether an account has a grant is never read from here.
+-- The accounts to which a pack was announced by PACK_SHARED, without a later PACK_UNSHARED. By these rows the server
+-- announces only an account's first and last grant (R50). They don't decide whether an account has a grant.
 CREATE TABLE announced_grant (
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
     account_id $uuid NOT NULL REFERENCES account (id),
     PRIMARY KEY (pack_id, account_id)
 );
 
--- A release moves all installations of a pack: each page has room for its rows once more, so that the indexes, none of
--- which holds the version, stay as they are.
+-- A release moves all installations of a pack. On PostgreSQL each page is only half full, so that the new form of a row
+-- fits into the same page and the indexes needn't be written. So no index may contain the version.
 CREATE TABLE installation (
     id $uuid PRIMARY KEY,
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
     account_id $uuid NOT NULL REFERENCES account (id),
     publisher_id $uuid NOT NULL REFERENCES account (id),
     override_name text,
-    -- The key of the override name, or else of the pack's name.
+    -- The key of the override name; without one, the key of the pack's name.
     name_key $key NOT NULL,
     -- The name key of the account, for the order by account.
     account_name_key $key NOT NULL,
-    -- No foreign key: it would be looked up a million times by a release to a million installations. A version is
-    -- never removed, and an installation comes to none but those of its pack.
+    -- No foreign key, because a release to a million installations would look it up a million times. A version is never
+    -- removed, and an installation only gets versions of its own pack.
     version_id $uuid NOT NULL,
     -- The last 28 bits of the id, from which a release with stages computes the installation's bucket (R54).
     bucket_seed bigint NOT NULL,
@@ -388,14 +393,15 @@ CREATE TABLE installation (
     uninstalled_at $instant,
     -- When INSTALLATION_FROZEN was announced. Whether the installation is frozen is derived from the grants (R45).
     frozen_at $instant,
-    -- The account gets the events of the pack's releases between these sequence numbers of the event log (R50).
+    -- The account gets those events of the pack's releases whose sequence numbers in the event log are between these
+    -- (R50).
     visible_after bigint NOT NULL,
     visible_until bigint,
-    -- The pack of a SINGLE installation until it is uninstalled: one for each account (R43).
+    -- The pack of a SINGLE installation; null after the uninstall. So an account has one installation at most (R43).
     single_pack_id $uuid,
-    -- The key of a MULTI installation's override name until it is uninstalled: unique in the account (R43).
+    -- The key of a MULTI installation's override name; null after the uninstall. It is unique in the account (R43).
     override_name_key $key,
-    -- The account's own key until the installation is uninstalled (R67).
+    -- The account's own key for the installation; null after the uninstall (R67).
     key $key
 ) $half_full;
 CREATE UNIQUE INDEX installation_key ON installation (account_id, key) WHERE key IS NOT NULL;
@@ -407,11 +413,11 @@ CREATE INDEX installation_of_pack ON installation (pack_id, name_key, id) WHERE 
 CREATE INDEX installation_batch ON installation (pack_id, id);
 CREATE INDEX installation_by_account_name ON installation (pack_id, account_name_key, id);
 CREATE INDEX installation_visibility ON installation (account_id, pack_id, visible_after);
--- This index alone is enough to count the accounts that have a pack installed, and those with a grant.
+-- The accounts that have a pack installed are counted from this index alone, without reading rows.
 CREATE INDEX installation_of_account_and_pack ON installation (pack_id, account_id) WHERE uninstalled_at IS NULL;
 
--- Closed intervals of the event log in which an account got the events of a pack's releases. A freeze closed them, and
--- the grant came back later (R45, R50).
+-- Closed intervals of the event log in which an account got the events of a pack's releases. A freeze closed an
+-- interval, and the account got a grant again later (R45, R50).
 CREATE TABLE past_visibility (
     account_id $uuid NOT NULL REFERENCES account (id),
     pack_id $uuid NOT NULL,
@@ -422,9 +428,9 @@ CREATE TABLE past_visibility (
 );
 CREATE INDEX past_visibility_age ON past_visibility (visible_until);
 
--- A release to a million installations writes a million rows, so nothing but the two keys is indexed of each. No
--- foreign keys: an update is made of the row of its installation, which its transaction has locked, and of its
--- release's, and none of those is ever removed.
+-- A release to a million installations writes a million rows, so only the two keys of each row are indexed. There are
+-- no foreign keys: an update is created in a transaction that has read its release and locked its installation, and
+-- these are never removed.
 CREATE TABLE installation_update (
     installation_id $uuid NOT NULL,
     release_id $uuid NOT NULL,
@@ -451,13 +457,13 @@ CREATE TABLE installation_update (
     PRIMARY KEY (installation_id, release_id)
 );
 CREATE INDEX update_in_batches ON installation_update (release_id, installation_id);
--- Few: those that have failed, and those that are tried again. Not by their state, of which each change would write
--- all indexes of the row anew.
+-- Two indexes with few rows: failed updates, and updates that will be tried again. Neither contains the state, because
+-- then each change of a state would write all indexes of the row.
 CREATE INDEX update_with_failure ON installation_update (release_id, installation_id) WHERE failure_code IS NOT NULL;
 CREATE INDEX update_to_be_tried_again ON installation_update (release_id, next_attempt_at)
     WHERE next_attempt_at IS NOT NULL;
 
--- Accounts' reports of how an update went: all of them are kept, and the newest one counts (R57).
+-- The outcomes of updates that accounts reported. All reports are kept, and an update's newest report counts (R57).
 CREATE TABLE update_outcome (
     id $uuid PRIMARY KEY,
     installation_id $uuid NOT NULL REFERENCES installation (id),
@@ -467,7 +473,7 @@ CREATE TABLE update_outcome (
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
     outcome text NOT NULL,
     comment text NOT NULL,
-    -- Later than that of the update's report before.
+    -- Always later than the time of the update's previous report.
     reported_at $instant NOT NULL,
     actor_kind text NOT NULL,
     actor_name text NOT NULL,
@@ -478,8 +484,8 @@ CREATE TABLE update_outcome (
 );
 CREATE UNIQUE INDEX outcome_newest ON update_outcome (installation_id, release_id, reported_at);
 
--- How many updates of a release reached each state. Each transaction that saves updates inserts one row for each
--- release and instant; rows never change.
+-- Changes in the numbers of a release's updates. Each transaction that saves updates inserts one row for each release
+-- and instant. Rows never change. The first six numbers count how often a state was reached.
 CREATE TABLE release_tally (
     id $serial,
     release_id $uuid NOT NULL REFERENCES pack_release (id),
@@ -490,7 +496,7 @@ CREATE TABLE release_tally (
     applied_automatically integer NOT NULL,
     applied_immediately integer NOT NULL,
     skipped integer NOT NULL,
-    -- Decreases when a retry applies failed updates.
+    -- Negative when a retry applies failed updates.
     failed integer NOT NULL,
     -- The change in the number of updates in each state. The sums are the release's progress.
     now_offered integer NOT NULL,
@@ -500,47 +506,49 @@ CREATE TABLE release_tally (
     now_skipped integer NOT NULL,
     now_failed integer NOT NULL,
     now_withdrawn integer NOT NULL,
-    -- The withdrawn updates whose installation was moved back.
+    -- The number of withdrawn updates whose installation was moved back.
     now_moved_back integer NOT NULL DEFAULT 0,
     -- The change in the number of applied updates by their newest report (R57).
     now_works integer NOT NULL DEFAULT 0,
     now_broken integer NOT NULL DEFAULT 0,
-    -- The change in the numbers that a halt rule is judged by (R58). A resume subtracts what there was.
+    -- The change in the numbers by which a halt rule is judged (R58). A resume subtracts the sums, so that the rule
+    -- counts from 0 again.
     executed integer NOT NULL DEFAULT 0,
     bad integer NOT NULL DEFAULT 0,
-    -- How many microseconds before the change the release had ended; null while it was open. So a rule with any watch
-    -- can be judged afterwards (R60).
+    -- How many microseconds after the release's end the change was; null if the release was open. With it a rule can be
+    -- judged afterwards for any number of watch hours (R60).
     since_end bigint,
-    -- Whether a retry has opened the release again. Such a row changes nothing, and the rule is judged all the same.
+    -- Whether the row records that a retry opened the release again. Such a row changes no number, but the rule is
+    -- judged at its instant too.
     reopens boolean NOT NULL DEFAULT false,
-    -- Whether the row is the sum of the rows before it, and so no change.
+    -- Whether the row has the sums of all rows before it instead of a change.
     is_sum boolean NOT NULL DEFAULT false,
-    -- The change in the number of installations that the release has still to reach: they exist, have another version
-    -- and no update by the release.
+    -- The change in the number of installations that the release must still reach. Such an installation isn't
+    -- uninstalled, has another version, and has no update of the release.
     remaining integer NOT NULL
 );
 CREATE INDEX tally_of_release ON release_tally (release_id, at);
 CREATE INDEX tally_of_release_from ON release_tally (release_id, id);
 CREATE INDEX tally_of_pack ON release_tally (pack_id, at);
 
--- How many installations of a pack more, or fewer, have a version since an instant: only ever added. Written by
--- whatever installs, moves or uninstalls, in its transaction, which holds the pack.
+-- Changes in the number of a pack's installations that have a version. Rows are only added. Each transaction that
+-- installs, moves or uninstalls installations adds one, while it has the pack locked.
 CREATE TABLE installation_tally (
     id $serial,
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
     version_id $uuid NOT NULL REFERENCES pack_version (id),
     at $instant NOT NULL,
     installations integer NOT NULL,
-    -- How many accounts more, or fewer, have the pack installed.
+    -- The change in the number of accounts that have the pack installed.
     accounts integer NOT NULL,
-    -- What all earlier rows of the pack add up to, in a row that was written so that nobody has to add them up.
+    -- In a row that compaction wrote, the sums of all earlier rows of the pack.
     all_installations integer NOT NULL,
     all_accounts integer NOT NULL
 );
 CREATE INDEX installation_tally_from ON installation_tally (pack_id, id);
 CREATE INDEX installation_tally_until ON installation_tally (pack_id, at);
 
--- Work that follows from a decision for installations or accounts, and is done in batches (R49).
+-- Tasks: work that a command left to the scheduler, which does it in batches (R49).
 CREATE TABLE task (
     id $uuid PRIMARY KEY,
     kind text NOT NULL,
@@ -548,19 +556,19 @@ CREATE TABLE task (
     pack_id $uuid REFERENCES integration_pack (id),
     release_id $uuid REFERENCES pack_release (id),
     account_id $uuid REFERENCES account (id),
-    -- Whether the task moves installations. Then no other release of the pack can be made (R49).
+    -- Whether the task moves installations. As long as such a task exists, the pack can't have another release (R49).
     moves_installations boolean NOT NULL,
-    -- The last object that a batch processed, and the number of objects so far.
+    -- The last object that a batch processed, and the number of objects that were processed so far.
     resume_after $uuid,
     done bigint NOT NULL,
-    -- When the task is due. A batch may begin earlier, unless `deferred` says that this is the end of a pause.
+    -- When the task is due. If `deferred` is true, this is the end of a pause; otherwise a batch may begin earlier.
     not_before $instant NOT NULL,
     deferred boolean NOT NULL,
-    -- The number of failures since the last progress, and the last one's message.
+    -- The number of failures since the last progress, and the message of the last failure.
     failures integer NOT NULL,
     last_failure text,
     created_at $instant NOT NULL,
-    -- The trace of whatever added the task, as `traceparent` has it; null if none is recorded.
+    -- The trace in which the task was created, in the form of the header `traceparent`; null if no trace was recorded.
     trace_parent text
 );
 CREATE INDEX task_due ON task (not_before, id);
@@ -568,19 +576,19 @@ CREATE INDEX task_of_pack ON task (pack_id, id);
 CREATE INDEX task_of_publisher ON task (publisher_id, id);
 CREATE INDEX task_of_account ON task (account_id, id) WHERE account_id IS NOT NULL;
 
--- The state of pruning: events with sequence numbers up to `pruned_to` are gone.
+-- The state of pruning, in one row. Events with sequence numbers up to `pruned_to` were removed.
 CREATE TABLE event_log (
     id integer PRIMARY KEY CHECK (id = 1),
     pruned_to bigint NOT NULL,
-    -- The cutoff time of the last pass that removed old rows, and what the clock showed then. The clock may have been
-    -- ahead.
+    -- The time by which the last pruning pass computed ages, and the time that the server's clock showed then. They
+    -- differ after the clock was ahead for a while.
     cutoff $instant,
     last_pass_at $instant
 );
 INSERT INTO event_log (id, pruned_to) VALUES (1, 0);
 
--- The last pruned event of each audience: of a publisher, of a managed account, and of all accounts that have a pack
--- installed. `owner_id` is the id of the account or of the pack.
+-- The last pruned event of each audience: of a publisher, of a managed account, or of all accounts that have a pack
+-- installed. `owner_id` is the id of this account or pack.
 CREATE TABLE event_floor (
     owner_id $uuid PRIMARY KEY,
     sequence bigint NOT NULL,
@@ -594,7 +602,7 @@ CREATE TABLE event (
     audience text NOT NULL,
     publisher_id $uuid NOT NULL REFERENCES account (id),
     account_id $uuid REFERENCES account (id),
-    -- Null, and the name empty, for an event that concerns no pack.
+    -- Null for an event that concerns no pack; then the name is empty.
     pack_id $uuid,
     pack_name text NOT NULL,
     occurred_at $instant NOT NULL,
@@ -609,7 +617,7 @@ CREATE TABLE event (
     update_state text,
     component_version_id $uuid,
     group_id $uuid,
-    -- JSON with facts about the time of the event.
+    -- JSON with facts that may change later, as they were when the event occurred.
     data text NOT NULL
 );
 CREATE INDEX event_of_publisher ON event (publisher_id, sequence);
@@ -620,8 +628,8 @@ CREATE INDEX event_of_publisher_by_kind ON event (publisher_id, kind, sequence);
 CREATE INDEX event_of_pack_by_kind ON event (pack_id, kind, sequence);
 CREATE INDEX event_of_installation ON event (installation_id, sequence) WHERE installation_id IS NOT NULL;
 
--- The trace in which a transaction appended events at these positions, as `traceparent` has it: their webhooks go on in
--- it. Only of recorded traces.
+-- The trace in which a transaction appended the events at these positions, in the form of the header `traceparent`. The
+-- webhooks of the events continue the trace. Traces that aren't recorded have no row.
 CREATE TABLE event_trace (
     last_sequence $number PRIMARY KEY,
     first_sequence bigint NOT NULL,
@@ -653,7 +661,7 @@ CREATE TABLE audit_entry (
     changes text NOT NULL,
     request_id text
 );
--- By kind of actor. A reader of the whole log merges the few kinds.
+-- These indexes begin with the kind of actor. A reader of all kinds reads each kind, and merges the rows.
 CREATE INDEX audit_of_publisher_by_kind ON audit_entry (publisher_id, actor_kind, sequence);
 CREATE INDEX audit_of_account_by_kind ON audit_entry (account_id, actor_kind, sequence)
     WHERE account_id IS NOT NULL;
@@ -664,23 +672,24 @@ CREATE INDEX audit_of_token ON audit_entry (actor_token_id, sequence) WHERE acto
 CREATE INDEX audit_of_subject ON audit_entry (subject_id, sequence);
 CREATE INDEX audit_of_own_subject ON audit_entry (own_subject_id, sequence) WHERE own_subject_id IS NOT NULL;
 
--- The range of the audit log that has the entries of one hour. Instants don't follow the order of commits, so a search
--- by instant goes through the hour. Hours are counted from 1970.
+-- The range of the audit log that has the entries of one hour, which is numbered from 1970. The log isn't in the exact
+-- order of its instants, so a search by instant finds the range of the hour here, and searches all of it.
 CREATE TABLE audit_hour (
     hour bigint PRIMARY KEY,
     first_sequence bigint NOT NULL,
     last_sequence bigint NOT NULL
 );
 
--- A change that the scheduler made alike to many installations, one after the other: the common part of their events
--- and audit entries. They have consecutive positions in either log, as if each had a row there.
+-- A batch: the same change of many installations, made by the scheduler. This row has the common part of their events
+-- and audit entries, and log_record has a row for each installation. Each record takes the next position in either log,
+-- as if it had an event and an audit entry there.
 CREATE TABLE log_batch (
-    -- Their positions in the event log, also when they have no events.
+    -- The records' positions in the event log. They have positions there even if they have no events.
     first_sequence $number PRIMARY KEY,
     last_sequence bigint NOT NULL,
-    -- The position of the first one in the audit log; null when they have no entries.
+    -- The first record's position in the audit log; null if the records have no audit entries.
     first_entry bigint,
-    -- The common beginning of their ids, and the key that seals the rest: each one's index.
+    -- The common beginning of the records' ids, and the key that encrypts the rest of an id: the record's index.
     id_base $uuid NOT NULL UNIQUE,
     id_seal $uuid NOT NULL,
     publisher_id $uuid NOT NULL REFERENCES account (id),
@@ -688,15 +697,17 @@ CREATE TABLE log_batch (
     pack_id $uuid NOT NULL,
     pack_name text NOT NULL,
     release_id $uuid,
-    -- Of the event; null when they have no events.
+    -- The events' kind, audience and state; null if the records have no events.
     kind text,
     audience text,
     update_state text,
-    -- Of the audit entry, with the fields that changed beside the version: a JSON array.
+    -- The audit entries' action, whether the managed accounts see the entries too, and a JSON array of the changed
+    -- fields without the version.
     action text,
     for_account boolean NOT NULL,
     changes text NOT NULL,
-    -- The number of the version that each has since; null when it kept its own, or is gone.
+    -- The number of the version that the installations have after the change; null if they kept their versions, or if
+    -- they were uninstalled, which version_is_gone says.
     version_after integer,
     version_is_gone boolean NOT NULL
 );
@@ -706,12 +717,12 @@ CREATE INDEX log_batch_of_pack_by_kind ON log_batch (pack_id, kind, first_sequen
 CREATE INDEX log_batch_of_release ON log_batch (release_id, first_sequence) WHERE release_id IS NOT NULL;
 CREATE INDEX log_batch_entries_by_action ON log_batch (publisher_id, action, first_entry)
     WHERE first_entry IS NOT NULL;
--- After the narrower ones: of two that seem as good, SQLite takes the older.
+-- These two must come after the narrower indexes above: if two indexes seem equally good, SQLite takes the older one.
 CREATE INDEX log_batch_of_publisher ON log_batch (publisher_id, first_sequence);
 CREATE INDEX log_batch_entries_of_publisher ON log_batch (publisher_id, first_entry) WHERE first_entry IS NOT NULL;
 
--- One installation of a batch, or one account. A release to a million installations writes a million rows, so they
--- hold what differs and nothing else, point nowhere by a foreign key, and have three indexes.
+-- A record: one installation of a batch, or one account. A release to a million installations writes a million rows. So
+-- a row has only the part that differs from the batch, no foreign keys and three indexes.
 CREATE TABLE log_record (
     sequence $number PRIMARY KEY,
     -- The first sequence of the batch.
@@ -719,14 +730,14 @@ CREATE TABLE log_record (
     account_id $uuid NOT NULL,
     installation_id $uuid,
     version_before integer,
-    -- The installation's name, where that is another than the pack's.
+    -- The installation's name; null if it is the pack's name.
     name text
 );
 CREATE INDEX log_record_of_account ON log_record (account_id, sequence);
 CREATE INDEX log_record_of_installation ON log_record (installation_id, sequence) WHERE installation_id IS NOT NULL;
 
--- The chain of hashes over a publisher's audit entries: its last seal, and the last seal that was cut off with its
--- entries because of their age. Without a foreign key, as a server must not stop at a damaged row.
+-- The chain of hashes over a publisher's audit entries: its last seal (end), and the last seal that was removed with
+-- its entries because of their age (cut). There is no foreign key, so that a damaged row doesn't stop a server.
 CREATE TABLE audit_chain (
     publisher_id $uuid PRIMARY KEY,
     end_number bigint NOT NULL,
@@ -738,8 +749,9 @@ CREATE TABLE audit_chain (
     cut_hash $bytes NOT NULL
 );
 
--- Consecutive entries of a publisher that were sealed together. The hash of an entry is over its content and the hash
--- of the publisher's entry before it. A seal keeps the last entry's hash; the others are computed from it.
+-- A seal of consecutive audit entries of a publisher. An entry's hash is computed from its content and the hash of the
+-- publisher's entry before it. The seal has only the last entry's hash, and the hash before its first entry. The other
+-- hashes are computed when the chain is checked.
 CREATE TABLE audit_seal (
     publisher_id $uuid NOT NULL,
     -- 1, 2, 3 … for each publisher.
@@ -747,9 +759,9 @@ CREATE TABLE audit_seal (
     first_position bigint NOT NULL,
     last_position bigint NOT NULL,
     entries bigint NOT NULL,
-    -- The latest time of an entry; null when no time can be read.
+    -- The latest time of the seal's entries; null if no time can be read.
     newest_at $instant,
-    -- Random, and shown to nobody: without it a reader could test guesses about entries that it may not see.
+    -- A random value that no caller sees. Without it, a reader could test guesses about entries that it may not see.
     salt $uuid NOT NULL,
     hash_before $bytes NOT NULL,
     hash $bytes NOT NULL,
@@ -769,8 +781,8 @@ CREATE TABLE client_request (
 );
 CREATE INDEX client_request_age ON client_request (created_at);
 
--- The processes that publishers share as templates (R53). A package has one row for good: publishing a withdrawn
--- package again uses the same row.
+-- The processes of the process library (R53). A package has at most one row: if a withdrawn package is published again,
+-- it uses its row again.
 CREATE TABLE library_process (
     id $uuid PRIMARY KEY,
     publisher_id $uuid NOT NULL REFERENCES account (id),
@@ -809,9 +821,9 @@ CREATE TABLE trusted_publisher (
     name text NOT NULL,
     name_key $key NOT NULL,
     issuer text NOT NULL,
-    -- JSON with the names and the texts.
+    -- A JSON object: the names of the claims, and the text that a token must have for each.
     claims text NOT NULL,
-    -- A hash of the issuer and of one of the claims: a token is looked up by it.
+    -- A hash of the issuer and one claim, by which the publisher for a token is found.
     lookup_key $bytes NOT NULL,
     role text NOT NULL,
     created_at $instant NOT NULL,
@@ -825,14 +837,15 @@ CREATE UNIQUE INDEX trusted_publisher_name ON trusted_publisher (account_id, nam
 CREATE INDEX trusted_publisher_by_name ON trusted_publisher (account_id, name_key, id);
 CREATE INDEX trusted_publisher_lookup ON trusted_publisher (lookup_key);
 
--- Subscribers of the event log whose place the server keeps. Secrets are sealed with the server's secret.
+-- Webhook endpoints: subscribers of the event log whose position the server saves. The secrets are encrypted with the
+-- server's secret.
 CREATE TABLE webhook_endpoint (
     id $uuid PRIMARY KEY,
     account_id $uuid NOT NULL REFERENCES account (id),
     name text NOT NULL,
     name_key $key NOT NULL,
     url text NOT NULL,
-    -- JSON with the names of the kinds; null for all.
+    -- A JSON array of the event kinds that are sent; null for all kinds.
     kinds text,
     pack_id $uuid,
     installation_id $uuid,
@@ -844,18 +857,19 @@ CREATE TABLE webhook_endpoint (
     secret $bytes NOT NULL,
     former_secret $bytes,
     former_secret_until $instant,
-    -- All of its events up to this position were taken.
+    -- The endpoint's position: its receiver accepted all of its events up to here.
     place bigint NOT NULL,
     place_event $uuid NOT NULL,
-    -- The last event that was taken.
+    -- The last event that the receiver accepted.
     delivered bigint,
     delivered_event $uuid,
-    -- Of the event after the place.
+    -- The failed attempts of the event after the position, and when this event is tried again.
     failed_attempts integer NOT NULL,
     next_attempt_at $instant,
-    -- How many attempts there were at all.
+    -- The number of all attempts so far.
     attempts bigint NOT NULL,
-    -- Increases with each change that the server which serves it must notice, and which one that server knows.
+    -- The revision increases with each change that the serving server must notice. served_revision is the revision that
+    -- this server knows.
     revision integer NOT NULL,
     served_revision integer NOT NULL,
     server_id $uuid,
@@ -870,18 +884,19 @@ CREATE INDEX webhook_endpoint_by_name ON webhook_endpoint (account_id, name_key,
 CREATE INDEX webhook_endpoint_of_server ON webhook_endpoint (server_id) WHERE state IN ('ACTIVE', 'FAILING');
 CREATE INDEX webhook_endpoint_changed ON webhook_endpoint (server_id) WHERE served_revision <> revision;
 
--- Attempts of an endpoint, about fifty a row.
+-- Attempts to deliver events to an endpoint, about fifty in a row.
 CREATE TABLE webhook_attempts (
     endpoint_id $uuid NOT NULL REFERENCES webhook_endpoint (id),
     first_number bigint NOT NULL,
     newest_at $instant NOT NULL,
-    -- JSON.
+    -- A JSON array.
     attempts text NOT NULL,
     PRIMARY KEY (endpoint_id, first_number)
 );
 CREATE INDEX webhook_attempts_age ON webhook_attempts (newest_at);
 
--- The servers that serve endpoints, and until when each is taken for alive: seconds since 1970 by the database's clock.
+-- The servers that serve endpoints. A server counts as alive until `alive_until`, in seconds since 1970 by the
+-- database's clock.
 CREATE TABLE webhook_server (
     id $uuid PRIMARY KEY,
     alive_until double precision NOT NULL

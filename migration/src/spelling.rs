@@ -1,10 +1,10 @@
-//! The SQL of a migration is written once. Types that the databases spell differently are placeholders in it, which
-//! this module fills in.
+//! A migration has the same SQL for both databases. Where SQLite and PostgreSQL need different types or options, the
+//! SQL has placeholders such as `$uuid`, which this module replaces.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-/// The spelling of each placeholder.
+/// Each placeholder with its replacement for a database.
 fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 7] {
     match backend {
         DatabaseBackend::Postgres => [
@@ -22,14 +22,14 @@ fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 7] {
             ("$instant", "text"),
             ("$key", "text"),
             ("$serial", "integer PRIMARY KEY AUTOINCREMENT"),
-            // A primary key of this type is the table's own order, and has no index beside it.
+            // SQLite stores a table in the order of a primary key of this type, without a separate index.
             ("$number", "integer"),
             ("$half_full", ""),
         ],
     }
 }
 
-/// Runs a step's statements, each type as the database spells it.
+/// Runs a migration's statements, after replacing the placeholders.
 pub(crate) async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let types = types(manager.get_database_backend());
     let sql = types.into_iter().fold(sql.to_owned(), |sql, (name, spelt)| sql.replace(name, spelt));
