@@ -1,4 +1,4 @@
-//! A row of a pack's draft.
+//! A row of a pack's draft: a component (R14).
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The state of pruning (R49, R40).
+//! The state of the pruning of old rows (R49, R40).
 
 use sea_orm::entity::prelude::*;
 

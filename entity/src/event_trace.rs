@@ -1,4 +1,4 @@
-//! The trace in which a transaction appended events.
+//! The trace in which a transaction appended events, by the positions of the events.
 
 use sea_orm::entity::prelude::*;
 

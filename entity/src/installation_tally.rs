@@ -1,4 +1,4 @@
-//! How many installations of a pack more, or fewer, have a version since an instant.
+//! A change in the number of a pack's installations that have a version.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What became of many installations alike, in one step of the scheduler (R49, R51).
+//! A batch: the same change of many installations, made by one step of the scheduler (R49, R51).
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One installation of a batch of both logs (R49, R51).
+//! A record: one installation, or one account, of a batch (R49, R51).
 
 use sea_orm::entity::prelude::*;
 

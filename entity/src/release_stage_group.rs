@@ -1,4 +1,4 @@
-//! A group that an early stage holds.
+//! A group of an early stage of a release (R54).
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An account's report of how an update went.
+//! An account's report of the outcome of an update (R57).
 
 use sea_orm::entity::prelude::*;
 

@@ -25,7 +25,7 @@ pub fn parse(text: &str) -> Option<Instant> {
     is_representable(at).then_some(at)
 }
 
-/// Whether the text form can write this instant: the years 1 to 9999 alone.
+/// Whether the text form has a spelling for this instant: only for the years 1 to 9999.
 #[must_use]
 pub fn is_representable(at: Instant) -> bool {
     releases::is_representable(at.date_naive())

@@ -23,7 +23,7 @@ pub struct Source {
     pub build_url: Option<String>,
 }
 
-/// A file that a package stands for. The server stores its address and digest, and never the file itself.
+/// A file that a package represents. The server stores its address and digest, and never the file itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Artifact {
     pub uri: String,
@@ -135,7 +135,7 @@ impl Artifact {
     }
 }
 
-/// A digest in lower case, so that equal ones are spelled alike.
+/// A digest in lower case, so that equal digests are equal texts. `None` if the text isn't a digest.
 fn normal_digest(digest: &str) -> Option<String> {
     let digits = digest.strip_prefix("sha256:")?;
     let fits = digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());

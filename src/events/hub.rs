@@ -148,7 +148,7 @@ impl Hub {
     }
 
     /// Records whether a read of new events succeeded.
-    pub(super) fn has_looked(&self, succeeded: bool) {
+    pub(super) fn record_look(&self, succeeded: bool) {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if succeeded || !looked.has_failed_since {
             looked.at = tokio::time::Instant::now();
@@ -264,7 +264,7 @@ impl Hub {
         let mut recent = self.recent();
         let listener = recent.add(scope, interest, after);
         if !std::mem::replace(&mut recent.is_followed, true) {
-            self.has_looked(true);
+            self.record_look(true);
             // The task gets a receiver that was made before it started, so that it notices each later commit.
             tokio::spawn(read_new::follow_log(self.clone(), self.db.changes()));
         }

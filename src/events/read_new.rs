@@ -72,7 +72,7 @@ impl Failures {
 /// and every second.
 pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>) {
     let mut hints = hub.db.hints();
-    let (mut is_first, mut failures) = (true, Failures::default());
+    let (mut only_end, mut failures) = (true, Failures::default());
     loop {
         {
             let mut recent = hub.recent();
@@ -82,17 +82,17 @@ pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>)
             }
         }
         changes.borrow_and_update();
-        let looked = AssertUnwindSafe(read_new(&hub, is_first)).catch_unwind().await;
+        let looked = AssertUnwindSafe(read_new(&hub, only_end)).catch_unwind().await;
         // The panic hook logs a panic's message, so the error needs no details.
         match looked.unwrap_or_else(|_| Err(Failed::Stuck(StoreError::Fault("a look at the log panicked".into())))) {
             Ok(()) => {
-                (is_first, failures.stuck) = (false, 0);
-                hub.has_looked(true);
+                (only_end, failures.stuck) = (false, 0);
+                hub.record_look(true);
             }
             Err(failed) => {
-                hub.has_looked(false);
-                // With `is_first`, the next look makes the listeners read the log themselves.
-                is_first |= failures.record(failed);
+                hub.record_look(false);
+                // With `only_end`, the next look makes the listeners read the log themselves.
+                only_end |= failures.record(failed);
                 tokio::time::sleep(POLL).await;
             }
         }

@@ -185,7 +185,7 @@ impl Scheduler {
     }
 
     /// Starts to prune the logs once an hour. Each pass then prunes a part, until all old rows are gone.
-    async fn begin_pruning(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
+    async fn prune_logs(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
         if !recent(state.pruned_at, now) {
             let Cutoffs { events, entries } = begin_pruning(&self.services).await?;
             (state.pruning_until, state.cutting_until) = (Some(events), entries);
@@ -358,7 +358,7 @@ impl Scheduler {
             }
             let done = match chore {
                 Chore::SaveTokenUses => save_token_uses(&self.services).await,
-                Chore::PruneLogs => self.begin_pruning(state, now).await,
+                Chore::PruneLogs => self.prune_logs(state, now).await,
                 _ => continue,
             };
             match done {

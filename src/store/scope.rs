@@ -18,7 +18,7 @@
 //! }
 //! ```
 //!
-//! The whole server isn't the scope of any account, and isn't taken for one:
+//! The whole server isn't the scope of any account, so a read that takes a scope doesn't accept it:
 //!
 //! ```compile_fail
 //! async fn all_packs(db: packwright::store::Db) {

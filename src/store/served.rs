@@ -1,7 +1,7 @@
-//! One server at a time on an SQLite file. Commands such as `packwright token` work beside it.
+//! Allows only one server at a time on an SQLite file. Commands such as `packwright token` can use the file meanwhile.
 //!
 //! A second server would compete for the one writer, and would open windows and run batches in the same file. The lock
-//! is on a file of its own: closing the database's file would release SQLite's locks on it.
+//! is on a separate file, because closing the database's file would release SQLite's locks on it.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};

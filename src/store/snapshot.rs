@@ -1,6 +1,6 @@
 //! The sources of reads. A read on behalf of an account takes a [`Snapshot`]: one state of the database, whose data the
 //! account may see, and the instant that the read refers to. A read on behalf of no account takes the [`WholeServer`].
-//! A [`Db`] alone reads nothing, so nobody forgets a scope.
+//! A [`Db`] by itself can't read, so that no read can lack a scope.
 
 use std::sync::Arc;
 

@@ -64,7 +64,7 @@ impl Tx {
     /// [`StoreError::OutcomeUnknown`] if the outcome is unknown. After any other error the transaction is rolled back.
     pub async fn commit(self) -> StoreResult<()> {
         let Self { line, changed, notifies, announces, changes_token, .. } = self;
-        // Fails if nobody watches the work, as in the scheduler.
+        // This fails for a transaction outside a watched call, as in the scheduler. Then no caller needs the flag.
         let _ = COMMIT_BEGUN.try_with(|begun| begun.store(true, Ordering::Release));
         let committed = tokio::spawn(async move {
             line.0.into_session().commit(announces.into_inner()).await?;

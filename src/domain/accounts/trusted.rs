@@ -128,8 +128,8 @@ impl TrustedPublisher {
         longest.map(|claim| lookup_key(&self.issuer, &claim.name, &claim.value)).unwrap_or_default()
     }
 
-    /// Whether a JWT of `issuer` with these claims stands for this trusted publisher: the JWT has each of the
-    /// publisher's claims with exactly the same text.
+    /// Whether a JWT of `issuer` with these claims matches this trusted publisher: the JWT has each of the publisher's
+    /// claims with exactly the same text.
     #[must_use]
     pub fn matches(&self, issuer: &str, claims: &BTreeMap<String, String>) -> bool {
         let has = |claim: &TrustedClaim| claims.get(&claim.name).is_some_and(|value| *value == claim.value);
@@ -137,7 +137,7 @@ impl TrustedPublisher {
     }
 }
 
-/// Why a JWT stands for no trusted publisher. Only the server's log shows the reason.
+/// Why no trusted publisher was chosen for a JWT. Only the server's log shows the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoneTrusts {
     #[error("no trusted publisher has its claims")]
@@ -148,7 +148,7 @@ pub enum NoneTrusts {
     SeveralAccounts,
 }
 
-/// Chooses the trusted publisher for which a JWT stands (R70). `matching` holds the trusted publishers whose claims
+/// Chooses the trusted publisher for a JWT (R70). `matching` holds the trusted publishers whose claims
 /// match the JWT, with their accounts; `named` is the account that the request names. If several of one account match,
 /// the one with the most claims wins, because it describes the pipeline most exactly; among equals, the oldest.
 ///

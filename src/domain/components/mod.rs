@@ -76,9 +76,9 @@ pub struct ComponentVersion {
     pub revision: i32,
     pub created_at: Instant,
     pub created_by: Actor,
-    /// Where the package comes from (R68).
+    /// The origin of the package (R68).
     pub source: Option<Source>,
-    /// What the package stands for (R68).
+    /// The files that the package represents (R68).
     pub artifacts: Vec<Artifact>,
 }
 

@@ -122,7 +122,7 @@ pub(crate) type ReachedState = (UpdateState, Option<UpdateMethod>);
 impl Mul<i64> for Tally {
     type Output = Self;
 
-    /// The tally of `count` updates that all changed alike.
+    /// The tally of `count` updates that all changed in the same way.
     fn mul(self, count: i64) -> Self {
         Self {
             offered: self.offered * count,

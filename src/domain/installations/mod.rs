@@ -242,7 +242,7 @@ pub enum EarlyApplyDecision {
     Withdrawn,
     /// The release window or the installation's stage has opened: the server moves the installation (R30, R55).
     InProgress,
-    /// The release is paused: nobody is moved to its version (R56).
+    /// The release is paused: no installation is moved to its version (R56).
     Paused,
 }
 

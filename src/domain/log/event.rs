@@ -1,4 +1,4 @@
-//! Events: what the server announces, and to which accounts (R49, R50).
+//! The events that the server announces, and the accounts that they are for (R49, R50).
 
 use crate::domain::Instant;
 use crate::domain::accounts::Actor;
@@ -149,9 +149,9 @@ impl EventKind {
 /// Which accounts get an event (R50).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
-    /// The publisher alone.
+    /// Only the publisher.
     Publisher,
-    /// One managed account alone.
+    /// Only one managed account.
     Account,
     /// The publisher and one managed account.
     PublisherAndAccount,

@@ -19,7 +19,8 @@ pub enum Broken {
     End { seal: i64 },
     /// The seal differs from the copy of it that was kept outside the database.
     Sent { seal: i64 },
-    /// A copy of the seal was kept outside the database, whose last seal is `last` and which doesn't have it.
+    /// There is a copy of the seal outside the database, but the database doesn't have the seal. Its last seal is
+    /// `last`.
     Lacks { seal: i64, last: i64 },
 }
 
@@ -52,10 +53,10 @@ pub struct Verification {
     verified: Verified,
     /// The position up to which every entry of the server's log was sealed.
     sealed_to: i64,
-    /// The numbers and hashes of the seals of which copies were kept outside the database, in descending order. A
-    /// number can have several hashes, if somebody has made the chain anew.
+    /// The numbers and hashes of the copies of seals that were kept outside the database, in descending order. A number
+    /// can have several hashes, if somebody has changed the database and computed the chain again.
     sent: Vec<(i64, Hash)>,
-    /// Seals whose entries weren't added yet.
+    /// The seals whose entries weren't added yet.
     waiting: VecDeque<Seal>,
     open: Option<Open>,
     /// The last seal that matches its entries.

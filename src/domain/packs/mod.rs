@@ -71,8 +71,8 @@ pub struct PackStanding {
     pub current_version: Option<PackVersionId>,
     pub pending: Option<PendingRelease>,
     pub running_release: Option<ReleaseId>,
-    /// Whether the pending or the running release is paused: nobody is moved to its version, and its window doesn't
-    /// open (R56).
+    /// Whether the pending or the running release is paused: no installation is moved to its version, and its window
+    /// doesn't open (R56).
     pub is_paused: bool,
     /// The version that was current before the running release; `None` unless that release is paused (R56).
     pub former_version: Option<PackVersionId>,

@@ -160,7 +160,7 @@ pub enum Halt {
     Pause,
     Cancel,
     RollBack,
-    /// The halt only tells the publisher, because there is nothing to stop.
+    /// The halt only announces an event to the publisher, because there is nothing to stop.
     Announce,
 }
 

@@ -247,7 +247,7 @@ pub struct Release {
     pub halt: Option<HaltRule>,
     /// When the halt rule halted the release; `None` if it hasn't since the release was made or last resumed.
     pub halted_at: Option<Instant>,
-    /// Where the content comes from (R68).
+    /// The origin of the content (R68).
     pub source: Option<Source>,
 }
 
@@ -361,7 +361,7 @@ pub fn decide(facts: &ReleaseFacts<'_>, schedule: RequestedSchedule, now: Instan
     if !without.is_empty() {
         return Err(ReleaseRefusal::NoShareableVersion { components: without });
     }
-    // A paused rollout moves nobody, and an immediate release may take its place.
+    // A paused rollout moves no installation, so an immediate release may replace it.
     let paused = facts.standing.paused_rollout().filter(|_| schedule == RequestedSchedule::Immediately);
     if let Some(blocking) = facts.standing.running_release.or(facts.moving).filter(|it| Some(*it) != paused) {
         return Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(blocking) });

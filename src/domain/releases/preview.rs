@@ -16,8 +16,8 @@ pub enum Warning {
     NoSupportContact,
     /// The pack isn't shared with a group.
     NotSharedWithAnyone,
-    /// Rows would take a version whose numeric label is lower than that of the version in force, or of another one that
-    /// the row could take.
+    /// The release would contain versions with a lower numeric label than the version in force, or than another version
+    /// that the row could take.
     LabelGoesBack(Vec<GoesBack>),
 }
 
@@ -67,7 +67,7 @@ pub struct Labelled {
     pub label: String,
 }
 
-/// A row of the draft, with the labels that decide whether its label goes back.
+/// A row of the draft, with the labels that decide whether the row's label would decrease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledRow {
     pub component_id: ComponentId,
@@ -79,7 +79,7 @@ pub struct LabelledRow {
     pub higher_unreleased: Option<ComponentVersionId>,
 }
 
-/// A row whose label would go back.
+/// A row of the draft whose numeric label would decrease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoesBack {
     pub component_id: ComponentId,

@@ -2,7 +2,7 @@ use crate::domain::id::{AccountId, GroupId};
 use crate::domain::own_key::KEY_INVALID;
 use crate::domain::refusal::{Field, REUSED, Refusal, path};
 
-/// Why changing groups, or what is shared with them, was refused.
+/// Why a change of groups, or of shares with groups, was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SharingRefusal {
     NameRequired,

@@ -74,7 +74,7 @@ fn v6_net(network: Ipv6Addr, length: u8) -> Ipv6Net {
     Ipv6Net::new(network, length).unwrap_or_default()
 }
 
-/// The networks that the operator allows, beside global addresses.
+/// The networks that the operator allows in addition to global addresses.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedNetworks(Vec<IpNet>);
 
@@ -92,7 +92,8 @@ impl AllowedNetworks {
         self
     }
 
-    /// Whether a server may connect to this address for this destination. Plain `http` goes to allowed networks alone.
+    /// Whether a server may connect to this address for this destination. Plain `http` is allowed only in these
+    /// networks.
     #[must_use]
     pub fn permit(&self, ip: IpAddr, destination: &Destination) -> bool {
         let is_allowed = self.0.iter().any(|network| network.contains(&inner(ip)) || network.contains(&ip));

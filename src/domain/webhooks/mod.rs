@@ -140,7 +140,7 @@ impl Endpoint {
         self.revision += 1;
     }
 
-    /// Replaces the filter. Another event may come next now, so the count of failed attempts begins anew (R63).
+    /// Replaces the filter. Another event may be the next one now, so failed attempts are counted from 0 again (R63).
     pub fn set_filter(&mut self, filter: EndpointFilter) {
         if self.filter == filter {
             return;

@@ -13,7 +13,7 @@ const PAUSES: [i64; 12] =
 const JITTER: f64 = 0.2;
 /// The longest pause that a receiver may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::hours(24);
-/// The status with which a receiver says that it is gone for good.
+/// The HTTP status with which a receiver asks for no further events, for good.
 const GONE: u16 = 410;
 
 /// The result of an attempt.

@@ -48,7 +48,7 @@ impl FollowUp for CatchUp {
     }
 }
 
-/// Judges the releases of locked packs of which the catch-up has applied updates, if they are in progress or watched
+/// Judges the releases of locked packs whose updates the catch-up has applied, if they are in progress or watched
 /// (R58).
 pub(super) async fn judge_all(
     cx: &Services,
@@ -76,7 +76,7 @@ pub(super) async fn judge_all(
 pub(super) struct CaughtUp {
     /// All of the installations, with their new versions.
     pub(super) installations: Vec<Installation>,
-    /// The releases of which the catch-up has applied updates.
+    /// The releases whose updates the catch-up has applied.
     applied_releases: BTreeSet<ReleaseId>,
 }
 

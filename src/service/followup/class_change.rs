@@ -46,7 +46,7 @@ pub(super) struct ClassChange<'a> {
     /// Their version afterwards.
     pub to: PackVersionId,
     pub action: &'static str,
-    /// The section of which the installations are all members, if there is one.
+    /// The section that consists of exactly these installations, if there is one.
     pub section: Option<Section>,
 }
 

@@ -94,7 +94,7 @@ impl FollowUp for RollBack {
 }
 
 impl MovingBack<'_> {
-    /// Moves installations of a locked pack back, ends their offers or their attempts, or leaves them alone.
+    /// Moves installations of a locked pack back, ends their offers or their attempts, or leaves them unchanged.
     async fn update_by_class(
         &self,
         journal: &mut Journal<'_>,

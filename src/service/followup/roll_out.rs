@@ -144,9 +144,9 @@ fn moves(installation: &InstallationFacts, release: &Release) -> bool {
     }
 }
 
-/// Whether an installation that a rollout leaves alone should catch up: it isn't at the release's version, and may be
-/// moved now. An earlier batch skipped it, or a later release left it at its version when that release was rolled back
-/// (R45, R46, R59). A failed update waits for a retry.
+/// Whether an installation that a rollout leaves unchanged should catch up: it doesn't have the release's version, and
+/// may be moved now. An earlier batch skipped it, or a later release left it at its version when that release was
+/// rolled back (R45, R46, R59). A failed update waits for a retry.
 fn is_astray(release: &Release, version: PackVersionId, state: Option<UpdateState>, skip: Option<SkipReason>) -> bool {
     let waits_for_retry = state == Some(UpdateState::Failed) && release.previous_version_id == Some(version);
     skip.is_none() && version != release.version_id && !waits_for_retry
@@ -182,8 +182,8 @@ impl Rollout<'_> {
         if self.mode == Mode::Stage { UpdateMethod::Staged } else { self.release.method() }
     }
 
-    /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes. Returns the installations
-    /// that were left alone and should catch up (R45, R46, R56).
+    /// Decides for the installations of a locked pack, by classes: moves them, gives them up, skips them, or leaves
+    /// them unchanged. Returns the unchanged installations that should catch up (R45, R46, R56).
     pub(super) async fn update_by_class(
         &self,
         journal: &mut Journal<'_>,

@@ -1,8 +1,8 @@
 //! Moving the installations of early stages (R55).
 //!
-//! A release has one task for its stages. It takes the opened stages one after the other, the oldest first, so that
-//! nobody is moved by a later stage while an earlier one isn't done. If the window has opened meanwhile, the task then
-//! becomes the rollout.
+//! A release has one task for its stages. It processes the opened stages one after the other, the oldest first, so that
+//! a later stage moves no installation while an earlier stage isn't complete. If the window has opened meanwhile, the
+//! task then becomes the rollout.
 
 use uuid::Uuid;
 

@@ -1,5 +1,5 @@
-//! Seals new audit entries, behind the commits that wrote them (R51). Entries are read beside the writers, and a short
-//! transaction of its own saves their seals.
+//! Seals new audit entries after the commits that wrote them (R51). It reads entries while other transactions write,
+//! and saves the seals in a short transaction, so that no writer waits for a seal.
 
 use std::collections::{BTreeMap, BTreeSet};
 

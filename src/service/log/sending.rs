@@ -11,8 +11,8 @@ use crate::domain::Instant;
 use crate::domain::instant::to_text;
 use crate::domain::log::Chain;
 
-/// The place outside the database to which a server copies its seals. Somebody who can change the database can make its
-/// chain anew, but can't change copies that are kept elsewhere.
+/// The place outside the database to which a server copies its seals. An attacker that can change the database can
+/// compute its chain again, but can't change copies that are kept elsewhere.
 #[derive(Debug, Default)]
 pub enum SealsTo {
     #[default]

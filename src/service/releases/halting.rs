@@ -1,8 +1,8 @@
 //! Halts releases by their halt rules, and changes the rules (R58).
 //!
 //! The rule is judged in the transaction of each batch, each early application and each report, before it commits.
-//! While the release has a rule, each of these transactions locks the pack alone, so it sees the changes of all
-//! transactions before it, on any number of servers.
+//! While the release has a rule, each of these transactions takes the pack's exclusive lock, so it sees the changes of
+//! all transactions before it, on any number of servers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -111,7 +111,7 @@ async fn judge_any_step(
     let Some(rule) = release.judged_by(journal.now) else { return Ok(None) };
     let kept = updates::progress(tx, release.id).await?;
     if kept.rows > ROWS_MAX {
-        // Each report adds a row. Compacted now, the next step has only the rows to add up that come after this.
+        // Each report adds a row. After this compaction, the next step has to sum only the rows that are added later.
         tallies::compact(tx, release, journal.now, ROWS_MAX).await?;
     }
     let figures = kept.judged;

@@ -64,7 +64,7 @@ pub struct ReleaseRequest {
     /// The token of the content that the publisher saw; `None` accepts any content (R34).
     pub expected_content: Option<String>,
     pub expected_revision: Option<i32>,
-    /// Where the content comes from (R68).
+    /// The origin of the content (R68).
     pub source: Option<Source>,
     /// The release's halt rule (R58).
     pub halt_when: Option<RequestedHaltRule>,

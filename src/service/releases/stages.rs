@@ -78,7 +78,7 @@ async fn open(
     }
 }
 
-/// An event of a stage, for the publisher alone.
+/// An event of a stage, which only the publisher gets.
 pub(in crate::service) fn stage_event(kind: EventKind, pack: &Pack, release: &Release, index: usize) -> JournalEvent {
     JournalEvent {
         release_id: Some(release.id),
@@ -198,7 +198,7 @@ fn valid_name(index: usize, raw: &str) -> Outcome<String, ReleaseRefusal> {
     })
 }
 
-/// Checks that the groups of the requested stages exist, and the release whose buckets are used again. Returns the
+/// Checks that the groups of the requested stages exist, and also the release whose buckets are used again. Returns the
 /// buckets of the new release.
 pub(super) async fn buckets_of(
     tx: &Tx,

@@ -61,8 +61,8 @@ pub async fn reload_time_zones(cx: &Services, by: Initiator) -> Result<Recompute
     recompute_windows(cx, by).await
 }
 
-/// Recomputes the pending windows that were computed with older data, including those that a server with older data has
-/// added since. After a failure the windows already moved stay moved, and the next call tries the others.
+/// Recomputes the pending windows that were computed with older data, including windows of releases that a server with
+/// older data made since. After a failure the windows already moved stay moved, and the next call tries the others.
 pub(crate) async fn recompute_windows(cx: &Services, by: Initiator) -> Result<Recomputed, Failure> {
     let version = cx.zones.version();
     let (mut done, mut after, mut failed) = (Recomputed::default(), None, None);

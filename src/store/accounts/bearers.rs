@@ -44,8 +44,8 @@ pub(in crate::store) struct Bearers {
 #[derive(Clone)]
 struct Cached {
     bearer: Arc<Bearer>,
-    /// Both clocks before the read: the process's monotonic clock, and the application clock, which goes on while the
-    /// machine sleeps.
+    /// The times before the read by two clocks: the process's monotonic clock, which stops while the machine sleeps,
+    /// and the application clock, which doesn't.
     since: std::time::Instant,
     at: Instant,
 }

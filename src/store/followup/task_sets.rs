@@ -105,8 +105,8 @@ pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
 
 /// Locks further tasks of the same kind as a locked task, for other accounts of the same publisher: tasks that are due
 /// and haven't begun, at most `limit`. Tasks that are locked by another transaction are skipped. If a batch of such a
-/// task has failed, none is locked. Each task then runs alone until the failed one is done, so that it doesn't make the
-/// others fail.
+/// task has failed, locks no task: each task then runs by itself until the failed task is done, so that the failed task
+/// doesn't make the others fail.
 pub async fn claim_alike(tx: &Tx, task: &Task, now: Instant, limit: u64) -> StoreResult<Vec<Task>> {
     if limit == 0 {
         return Ok(Vec::new());

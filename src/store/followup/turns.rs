@@ -56,7 +56,7 @@ impl Turns {
     }
 }
 
-/// Locks one due task: of the publisher whose turn it is, the one after its last task. Skips tasks that another server
+/// Locks one due task. The publishers take turns, and so do the tasks of a publisher. Skips tasks that another server
 /// works on, and tasks of kinds that this program doesn't know.
 pub async fn claim(tx: &Tx, now: Instant, turns: &mut Turns) -> StoreResult<Option<Task>> {
     let last = turns.publisher;

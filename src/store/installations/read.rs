@@ -222,7 +222,7 @@ fn reached(pack: PackId) -> SelectStatement {
         .take()
 }
 
-/// Counts installations that are alike.
+/// Counts installations by class.
 fn by_class(each: SelectStatement) -> SelectStatement {
     Query::select()
         .columns(["entitled", "status"])

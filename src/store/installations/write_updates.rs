@@ -39,8 +39,8 @@ pub struct UpdateRow {
 }
 
 impl UpdateRow {
-    /// Whether the pause before the next attempt is over at `now`. A pause longer than the longest comes from a clock
-    /// that was set back since, and is over too.
+    /// Whether the pause before the next attempt is over at `now`. If more than the longest pause is left, the clock
+    /// was set back meanwhile, and the pause counts as over too.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
         self.next_attempt_at.is_some_and(|at| at <= now || at > now + LONGEST_PAUSE)

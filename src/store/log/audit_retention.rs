@@ -55,8 +55,8 @@ pub async fn with_old_seals(source: &WholeServer, before: Instant) -> StoreResul
     Ok(found.into_iter().map(AccountId).collect())
 }
 
-/// Removes the oldest entries of a publisher's log that happened before `before`, with their seals. Returns how many
-/// seals went. Stops before the records of a batch whose events are still kept, and never within a batch.
+/// Removes the oldest entries of a publisher's log that happened before `before`, with their seals. Returns the number
+/// of removed seals. Stops before the records of a batch whose events are still kept, and never within a batch.
 pub async fn cut(tx: &Tx, publisher: AccountId, before: Instant) -> StoreResult<usize> {
     seals::lock(tx).await?;
     let Some(chain) = seals::locked_chain(tx, publisher).await? else { return Ok(0) };

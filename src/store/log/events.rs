@@ -31,8 +31,8 @@ pub(in crate::store) fn readable() -> Expr {
         .and(update_state().is_null().or(update_state().is_in(UpdateState::NAMES.iter().copied())))
 }
 
-/// The condition that a publisher may see an event: it concerns the publisher's packs, and its audience is known and
-/// isn't one account alone.
+/// The condition that a publisher may see an event: it concerns the publisher's packs, and this program knows its
+/// audience, which isn't only a managed account.
 fn of_publisher(scope: Scope) -> Expr {
     let audiences = [Audience::Publisher, Audience::PublisherAndAccount, Audience::PublisherAndInstalled];
     col(event::Column::PublisherId)

@@ -43,8 +43,8 @@ pub struct Feed {
     pub events: Vec<Event>,
     /// The publisher with the most events, if there are more events than asked for. `events` then has none.
     pub busiest: Option<AccountId>,
-    /// Whether the event at the position is gone without having been pruned. Events were lost then, and its sequence
-    /// number may belong to another event. `events` then has none.
+    /// Whether the event at the position is missing although it wasn't pruned. Then events were lost, and its sequence
+    /// number may belong to another event. `events` is then empty.
     pub is_lost: bool,
 }
 

@@ -50,7 +50,7 @@ impl Span {
         (self.first..=self.last).contains(&position)
     }
 
-    /// The batches that may have entries here: those that begin here, and the last one that begins before.
+    /// The batches that may have entries in this range: the batches that begin in it, and the last batch before it.
     fn batches(self, publisher: Option<AccountId>) -> Expr {
         let around = Query::select()
             .expr(col(B::FirstEntry).max())
@@ -290,7 +290,7 @@ fn content_of_record(batch: Hash, sequence: i64, record: Option<&log_record::Mod
         .hash()
 }
 
-/// The hash that stands for a row that can't be read.
+/// The hash that is used for a row that can't be read.
 fn unreadable(position: i64) -> Hash {
     Canonical::new("unreadable").number(Some(position)).hash()
 }

@@ -55,8 +55,8 @@ pub async fn has_unsealed(source: &WholeServer) -> StoreResult<bool> {
     links::has_unsealed(source.reader()).await
 }
 
-/// The entries of all publishers after a position: the next stretch of the log, and the position up to which it goes;
-/// `None` at the end of the log.
+/// The next entries of all publishers after a position, and the position up to which they were read; `None` at the end
+/// of the log.
 pub async fn links_after(source: &WholeServer, position: i64) -> StoreResult<Option<(Vec<Link>, i64)>> {
     links::after(source.reader(), position).await
 }

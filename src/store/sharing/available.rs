@@ -16,7 +16,7 @@
 //! }
 //! ```
 //!
-//! An id from anywhere else isn't taken, and nobody else can make one:
+//! Other ids aren't accepted, and code outside this module can't make one:
 //!
 //! ```compile_fail
 //! use packwright::domain::id::PackVersionId;

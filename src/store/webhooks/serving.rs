@@ -1,7 +1,7 @@
 //! Assigns endpoints to servers, and saves the progress of endpoints (R66).
 //!
-//! Each server states until when it counts as alive, by the database's clock. The other servers take the endpoints of a
-//! server whose time is over.
+//! Each server's row says until when the server counts as alive, by the database's clock. After that time the other
+//! servers take its endpoints.
 
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
