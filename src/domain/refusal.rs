@@ -3,6 +3,7 @@
 /// The path to an input field, below the mutation's `input`.
 pub type Field = Vec<String>;
 
+/// The path of a refused field, as [`Refusal::field`] returns it.
 pub(in crate::domain) fn path(parts: &[&str]) -> Option<Field> {
     Some(parts.iter().map(|part| (*part).to_owned()).collect())
 }

@@ -128,6 +128,7 @@ impl Hub {
         Ok(Self { db, clock, sealer, recent, followers: Arc::default(), readers, on_news, metrics, looked })
     }
 
+    /// The sealer of this database's event cursors.
     #[must_use]
     pub fn sealer(&self) -> &Sealer {
         &self.sealer

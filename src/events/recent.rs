@@ -54,6 +54,7 @@ impl Announced {
         read
     }
 
+    /// Sets the number of the event's news.
     pub(super) fn belongs_to(&self, news: u64) {
         self.news.store(news, Ordering::Release);
     }
@@ -70,6 +71,8 @@ impl Announced {
         self.event.event.audience == Audience::PublisherAndInstalled
     }
 
+    /// Whether the account of `scope` gets an event that is for all accounts with its pack: the publisher does, and
+    /// each of `readers`.
     pub(super) fn is_visible_to(&self, scope: Scope) -> bool {
         matches!(scope, Scope::Publisher(_)) || self.readers.contains(&scope.account_id())
     }
@@ -173,6 +176,7 @@ impl RecentEvents {
         }
     }
 
+    /// The listening accounts, computed again after a listener was added or removed.
     pub(super) fn audience(&mut self) -> Arc<Audiences> {
         if let Some(audience) = &self.audience {
             return audience.clone();

@@ -158,6 +158,7 @@ impl Scheduler {
         }
     }
 
+    /// Like [`Scheduler::tick`], but takes no further work once `ending` is true, and reports both kinds of failures.
     pub(super) async fn pass(&self, ending: &watch::Receiver<bool>) -> PassOutcome {
         let mut state = self.state.lock().await;
         let mut passed = PassOutcome::default();

@@ -78,6 +78,7 @@ impl Failure {
         }
     }
 
+    /// The failure for an object that doesn't exist or that the caller may not see (R3).
     pub(super) fn none_of<I: Into<Uuid>>(id: I) -> Self {
         Self::NoneOf(vec![id.into()])
     }
@@ -149,4 +150,5 @@ pub fn text_fault<R: Refusal>(fault: TextFault, empty: R, too_long: R) -> Error<
     }
 }
 
+/// The message for a text with a character that it can't have.
 pub(super) const CONTROL_CHARACTER: &str = "A text holds a character that it can't have: U+0000, or in a name or label a control character, a bidirectional control, a separator of lines, or a noncharacter. Leave it out.";

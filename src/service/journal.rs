@@ -118,6 +118,7 @@ impl<'a> Journal<'a> {
         }
     }
 
+    /// The actor of the events and entries that are added now.
     #[must_use]
     pub fn actor(&self) -> &Actor {
         &self.actor

@@ -19,6 +19,7 @@ pub(in crate::store) type Owned<T> = (AccountId, Arc<T>);
 /// A cache of one type of immutable objects.
 pub(in crate::store) struct OwnedCache<K, V>(sync::Cache<K, Owned<V>>);
 
+/// The caches of one database, one for each type of object.
 pub(in crate::store) struct Cache {
     /// Only components that are in a pack's version, because all others can be renamed or deleted (R69).
     pub(in crate::store) components: OwnedCache<ComponentId, Component>,

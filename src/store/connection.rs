@@ -60,6 +60,7 @@ impl Opener {
         }
     }
 
+    /// Opens a connection with the pool's settings.
     pub(super) async fn open(&self) -> Result<Connection, sqlx::Error> {
         let interrupt = Arc::new(Interrupt::new());
         let wire = match self {

@@ -105,10 +105,12 @@ fn unknown(what: &str, name: &str) -> StoreError {
     StoreError::Unavailable(format!("this version of the program doesn't know the {what} {name}: update it"))
 }
 
+/// Reads a stored name. [`StoreError::Unavailable`] if this program doesn't know the name.
 pub(in crate::store) fn read<T: Stored>(name: &str) -> StoreResult<T> {
     T::read(name)
 }
 
+/// Like [`read`], for a column that may be null.
 pub(in crate::store) fn read_some<T: Stored>(name: Option<&str>) -> StoreResult<Option<T>> {
     name.map(T::read).transpose()
 }

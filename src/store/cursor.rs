@@ -37,6 +37,7 @@ impl Key {
         }
     }
 
+    /// The key as an SQL parameter.
     pub(super) fn value(&self) -> Expr {
         match self {
             Self::Text(text) => Expr::val(text.clone()),
@@ -109,6 +110,7 @@ impl CursorForm {
         self.descending
     }
 
+    /// The cursor of the row with these keys. It contains the name of the list, its direction and the keys.
     #[must_use]
     pub fn encode(self, keys: &[Key]) -> String {
         // Each row of a page has a cursor, so its JSON is written without values in between.

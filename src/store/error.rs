@@ -242,4 +242,5 @@ impl StoreError {
     }
 }
 
+/// The result of a read or write of the store.
 pub type StoreResult<T> = Result<T, StoreError>;

@@ -38,11 +38,13 @@ struct Observations {
 }
 
 impl Health {
+    /// Records that a writing transaction was committed.
     pub(super) fn committed(&self) {
         let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         *observed = Observations { committed: Some(Instant::now()), ..Observations::default() };
     }
 
+    /// Records an error, if it means that the database accepts no writes.
     pub(super) fn failed(&self, error: &sqlx::Error) {
         if error::stops_writes(error) {
             let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -34,6 +34,7 @@ impl Hints {
         Self { positions: watch::channel(0).1, task: None }
     }
 
+    /// Hints from a connection with these options, which a Tokio task opens again whenever it is lost.
     pub(super) fn listen(options: PgConnectOptions) -> Self {
         let (sender, positions) = watch::channel(0);
         Self { positions, task: Some(tokio::spawn(keep_listening(options, sender))) }

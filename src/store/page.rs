@@ -53,6 +53,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// A page of an empty list. With `count`, it has the total 0.
     #[must_use]
     pub fn empty(count: bool) -> Self {
         Self { items: Vec::new(), has_next: false, has_previous: false, total: count.then_some(0) }
@@ -195,6 +196,7 @@ impl<M> ListQuery<M> {
     }
 }
 
+/// Reads one page of a list.
 pub(in crate::store) async fn page<M: FromQueryResult>(reader: &Reader, query: ListQuery<M>) -> StoreResult<Page<M>> {
     let mut pages = pages(reader, vec![((), query)]).await?;
     Ok(pages.remove(&()).unwrap_or_else(|| Page::empty(false)))

@@ -253,6 +253,7 @@ pub(super) async fn can_look_for_client(connection: &mut Connection) -> Result<b
     Ok(can)
 }
 
+/// The error for a wait that took too long. `what` says which.
 pub(super) fn timed_out(what: &'static str) -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
 }

@@ -82,6 +82,7 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Starts to use a connection as `begin` says. Begins a transaction if this use needs one.
     pub(super) async fn begin(
         pool: Arc<Pool>,
         connection: Connection,

@@ -78,6 +78,7 @@ impl State {
 }
 
 impl Worker {
+    /// A worker for one revision of an endpoint. It stops when `stopped` is true.
     pub(super) fn new(
         dispatcher: Arc<Dispatcher>,
         id: WebhookId,

@@ -167,6 +167,7 @@ impl ApiToken {
     }
 }
 
+/// The kinds of actors that change data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ActorKind {
     ApiToken,
@@ -197,11 +198,13 @@ impl Actor {
         }
     }
 
+    /// The actor of changes that the scheduler makes without a call.
     #[must_use]
     pub fn scheduler() -> Self {
         Self { kind: ActorKind::Scheduler, name: "scheduler".into(), token_id: None, account_id: None }
     }
 
+    /// The actor of changes that an operator makes with the program's commands.
     #[must_use]
     pub fn command_line() -> Self {
         Self { kind: ActorKind::CommandLine, name: "command line".into(), token_id: None, account_id: None }

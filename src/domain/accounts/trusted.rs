@@ -60,6 +60,7 @@ pub enum ClaimsFault {
 }
 
 impl ClaimsFault {
+    /// A sentence for the caller that says what to give instead.
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::Count => "Give 1 to 10 claims.",

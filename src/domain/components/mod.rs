@@ -13,6 +13,8 @@ use crate::domain::accounts::Actor;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId};
 use crate::domain::source::{Artifact, Source};
 
+/// The type of a component. Only a process or an API service can be shared in a pack (R11), and only a process in the
+/// process library (R53).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ComponentType {
     Process,

@@ -33,6 +33,7 @@ pub struct Installation {
     pub key: Option<String>,
 }
 
+/// The state of an installation update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UpdateState {
     Offered,
@@ -119,6 +120,7 @@ pub fn reason_to_skip(entitled: bool, account: AccountStatus) -> Option<SkipReas
     }
 }
 
+/// The decision of a rollout for one installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolloutDecision {
     Move,

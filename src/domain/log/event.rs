@@ -61,6 +61,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All kinds of events.
     pub const ALL: [Self; 37] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,

@@ -76,6 +76,7 @@ impl Neg for Progress {
 }
 
 impl Progress {
+    /// The progress of a release without updates.
     pub const NONE: Self = Self {
         offered: 0,
         applied: 0,

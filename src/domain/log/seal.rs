@@ -72,23 +72,28 @@ impl Canonical {
         }
     }
 
+    /// Adds a text as UTF-8. `None` and the empty text give different hashes.
     #[must_use]
     pub fn text(self, text: Option<&str>) -> Self {
         self.bytes(text.map(str::as_bytes))
     }
 
+    /// Adds a number as 8 bytes, the highest first.
     pub(crate) fn number(self, number: Option<i64>) -> Self {
         self.bytes(number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice))
     }
 
+    /// Adds the 16 bytes of an id.
     pub(crate) fn id(self, id: Option<Uuid>) -> Self {
         self.bytes(id.as_ref().map(|id| id.as_bytes().as_slice()))
     }
 
+    /// Adds an instant as a number of microseconds since 1970.
     pub(crate) fn instant(self, at: Instant) -> Self {
         self.number(Some(at.timestamp_micros()))
     }
 
+    /// The SHA-256 hash of all values that were added.
     #[must_use]
     pub fn hash(self) -> Hash {
         Hash(self.0.finalize().into())

@@ -67,6 +67,8 @@ pub struct Verification {
 }
 
 impl Verification {
+    /// Starts to verify a publisher's chain. `sealed_to` is the position up to which every entry of the server's log
+    /// was sealed. `sent` has the numbers and hashes of the copies of seals that were kept outside the database.
     #[must_use]
     pub fn new(chain: Chain, sealed_to: i64, mut sent: Vec<(i64, Hash)>) -> Self {
         sent.sort_by_key(|(number, _)| Reverse(*number));

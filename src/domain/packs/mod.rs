@@ -154,6 +154,7 @@ impl PackStanding {
     }
 }
 
+/// The state of a pack, derived from its releases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PackState {
     NeverReleased,

@@ -48,6 +48,7 @@ pub enum ReleaseSchedule {
     OnSpecifiedDate,
 }
 
+/// The state of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReleaseState {
     Scheduled,
@@ -121,6 +122,7 @@ pub enum Command {
 }
 
 impl Command {
+    /// All commands.
     pub const ALL: [Self; 14] = [
         Self::Open,
         Self::Reschedule,
@@ -213,6 +215,7 @@ pub fn outcome(failed: i64, applied: i64) -> Command {
     }
 }
 
+/// A release of a pack version to the pack's installations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     pub id: ReleaseId,

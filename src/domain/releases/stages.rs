@@ -42,6 +42,7 @@ impl Percent {
         Self(hundredths)
     }
 
+    /// The number of hundredths of a percent, from 1 to 9,999.
     #[must_use]
     pub fn hundredths(self) -> i32 {
         self.0

@@ -70,6 +70,8 @@ pub(crate) async fn reissue_enrolment(
     Ok(issued.of(account.id))
 }
 
+/// Creates an enrolment token for a managed account, in place of the one before (R1). It is valid for
+/// [`ENROLMENT_DAYS`].
 pub(in crate::service) async fn issue(
     cx: &Services,
     tx: &Tx,
@@ -97,6 +99,7 @@ pub(in crate::service) async fn save_enrolled(
 }
 
 impl IssuedEnrolment {
+    /// The answer to the call that issued the token: only this answer has the secret.
     pub(in crate::service) fn of(self, account_id: AccountId) -> Enrollable {
         Enrollable { account_id, secret: Some(self.secret), expires_at: Some(self.expires_at) }
     }

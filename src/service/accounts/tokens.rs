@@ -29,13 +29,19 @@ pub struct IssuedToken {
     pub secret: String,
 }
 
+/// The refusal of a token. It is the same for each reason, so that a caller can't find out which tokens exist.
 pub(in crate::service) const REFUSED: Failure =
     Failure::Unauthenticated("The token is unknown, revoked, expired or spent; ask for another.");
 
+/// Checks that an account may call the API.
+///
+/// # Errors
+/// FORBIDDEN when the account is suspended.
 pub(in crate::service) fn check_status(account: &Account) -> Result<(), Failure> {
     check_status_of(account.status)
 }
 
+/// Like [`check_status`], for a status.
 pub(in crate::service) fn check_status_of(status: AccountStatus) -> Result<(), Failure> {
     match status {
         AccountStatus::Active => Ok(()),
@@ -215,6 +221,7 @@ async fn make_token<'a>(
     Ok(issued.into())
 }
 
+/// Creates an API token of an account, with its event or entry. The caller has checked its name and its limits.
 pub(in crate::service) async fn insert_token(
     cx: &Services,
     tx: &Tx,
@@ -357,6 +364,10 @@ pub(in crate::service) struct NewToken<'a> {
     pub(in crate::service) secret: String,
 }
 
+/// Reads the name of a token.
+///
+/// # Errors
+/// NAME_REQUIRED, NAME_TOO_LONG.
 pub(in crate::service) fn token_name(raw: &str) -> Outcome<Name, AccountRefusal> {
     Name::parse(raw).map_err(|fault| text_fault(fault, AccountRefusal::NameRequired, AccountRefusal::NameTooLong))
 }

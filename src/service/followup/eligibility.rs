@@ -16,6 +16,7 @@ pub(super) struct Eligibility {
 }
 
 impl Eligibility {
+    /// Reads the grants and statuses of the accounts of these installations.
     pub(super) async fn of(tx: &Tx, found: &[&Installation]) -> StoreResult<Self> {
         let (packs, accounts): (BTreeSet<_>, BTreeSet<_>) = found.iter().map(|i| (i.pack_id, i.account_id)).unzip();
         let (packs, accounts): (Vec<_>, Vec<_>) = (packs.into_iter().collect(), accounts.into_iter().collect());
@@ -30,6 +31,7 @@ impl Eligibility {
         self.entitled.contains(&(installation.pack_id, installation.account_id))
     }
 
+    /// Why an installation can't be moved now; `None` if it can (R45, R46).
     pub(super) fn reason_to_skip(&self, installation: &Installation) -> Option<SkipReason> {
         let status = self.statuses.get(&installation.account_id).copied().unwrap_or(AccountStatus::Suspended);
         reason_to_skip(self.is_entitled(installation), status)

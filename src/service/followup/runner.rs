@@ -40,6 +40,7 @@ pub struct Claimed {
 }
 
 impl Claimed {
+    /// A task that `tx` has locked. Its batch runs in this transaction.
     pub(in crate::service) fn of(tx: Tx, task: Task) -> Self {
         Self { tx, task, alone: true }
     }

@@ -145,15 +145,18 @@ impl StateChange {
 pub(in crate::service) struct VersionNumbers(BTreeMap<PackVersionId, i32>);
 
 impl VersionNumbers {
+    /// Reads the numbers of versions.
     pub(in crate::service) async fn of(tx: &Tx, versions: impl Iterator<Item = PackVersionId>) -> StoreResult<Self> {
         let versions: BTreeSet<_> = versions.collect();
         Ok(Self(packs::version_numbers(tx, &versions.into_iter().collect::<Vec<_>>()).await?))
     }
 
+    /// The number of a version; 0 if it wasn't read.
     pub(in crate::service) fn get(&self, version: PackVersionId) -> i32 {
         self.0.get(&version).copied().unwrap_or(0)
     }
 
+    /// The numbers of two versions, for the record of a move.
     pub(in crate::service) fn change(&self, before: PackVersionId, after: PackVersionId) -> VersionChange {
         VersionChange { before: self.get(before), after: self.get(after) }
     }
@@ -168,6 +171,7 @@ pub(in crate::service) fn applied(row: &mut UpdateRow, how: UpdateMethod, now: I
     row.next_attempt_at = None;
 }
 
+/// Marks an update as skipped.
 pub(in crate::service) fn skip(row: &mut UpdateRow, reason: SkipReason, now: Instant) {
     row.update.state = UpdateState::Skipped;
     row.update.skip_reason = Some(reason);

@@ -32,6 +32,7 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// The subject's type in the GraphQL schema, and its id in the log.
     pub(in crate::service) fn type_and_id(self) -> (&'static str, String) {
         match self {
             Self::Component(id) => ("Component", id.0.to_string()),

@@ -245,6 +245,7 @@ async fn try_set_rule(
 
 /// The fields of a rule, for the audit log.
 type Field = (&'static str, fn(&HaltRule) -> String);
+/// Each field of a rule with its name in the mutation's input, and a function that writes its value.
 pub(super) const FIELDS: [Field; 4] = [
     ("haltWhen.percent", |rule| rule.percent().to_string()),
     ("haltWhen.atLeast", |rule| rule.at_least.to_string()),

@@ -16,11 +16,13 @@ pub(in crate::service) struct ReleaseLog {
 }
 
 impl ReleaseLog {
+    /// Collects the lines for a journal's events.
     pub(in crate::service) fn of(journal: &Journal<'_>) -> Self {
         let events = journal.events().filter(|event| message(event.kind).is_some()).cloned().collect();
         Self { events, began: journal.began, late_seconds: journal.late_seconds }
     }
 
+    /// Writes the lines to the program's log.
     pub(in crate::service) fn write(self) {
         for event in self.events {
             let Some(message) = message(event.kind) else { continue };

@@ -24,6 +24,7 @@ const AT_ONCE: usize = 30_000;
 /// The most rows that are read for a JWT. An account has at most 20.
 const READ_MAX: u64 = 1_000;
 
+/// The trusted publisher of a row.
 pub(in crate::store) fn trusted_of(m: trusted::Model) -> StoreResult<TrustedPublisher> {
     Ok(TrustedPublisher {
         id: m.id.into(),

@@ -167,6 +167,7 @@ pub(in crate::store) fn nothing() -> Expr {
     Expr::cust("1 = 0")
 }
 
+/// The condition that a component has one of these types. Without a type it is never true.
 pub(in crate::store) fn of_types(column: Expr, types: &[ComponentType]) -> Expr {
     if types.is_empty() { nothing() } else { column.is_in(types.iter().map(|t| t.stored())) }
 }

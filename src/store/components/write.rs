@@ -187,6 +187,7 @@ pub(in crate::store) fn version_row(
     })
 }
 
+/// The rows of a package's manifest, in its order.
 pub(in crate::store) fn manifest_rows(
     of: ComponentVersionId,
     manifest: &[ManifestEntry],

@@ -44,6 +44,7 @@ pub struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
+    /// No changes so far.
     #[must_use]
     pub fn new(tx: &'a Tx, release: &'a Release, now: Instant) -> Self {
         Self { tx, release, now, tally: Tally::default() }

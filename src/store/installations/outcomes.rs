@@ -19,6 +19,7 @@ use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::{of_living_pack, pack_is_visible};
 use crate::store::{Snapshot, StoreResult, page};
 
+/// The report of a row.
 pub(in crate::store) fn report(m: outcome::Model) -> StoreResult<OutcomeReport> {
     Ok(OutcomeReport {
         id: m.id.into(),

@@ -80,6 +80,7 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
     Ok(Kept { updates, remaining, works, broken, judged, rows })
 }
 
+/// The sums of a release's tallies; zeros if it has none.
 pub(in crate::store) async fn of_release(tx: &Tx, id: ReleaseId) -> StoreResult<Kept> {
     let mut select = current();
     select.and_where(col(release::Column::Id).eq(id.0));

@@ -43,6 +43,7 @@ pub enum Members<'a> {
 }
 
 impl Members<'_> {
+    /// The number of the installations.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {

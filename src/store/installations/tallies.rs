@@ -155,6 +155,7 @@ fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
     tallies
 }
 
+/// The row for a tally of a release's updates at an instant.
 pub(in crate::store) fn active(
     release: ReleaseId,
     pack: PackId,

@@ -38,6 +38,7 @@ pub struct VisibleUpdate {
     pub in_open_stage: bool,
 }
 
+/// A stored or derived update. The columns that only a stored update has are null for a derived one.
 #[derive(FromQueryResult)]
 pub(in crate::store) struct Row {
     installation_id: Uuid,
@@ -71,6 +72,7 @@ pub(in crate::store) struct Row {
 }
 
 impl Row {
+    /// The update of a row, as a reader sees it at `now`.
     pub(in crate::store) fn into_visible(self, now: Instant) -> StoreResult<VisibleUpdate> {
         let withdrawn = self.effective_state == UpdateState::Withdrawn.stored();
         let withdrawn_at = if withdrawn { self.taken_back_at.or(self.uninstalled_at) } else { None };
@@ -264,6 +266,7 @@ pub(in crate::store) fn has_pending(now: Instant) -> Expr {
     Expr::exists(pending).and(entitled())
 }
 
+/// Runs a statement that selects the columns of [`Row`].
 pub(in crate::store) async fn rows(snapshot: &Snapshot, select: &SelectStatement) -> StoreResult<Vec<VisibleUpdate>> {
     let found = snapshot.conn().query_all(select).await?;
     found.iter().map(|row| Row::from_query_result(row, "")?.into_visible(snapshot.now())).collect()

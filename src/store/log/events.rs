@@ -153,6 +153,7 @@ const REFILL: u32 = 100;
 /// The form of cursors into lists of [`page()`]. The API seals them.
 pub const IN_ORDER: CursorForm = CursorForm::new("event", &[KeyKind::Number]);
 
+/// A row of the event log, which this program perhaps can't read.
 pub(in crate::store) type Line = EventLine<event::Model>;
 
 /// An event; `None`, and a log line, if this program can't read its columns.

@@ -62,6 +62,7 @@ impl Interest {
         self.kinds().iter().any(|kind| kind.is_of_release() == of_releases)
     }
 
+    /// The kinds that the filter names; all kinds if it names none.
     pub(in crate::store) fn kinds(&self) -> &[EventKind] {
         self.kinds.as_deref().unwrap_or(&EventKind::ALL)
     }

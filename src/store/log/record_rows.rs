@@ -77,6 +77,7 @@ pub(in crate::store) struct BatchPosition {
     pub(in crate::store) ids: (IdRange, Uuid),
 }
 
+/// The row of a batch: the common part of the events and entries of `class`.
 pub(in crate::store) fn batch(class: &Class, position: &BatchPosition) -> StoreResult<log_batch::ActiveModel> {
     let (event, entry) = (class.event, class.entry.as_ref());
     let (ids, seal) = position.ids;

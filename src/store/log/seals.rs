@@ -90,6 +90,7 @@ pub async fn seals_after(source: &WholeServer, publisher: AccountId, number: i64
     next_seals(source, publisher, number, PAGE).await
 }
 
+/// Like [`seals_after`], with a limit for the number of seals.
 pub(in crate::store) async fn next_seals(
     source: &impl Reads,
     publisher: AccountId,

@@ -166,6 +166,7 @@ pub async fn add_draft_rows(tx: &Tx, id: PackId, rows: &[(ComponentId, ContentKe
     Ok(())
 }
 
+/// Saves a row of a pack's draft, which exists already.
 pub async fn save_draft_row(
     tx: &Tx,
     id: PackId,

@@ -98,6 +98,7 @@ pub async fn of(tx: &Tx, release: &Release) -> StoreResult<Vec<Stage>> {
 /// The groups of stages, by release and position.
 pub(in crate::store) type GroupsByStage = BTreeMap<(Uuid, i32), Vec<GroupId>>;
 
+/// Sorts the rows of groups by their stages.
 pub(in crate::store) fn groups_by_stage(rows: Vec<stage_group::Model>) -> GroupsByStage {
     let mut groups = GroupsByStage::new();
     for row in rows {

@@ -128,6 +128,7 @@ pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
     add_remaining(tx, (release.id, release.pack_id), release.created_at, remaining).await
 }
 
+/// Saves all columns of a release, which exists already.
 pub async fn save(tx: &Tx, release: &Release) -> StoreResult<()> {
     Entity::update(row(release)?).exec(tx.conn()).await?;
     Ok(())

@@ -84,6 +84,7 @@ pub struct AvailablePack {
     pub installed: bool,
 }
 
+/// A pack with the facts that decide whether the account may see it.
 #[derive(FromQueryResult)]
 pub(in crate::store) struct Row {
     #[sea_orm(nested)]
