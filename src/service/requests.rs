@@ -95,5 +95,5 @@ impl Repeatable {
 
 /// The single object that a call created.
 pub(super) fn single<I: From<Uuid>>(made: &[Uuid]) -> Result<I, Failure> {
-    made.first().map(|id| (*id).into()).ok_or_else(|| Failure::bug("a call is remembered without what it made"))
+    made.first().map(|id| (*id).into()).ok_or_else(|| Failure::bug("a remembered call has no created object"))
 }

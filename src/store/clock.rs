@@ -12,6 +12,10 @@ pub async fn now(server: &WholeServer) -> StoreResult<Option<Instant>> {
         return Ok(None);
     }
     let ask = Statement::from_string(server.conn().get_database_backend(), "SELECT clock_timestamp() AS reads");
-    let row = server.conn().query_one_raw(ask).await?.ok_or_else(|| StoreError::Fault("no clock".into()))?;
+    let row = server
+        .conn()
+        .query_one_raw(ask)
+        .await?
+        .ok_or_else(|| StoreError::Fault("the query of the time returned no row".into()))?;
     Ok(Some(row.try_get("", "reads")?))
 }

@@ -105,12 +105,10 @@ fn unknown(what: &str, name: &str) -> StoreError {
     StoreError::Unavailable(format!("this version of the program doesn't know the {what} {name}: update it"))
 }
 
-/// Reads a stored name. [`StoreError::Unavailable`] if this program doesn't know the name.
 pub(in crate::store) fn read<T: Stored>(name: &str) -> StoreResult<T> {
     T::read(name)
 }
 
-/// Like [`read`], for a column that may be null.
 pub(in crate::store) fn read_some<T: Stored>(name: Option<&str>) -> StoreResult<Option<T>> {
     name.map(T::read).transpose()
 }
@@ -128,7 +126,7 @@ pub fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> StoreResult<T> {
 /// # Errors
 /// [`StoreError::Fault`] if it can't be serialized.
 pub fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
-    serde_json::to_string(value).map_err(|e| StoreError::Fault(format!("no JSON: {e}")))
+    serde_json::to_string(value).map_err(|e| StoreError::Fault(format!("a value can't be written as JSON: {e}")))
 }
 
 /// The actor from its four columns.
@@ -274,7 +272,7 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
     let (pause, halt) = (pause_of_row(&m)?, halt_rule_of_row(&m)?);
     let window = match (m.date, m.time_zone, m.starts_at, m.ends_at) {
         (Some(date), Some(time_zone), Some(starts_at), Some(ends_at)) => Some(Window {
-            date: date.parse().map_err(|_| StoreError::Fault(format!("no date: {date}")))?,
+            date: date.parse().map_err(|_| StoreError::Fault(format!("a stored date is wrong: {date}")))?,
             time_zone,
             starts_at,
             ends_at,

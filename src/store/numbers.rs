@@ -61,6 +61,10 @@ pub async fn size(server: &WholeServer) -> StoreResult<i64> {
         DatabaseKind::Postgresql => "SELECT pg_database_size(current_database()) AS size",
     };
     let size = Statement::from_string(server.conn().get_database_backend(), size);
-    let row = server.conn().query_one_raw(size).await?.ok_or_else(|| StoreError::Fault("no size".into()))?;
+    let row = server
+        .conn()
+        .query_one_raw(size)
+        .await?
+        .ok_or_else(|| StoreError::Fault("the query of the size returned no row".into()))?;
     Ok(row.try_get("", "size")?)
 }

@@ -14,7 +14,7 @@ pub(in crate::store) fn packed(column: &str) -> Expr {
 pub(in crate::store) fn unpacked(bytes: &[u8]) -> StoreResult<Vec<Uuid>> {
     let (ids, rest) = bytes.as_chunks::<16>();
     if !rest.is_empty() {
-        return Err(StoreError::Fault(format!("{} bytes are no ids", bytes.len())));
+        return Err(StoreError::Fault(format!("{} bytes aren't a list of ids", bytes.len())));
     }
     Ok(ids.iter().map(|id| Uuid::from_bytes(*id)).collect())
 }

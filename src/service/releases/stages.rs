@@ -58,7 +58,7 @@ async fn open(
     action: &'static str,
 ) -> Result<uuid::Uuid, StoreError> {
     let now = journal.now;
-    let stage = all.get_mut(index).ok_or_else(|| StoreError::Fault("a stage that isn't there".into()))?;
+    let stage = all.get_mut(index).ok_or_else(|| StoreError::Fault("the release lacks the stage".into()))?;
     stage.opened_at = Some(now);
     stages::save_opened(tx, release.id, index, stage).await?;
     let late = lateness(stage.window.ends_at, now);

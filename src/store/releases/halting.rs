@@ -22,7 +22,7 @@ use crate::store::{Snapshot, StoreError, StoreResult};
 pub(in crate::store) fn pause(m: &release::Model) -> StoreResult<Option<Pause>> {
     let Some(at) = m.paused_at else { return Ok(None) };
     let (Some(kind), Some(name)) = (&m.pause_actor_kind, &m.pause_actor_name) else {
-        return Err(StoreError::Fault(format!("nobody is known to have paused the release {}", m.id)));
+        return Err(StoreError::Fault(format!("the pause of the release {} has no actor", m.id)));
     };
     let by = actor(kind, name.clone(), m.pause_actor_token_id, m.pause_actor_account_id)?;
     let figures = m.pause_executed.zip(m.pause_bad).map(|(executed, bad)| HaltFigures { executed, bad });

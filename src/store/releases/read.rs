@@ -144,7 +144,7 @@ pub async fn in_progress(server: &WholeServer) -> StoreResult<(i64, Progress)> {
     let mut select = progress::current();
     select.and_where(Expr::cust(RUNS)).expr_as(Expr::SubQuery(None, Box::new(count.into())), "releases");
     let row = server.conn().query_one(progress::sums(&mut select)).await?;
-    let row = row.ok_or_else(|| StoreError::Fault("a sum has no row".into()))?;
+    let row = row.ok_or_else(|| StoreError::Fault("a query of sums returned no row".into()))?;
     let kept = progress::read(&row)?;
     let mut progress = kept.updates;
     progress.offered += kept.remaining;

@@ -126,7 +126,10 @@ pub(in crate::store) fn stages(
             name: row.name,
             holds,
             window: Window {
-                date: row.date.parse().map_err(|_| StoreError::Fault(format!("no date: {}", row.date)))?,
+                date: row
+                    .date
+                    .parse()
+                    .map_err(|_| StoreError::Fault(format!("a stored date is wrong: {}", row.date)))?,
                 time_zone: time_zone(release),
                 starts_at: row.starts_at,
                 ends_at: row.ends_at,
