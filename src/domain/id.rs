@@ -56,7 +56,7 @@ ids! {
     WebhookId
     /// A trusted publisher of an account (R70).
     TrustedPublisherId
-    /// The key by which managed accounts know a component of a pack: random, and kept for good (R14).
+    /// A random key that managed accounts see for a component of a pack, instead of its id. It is kept for good (R14).
     ContentKey
 }
 

@@ -18,7 +18,7 @@ impl AddressError {
         Self(text.into())
     }
 
-    /// Adds the name of the setting that holds the address.
+    /// Adds the name of the setting that has the address.
     #[must_use]
     pub fn of(self, setting: &str) -> Self {
         if setting.is_empty() { self } else { Self(format!("{setting}: {self}")) }
@@ -150,7 +150,7 @@ impl Address {
     /// The same address with a password from elsewhere.
     ///
     /// # Errors
-    /// [`AddressError`] for an SQLite file, and for an address that holds a password already.
+    /// [`AddressError`] for an SQLite file, and for an address that has a password already.
     pub fn with_password(self, password: &str) -> Result<Self, AddressError> {
         let Self::Postgresql(mut url) = self else {
             return Err(wrong("An SQLite file has no password: leave the password file out."));
@@ -163,7 +163,7 @@ impl Address {
         Ok(Self::Postgresql(url))
     }
 
-    /// The address in the form that the driver parses. It may hold a password.
+    /// The address in the form that the driver parses. It may contain a password.
     #[must_use]
     pub fn reveal(&self) -> String {
         match self {
@@ -185,7 +185,7 @@ impl Address {
     }
 }
 
-/// Hides passwords, and the values of parameters that may hold one.
+/// Hides passwords, and the values of parameters that may contain one.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

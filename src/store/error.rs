@@ -228,7 +228,7 @@ impl From<DbErr> for StoreError {
 }
 
 impl StoreError {
-    /// Removes the database's address from the message, because it may hold a password.
+    /// Removes the database's address from the message, because it may contain a password.
     pub(super) fn without(self, url: &str) -> Self {
         let hide = |text: String| text.replace(url, "(the address given)");
         match self {

@@ -72,7 +72,7 @@ async fn keep_listening(options: PgConnectOptions, positions: watch::Sender<i64>
     }
 }
 
-/// Listens on a connection of its own until that is lost.
+/// Listens on a separate connection until this connection is lost.
 async fn listen(
     options: &PgConnectOptions,
     positions: &watch::Sender<i64>,

@@ -149,7 +149,7 @@ pub enum NoneTrusts {
     SeveralAccounts,
 }
 
-/// Chooses the trusted publisher for a JWT (R70). `matching` holds the trusted publishers whose claims
+/// Chooses the trusted publisher for a JWT (R70). `matching` has the trusted publishers whose claims
 /// match the JWT, with their accounts; `named` is the account that the request names. If several of one account match,
 /// the one with the most claims wins, because it describes the pipeline most exactly; among equals, the oldest.
 ///

@@ -1,5 +1,5 @@
 //! Version labels. The server counts numeric labels up (R6) and compares them (R34). It handles them as text, because
-//! they may be longer than any integer type holds.
+//! they may be too long for any integer type.
 
 use std::cmp::Ordering;
 

@@ -61,7 +61,7 @@ pub enum VersionKind {
     /// A packaged component.
     #[default]
     Package,
-    /// A publication, which legacy packs hold.
+    /// A publication, which legacy packs contain.
     Publication,
 }
 
@@ -140,7 +140,7 @@ pub fn creation_time(now: Instant, newest: Option<Instant>) -> Instant {
 pub enum PackageFault {
     /// A component of this type can't be shared (R11).
     TypeNotShareable,
-    /// The manifest holds a process route (R11).
+    /// The manifest contains a process route (R11).
     ProcessRouteNotShareable,
 }
 

@@ -44,7 +44,7 @@ pub(crate) enum PackagingRefusal {
     TooMany,
     /// The packages of the call together are over a limit on manifests, settings or characters.
     TooMuch,
-    /// Carries the packs that hold the package, by name, and whether the process library holds it.
+    /// Carries the packs that contain the package, by name, and whether the process library contains it.
     PackageInUse {
         packs: Vec<PackId>,
         in_library: bool,

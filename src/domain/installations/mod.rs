@@ -22,7 +22,7 @@ pub struct Installation {
     pub pack_id: PackId,
     pub account_id: AccountId,
     pub publisher_id: AccountId,
-    /// The override name of a MULTI installation. `None` for a SINGLE one, which bears the pack's name.
+    /// The override name of a MULTI installation. `None` for a SINGLE one, which has the pack's name.
     pub override_name: Option<String>,
     pub version_id: PackVersionId,
     pub installed_at: Instant,

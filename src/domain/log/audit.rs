@@ -75,7 +75,7 @@ pub struct AuditEntry {
 }
 
 impl Recorded {
-    /// The view of `reader`, one of the two accounts whose ids the entry bears. The ids are decided when the entry is
+    /// The view of `reader`, one of the two accounts whose ids the entry has. The ids are decided when the entry is
     /// written: the publisher's log has every entry about the publisher's objects and accounts; the managed account's
     /// log has the entries about the account, its tokens and its installations.
     ///

@@ -26,7 +26,7 @@ pub enum DeploymentModel {
 }
 
 impl DeploymentModel {
-    /// The kind of versions that a pack of this model may hold. The two kinds never mix (R52).
+    /// The kind of versions that a pack of this model may contain. The two kinds never mix (R52).
     #[must_use]
     pub fn holds(self) -> VersionKind {
         match self {
@@ -358,7 +358,7 @@ pub enum Removal {
     Drop,
 }
 
-/// Decides a removal (R15). `released` is whether the current or the pending content holds the component.
+/// Decides a removal (R15). `released` is whether the current or the pending content has the component.
 #[must_use]
 pub fn removal(released: bool) -> Removal {
     if released { Removal::Mark } else { Removal::Drop }

@@ -224,7 +224,7 @@ pub struct HaltVerdict {
 }
 
 impl HaltVerdict {
-    /// The verdict of a rule. `decisive` holds the first figures that halt the release, or else the last ones that the
+    /// The verdict of a rule. `decisive` has the first figures that halt the release, or else the last ones that the
     /// rule would have been judged by; `None` if the release has none.
     #[must_use]
     pub fn of(rule: &HaltRule, decisive: Option<FiguresAt>) -> Self {

@@ -8,7 +8,7 @@ use crate::domain::id::{ComponentId, ComponentVersionId};
 /// A warning about a release. Warnings don't block the release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// The pack would hold a single component, which belongs in the process library (R53).
+    /// The pack would contain a single component, which belongs in the process library (R53).
     SingleComponentPack,
     /// Packages of the pack contain the same component with different settings. Lists at most [`MISMATCHES_MAX`].
     ExtensibilityMismatch(Vec<Mismatch>),

@@ -1,4 +1,4 @@
-//! Early stages of a dated re-release (R54, R55): which installations a stage holds, when it opens, and its state.
+//! Early stages of a dated re-release (R54, R55): the installations that a stage holds, its opening, and its state.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const STAGES_MAX: usize = 9;
 const GROUPS_MAX: usize = 20;
 /// The most characters of a stage's name.
 pub const STAGE_NAME_MAX: usize = 80;
-/// The name of the last stage, which is the release's own date and holds every installation.
+/// The name of the last stage, which opens on the release's own date and holds every installation.
 pub const EVERYBODY: &str = "everybody";
 
 /// A part of the installations, in hundredths of a percent: 1 to 9,999.
@@ -174,7 +174,7 @@ impl Stage {
     }
 }
 
-/// The state at `now` of a release's last stage, which holds everybody and opens on the release's own date.
+/// The state at `now` of a release's last stage, which holds every installation and opens on the release's own date.
 #[must_use]
 pub fn last_stage_state(release: &Release, now: Instant) -> StageState {
     match release.state_at(now) {

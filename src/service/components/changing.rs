@@ -169,7 +169,8 @@ async fn packs_with(tx: &Tx, component: ComponentId) -> StoreResult<Vec<PackId>>
     Ok(ids.into_iter().collect())
 }
 
-/// Deletes a component that has neither packages nor publications, and that no manifest holds. Its key is free again.
+/// Deletes a component that has neither packages nor publications, and that no manifest contains. Its key is free
+/// again.
 ///
 /// # Errors
 /// COMPONENT_IN_USE; not found.

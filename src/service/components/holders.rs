@@ -26,7 +26,7 @@ pub(in crate::service) struct Holders {
     before: BTreeMap<ComponentId, Newest>,
 }
 
-/// The newest package and the newest publication that packs may hold.
+/// The newest package and the newest publication that packs may contain.
 type Newest = (Option<ComponentVersionId>, Option<ComponentVersionId>);
 
 fn newest(counters: &Counters) -> Newest {

@@ -1,4 +1,5 @@
-//! Copies seals out of the database, so that somebody else can keep them (R51).
+//! Copies seals out of the database, so that the copies can be kept where no attacker of the database reaches them
+//! (R51).
 
 use std::fs::{File, Metadata};
 use std::io::{Read as _, Result, Seek as _, SeekFrom, Write as _};

@@ -71,7 +71,7 @@ pub async fn rename(tx: &Tx, id: ComponentId, name: &str) -> StoreResult<()> {
     Ok(())
 }
 
-/// Whether a package holds the component in its manifest.
+/// Whether a package has the component in its manifest.
 pub async fn is_in_manifest(tx: &Tx, id: ComponentId) -> StoreResult<bool> {
     let holding = manifest_entry::Entity::find()
         .filter(manifest_entry::Column::ComponentId.eq(Uuid::from(id)))

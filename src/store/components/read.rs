@@ -47,7 +47,7 @@ pub async fn by_keys(snapshot: &Snapshot, keys: &[OwnKey]) -> StoreResult<HashMa
 pub struct Changeable {
     /// The owner's own key (R67).
     pub key: Option<String>,
-    /// Whether the component can be deleted: it has no version, and no manifest holds it (R69).
+    /// Whether the component can be deleted: it has no version, and no manifest contains it (R69).
     pub deletable: bool,
 }
 
@@ -86,7 +86,7 @@ struct LatestRow {
     latest_publication_id: Option<sea_orm::prelude::Uuid>,
 }
 
-/// The newest versions of a component that packs may hold, one of each kind (R7, R19, R52).
+/// The newest versions of a component that packs may contain, one of each kind (R7, R19, R52).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Latest {
     pub package: Option<ComponentVersionId>,

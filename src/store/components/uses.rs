@@ -38,7 +38,7 @@ pub async fn deletions(
     Ok(rows.into_iter().filter_map(|(id, at)| Some((id.into(), at?))).collect())
 }
 
-/// The packages among `ids` that can't be deleted at `now`: a pack's current version or pending release holds the
+/// The packages among `ids` that can't be deleted at `now`: a pack's current version or pending release contains the
 /// package, a draft is pinned to it, or the process library offers it.
 pub async fn in_use(
     snapshot: &Snapshot<PublisherScope>,

@@ -72,9 +72,9 @@ pub async fn manifests(
     snapshot.cache().manifests.get(owner, ids, load).await
 }
 
-/// For each of these versions, which a pack's next release would hold: the version of the same component and kind with
-/// the highest numeric label above its own that is shareable, isn't deleted, and was never in a version of the pack
-/// (R34). A version without a higher one is absent.
+/// For each of these versions, which a pack's next release would contain: the version of the same component and kind
+/// with the highest numeric label above its own that is shareable, isn't deleted, and was never in a version of the
+/// pack (R34). A version without a higher one is absent.
 pub async fn higher_unreleased(
     snapshot: &Snapshot<PublisherScope>,
     pack: PackId,

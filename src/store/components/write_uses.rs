@@ -1,4 +1,4 @@
-//! Finds the packs that have a component or hold a version of it.
+//! Finds the packs that have a component or contain a version of it.
 
 use std::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ pub async fn packs_with(
     Ok(found)
 }
 
-/// The packs whose current version or pending release at `now` holds the version, or whose draft is pinned to it (R8).
-/// Ordered by name, at most `limit`.
+/// The packs whose current version or pending release at `now` contains the version, or whose draft is pinned to it
+/// (R8). Ordered by name, at most `limit`.
 pub async fn packs_holding(tx: &Tx, version: ComponentVersionId, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
     let version = Uuid::from(version);
     // When the window opens, the pending version becomes the current one, and the former is out of force (R30).

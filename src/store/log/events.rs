@@ -172,7 +172,7 @@ pub async fn page(snapshot: &Snapshot, interest: &Interest, request: PageRequest
     let PageRequest { size, backward, .. } = request;
     let full = usize::try_from(size).unwrap_or(usize::MAX);
     let (is_after, is_before) = (request.after.is_some(), request.before.is_some());
-    // One more than the page holds: only a readable event makes a further page.
+    // One row more than the page has: only a readable event makes a further page.
     let mut next = PageRequest { size: size.saturating_add(1), ..request };
     let (mut found, mut total) = (Vec::new(), None);
     let more = loop {

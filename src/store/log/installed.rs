@@ -180,7 +180,7 @@ pub(in crate::store::log) async fn of_page(
     Ok(Some(events_at(first_of_page(of_intervals, within))))
 }
 
-/// Selects the positions of each row of a table. The cut of `positions` holds for each row.
+/// Selects the positions of each row of a table. The cut of `positions` applies to each row.
 fn each_of(kind: DatabaseKind, mut rows: SelectStatement, positions: SelectStatement) -> SelectStatement {
     match kind {
         DatabaseKind::Postgresql => rows.expr_as(Expr::col(("seen", POSITION)), POSITION).join_lateral(

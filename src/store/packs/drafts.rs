@@ -46,7 +46,7 @@ struct Row {
 }
 
 impl Row {
-    /// The newest version that the pack could hold: a package or a publication, by its deployment model (R52).
+    /// The newest version that the pack could contain: a package or a publication, by its deployment model (R52).
     fn latest(&self) -> StoreResult<Option<ComponentVersionId>> {
         Ok(match DeploymentModel::read(&self.deployment_model)?.holds() {
             VersionKind::Package => self.latest_shareable_id,

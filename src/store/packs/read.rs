@@ -72,7 +72,7 @@ pub enum PacksOf {
     Group(GroupId),
     /// Packs that a group grants this account.
     GrantedTo(AccountId),
-    /// Packs whose current version or pending release holds this version, or whose draft is pinned to it (R8).
+    /// Packs whose current version or pending release contains this version, or whose draft is pinned to it (R8).
     HoldingVersion(ComponentVersionId),
     /// Packs whose current version, pending release or draft has this component.
     WithComponent(ComponentId),
@@ -180,7 +180,7 @@ pub async fn pages(
 ) -> StoreResult<HashMap<PacksKey, Page<ListedPack>>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
     let queries = keys.iter().map(|key| {
-        // Few packs hold one version, so the database should find them by the version and check the publisher
+        // Few packs contain one version, so the database should find them by the version and check the publisher
         // afterwards. The other lists may have all packs of a publisher, so the database should walk an index in the
         // list's order.
         let few = matches!(key.of, PacksOf::HoldingVersion(_) | PacksOf::WithComponent(_));

@@ -115,7 +115,8 @@ pub(in crate::store) fn row(release: &Release) -> StoreResult<ActiveModel> {
     Ok(halting::columns(row, release.pause.as_ref(), release.halt.as_ref()))
 }
 
-/// Adds a release. All installations of its pack are counted as still to be reached. A first release reaches none.
+/// Adds a release. Counts all installations of its pack as installations that the release must reach. A first release
+/// reaches none.
 ///
 /// # Errors
 /// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if another release of the pack is pending or running.
