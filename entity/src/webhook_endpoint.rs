@@ -28,6 +28,7 @@ pub struct Model {
     pub delivered: Option<i64>,
     pub delivered_event: Option<Uuid>,
     pub failed_attempts: i32,
+    pub failing_since: Option<DateTimeUtc>,
     pub next_attempt_at: Option<DateTimeUtc>,
     pub attempts: i64,
     pub revision: i32,

@@ -865,6 +865,7 @@ CREATE TABLE webhook_endpoint (
     delivered_event $uuid,
     -- The failed attempts of the event after the position, and when this event is tried again.
     failed_attempts integer NOT NULL,
+    failing_since $instant,
     next_attempt_at $instant,
     -- The number of all attempts so far.
     attempts bigint NOT NULL,

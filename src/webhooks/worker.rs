@@ -70,6 +70,7 @@ impl State {
             saved: endpoint.place,
             delivered: endpoint.delivered,
             failed_attempts: endpoint.failed_attempts,
+            failing_since: endpoint.failing_since,
             next_attempt_at: endpoint.next_attempt_at,
             attempts: Vec::new(),
         };
@@ -225,7 +226,9 @@ impl Worker {
             let (status, failure) = (tried.delivery.status, tried.delivery.failure);
             state.progress.attempts.push(tried.delivery);
             let attempt = state.progress.failed_attempts + 1;
-            match after_attempt(tried.attempted, attempt, services.clock.now(), dice()) {
+            let now = services.clock.now();
+            let since = *state.progress.failing_since.get_or_insert(now);
+            match after_attempt(tried.attempted, attempt, since, now, dice()) {
                 Next::GoOn => {
                     let lag = (services.clock.now() - event.event.occurred_at).to_std().unwrap_or_default();
                     services.metrics.webhook_lags.took((), lag);
@@ -266,7 +269,8 @@ impl Worker {
         }
         let progress = &mut state.progress;
         (progress.place, progress.delivered) = (position, Some(position));
-        (progress.state, progress.failed_attempts, progress.next_attempt_at) = (WebhookState::Active, 0, None);
+        (progress.state, progress.failed_attempts) = (WebhookState::Active, 0);
+        (progress.failing_since, progress.next_attempt_at) = (None, None);
         let since = *state.unsaved_since.get_or_insert_with(Instant::now);
         let is_late = since.elapsed() >= self.dispatcher.options.save_after;
         if had_failed || is_late || state.progress.attempts.len() >= UNSAVED_MAX {

@@ -28,22 +28,23 @@ fn r63_the_pauses_are_those_of_the_rule() {
         for (dice, permille) in [(0.0, 1_000), (-1.0, 800), (1.0, 1_200), (7.0, 1_200)] {
             let expected = now + Duration::milliseconds(seconds * permille);
             assert_eq!(
-                after_attempt(failed(Some(500)), attempt, now, dice),
+                after_attempt(failed(Some(500)), attempt, now, now, dice),
                 Next::TryAgain(expected),
                 "{attempt} {dice}"
             );
         }
     }
-    assert_eq!(after_attempt(failed(None), 13, now, 0.0), Next::Disable(DisabledReason::AttemptsExhausted));
-    assert_eq!(after_attempt(failed(None), u32::MAX, now, 0.0), Next::Disable(DisabledReason::AttemptsExhausted));
+    let since = now - Duration::days(4);
+    assert_eq!(after_attempt(failed(None), 13, since, now, 0.0), Next::Disable(DisabledReason::AttemptsExhausted));
+    assert_eq!(after_attempt(failed(None), u32::MAX, since, now, 0.0), Next::Disable(DisabledReason::AttemptsExhausted));
 }
 
 #[test]
 fn r63_gone_disables_at_once_and_success_goes_on() {
     let now = instant(NOW);
-    assert_eq!(after_attempt(failed(Some(410)), 1, now, 0.0), Next::Disable(DisabledReason::Gone));
+    assert_eq!(after_attempt(failed(Some(410)), 1, now, now, 0.0), Next::Disable(DisabledReason::Gone));
     let taken = Attempted { status: Some(204), failure: None, retry_after: Some(RetryAfter::In(Duration::hours(1))) };
-    assert_eq!(after_attempt(taken, 5, now, 0.0), Next::GoOn);
+    assert_eq!(after_attempt(taken, 5, now, now, 0.0), Next::GoOn);
 }
 
 #[test]
@@ -62,9 +63,10 @@ fn r63_retry_after_is_kept_to_and_is_at_most_a_day() {
     for (text, seconds) in cases {
         let attempted = Attempted { retry_after: RetryAfter::parse(text), ..failed(Some(503)) };
         let expected = Next::TryAgain(now + Duration::seconds(seconds));
-        assert_eq!(after_attempt(attempted, 1, now, 1.0), expected, "{text}");
-        // The last attempt is the last one, whatever the receiver asks for.
-        assert_eq!(after_attempt(attempted, 13, now, 1.0), Next::Disable(DisabledReason::AttemptsExhausted));
+        assert_eq!(after_attempt(attempted, 1, now, now, 1.0), expected, "{text}");
+        // After four days the thirteenth attempt is the last one, whatever the receiver asks for.
+        let since = now - Duration::days(4);
+        assert_eq!(after_attempt(attempted, 13, since, now, 1.0), Next::Disable(DisabledReason::AttemptsExhausted));
     }
     for text in ["", "soon", "-1", "1.5", "Sun, 22 Nov", "+7"] {
         assert_eq!(RetryAfter::parse(text), None, "{text}");
@@ -94,10 +96,42 @@ proptest! {
     #[test]
     fn r63_a_pause_varies_by_a_fifth_at_most(attempt in 1_u32..13, dice in -1.0_f64..1.0) {
         let now = instant(NOW);
-        let Next::TryAgain(plain) = after_attempt(failed(None), attempt, now, 0.0) else { panic!("a pause") };
-        let Next::TryAgain(varied) = after_attempt(failed(None), attempt, now, dice) else { panic!("a pause") };
+        let Next::TryAgain(plain) = after_attempt(failed(None), attempt, now, now, 0.0) else { panic!("a pause") };
+        let Next::TryAgain(varied) = after_attempt(failed(None), attempt, now, now, dice) else { panic!("a pause") };
         let (plain, varied) = ((plain - now).num_milliseconds(), (varied - now).num_milliseconds());
         prop_assert!((varied - plain).abs() * 5 <= plain + 5, "{plain} {varied}");
+    }
+
+    #[test]
+    fn r63_whatever_a_receiver_asks_for_it_is_tried_as_long_as_the_pauses_last(
+        asked in prop::collection::vec((prop::option::of(0_i64..100_000), -1.0_f64..1.0), 40),
+        quick in prop::bool::ANY,
+    ) {
+        let began = instant(NOW);
+        let (mut now, mut attempts) = (began, 0);
+        for (seconds, dice) in asked {
+            attempts += 1;
+            let seconds = if quick { Some(1) } else { seconds };
+            let retry_after = seconds.map(|seconds| RetryAfter::In(Duration::seconds(seconds)));
+            match after_attempt(Attempted { retry_after, ..failed(Some(503)) }, attempts, began, now, dice) {
+                Next::TryAgain(at) => {
+                    prop_assert!(at - now >= Duration::seconds(1), "{at} {now}");
+                    if let Some(seconds) = seconds {
+                        prop_assert!(at - now >= Duration::seconds(seconds.min(86_400)), "not before");
+                    }
+                    now = at;
+                }
+                Next::Disable(reason) => {
+                    prop_assert_eq!(reason, DisabledReason::AttemptsExhausted);
+                    prop_assert!(attempts >= 13);
+                    // Four fifths of the pauses' sum.
+                    prop_assert!(now - began >= Duration::seconds(276_155 * 4 / 5), "{attempts} in {}", now - began);
+                    return Ok(());
+                }
+                Next::GoOn => prop_assert!(false, "a failure"),
+            }
+        }
+        prop_assert!(false, "tried without end: {attempts}");
     }
 }
 
@@ -115,6 +149,7 @@ fn endpoint(state: WebhookState) -> Endpoint {
         place: Position { sequence: 7, event: uuid::Uuid::from_u128(3).into() },
         delivered: None,
         failed_attempts: 4,
+        failing_since: Some(instant(NOW)),
         next_attempt_at: Some(instant(NOW)),
         former_secret_until: None,
         created_at: instant(NOW),
@@ -141,6 +176,7 @@ fn r63_an_endpoint_that_is_sent_events_is_paused_and_any_other_one_resumed() {
                     state: after,
                     disabled_reason: None,
                     failed_attempts: 0,
+                    failing_since: None,
                     next_attempt_at: None,
                     revision: 10,
                     ..before.clone()

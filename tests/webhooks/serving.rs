@@ -322,6 +322,35 @@ async fn r63_retry_after_decides_when_the_next_attempt_is_made() {
 }
 
 #[tokio::test]
+async fn r63_a_receiver_that_asks_for_quick_attempts_is_not_disabled_after_seconds() {
+    let world = World::new().await;
+    world.receiver.otherwise(Reply::Headers(503, "retry-after: 1\r\n"));
+    let (id, _) = world.endpoint(json!({})).await;
+    let dispatching = Dispatching::of(&world.app.app);
+    world.happen(1).await;
+    let publisher = &world.app.publisher;
+    for attempt in 1..=13 {
+        world.receiver.wait_for(attempt).await;
+        let told = async || world.app.deliveries(publisher, &id).await.len() >= attempt;
+        until("the attempt is told", told).await;
+        world.app.clock_only_by(1);
+    }
+    let failing = world.app.read_endpoint(publisher, &id).await;
+    assert_eq!(failing.text("/state"), "FAILING", "it failed for twelve seconds");
+    // Twelve seconds after the first failure the pause is half a minute, more or less by a fifth.
+    let next = failing.text("/nextAttemptAt");
+    assert!(("2026-11-22T09:00:36".."2026-11-22T09:00:48.1").contains(&next.as_str()), "{next}");
+    world.receiver.otherwise(Reply::Status(204));
+    world.app.clock_only_by(36);
+    world.receiver.wait_for(15).await;
+    world.app.until_state(publisher, &id, "ACTIVE").await;
+    dispatching.end().await;
+    let mut ids = world.receiver.ids();
+    ids.dedup();
+    assert_eq!(ids, world.publisher_ids().await);
+}
+
+#[tokio::test]
 async fn r63_a_paused_endpoint_is_sent_nothing_until_it_is_resumed() {
     let world = World::new().await;
     let (id, _) = world.endpoint(json!({})).await;

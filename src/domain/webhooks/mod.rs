@@ -94,6 +94,8 @@ pub struct Endpoint {
     pub delivered: Option<Position>,
     /// How many attempts of the event after `place` have failed.
     pub failed_attempts: u32,
+    /// When the first attempt of the event after `place` failed; `None` while none has failed.
+    pub failing_since: Option<Instant>,
     /// When the event after `place` is tried again; `None` while no attempt of it has failed.
     pub next_attempt_at: Option<Instant>,
     pub former_secret_until: Option<Instant>,
@@ -136,17 +138,21 @@ impl Endpoint {
 
     fn begin_anew(&mut self, state: WebhookState) {
         (self.state, self.disabled_reason) = (state, None);
-        (self.failed_attempts, self.next_attempt_at) = (0, None);
+        self.forget_failures();
         self.revision += 1;
     }
 
-    /// Replaces the filter. Another event may be the next one now, so failed attempts are counted from 0 again (R63).
+    fn forget_failures(&mut self) {
+        (self.failed_attempts, self.failing_since, self.next_attempt_at) = (0, None, None);
+    }
+
+    /// Replaces the filter. Another event may come next now, so the count of failed attempts begins anew (R63).
     pub fn set_filter(&mut self, filter: EndpointFilter) {
         if self.filter == filter {
             return;
         }
         self.filter = filter;
-        (self.failed_attempts, self.next_attempt_at) = (0, None);
+        self.forget_failures();
         if self.state == WebhookState::Failing {
             self.state = WebhookState::Active;
         }

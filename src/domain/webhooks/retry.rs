@@ -5,8 +5,8 @@ use chrono::Duration;
 use crate::domain::Instant;
 use crate::domain::webhooks::{DisabledReason, WebhookFailure};
 
-/// The pauses after the failed attempts of an event, in seconds. When the attempt after the last pause fails, too, the
-/// endpoint is disabled.
+/// The pauses after the failed attempts of an event, in seconds. When the attempt after the last pause fails, too, and
+/// the event has been tried for as long as these pauses last, the endpoint is disabled.
 const PAUSES: [i64; 12] =
     [5, 30, 2 * 60, 10 * 60, 30 * 60, 3_600, 2 * 3_600, 5 * 3_600, 10 * 3_600, 14 * 3_600, 20 * 3_600, 24 * 3_600];
 /// By which part of itself a pause varies at random, in each direction.
@@ -66,20 +66,39 @@ pub enum Next {
     Disable(DisabledReason),
 }
 
-/// Decides the next step after attempt number `attempt` (1, 2, 3 …) of an event. `dice` is a random number from -1 to
-/// 1.
+/// Decides the next step after attempt number `attempt` (1, 2, 3 …) of an event, whose first attempt failed at `since`.
+/// `dice` is a random number from -1 to 1.
+///
+/// A receiver may ask for a shorter pause than the next one. Then the attempts come to their end before the pauses have
+/// passed; the event is tried further at the pace that its age has in the list of pauses, because an endpoint isn't
+/// disabled for an outage of seconds.
 #[must_use]
-pub fn after_attempt(attempted: Attempted, attempt: u32, now: Instant, dice: f64) -> Next {
+pub fn after_attempt(attempted: Attempted, attempt: u32, since: Instant, now: Instant, dice: f64) -> Next {
     if attempted.failure.is_none() {
         return Next::GoOn;
     }
     if attempted.status == Some(GONE) {
         return Next::Disable(DisabledReason::Gone);
     }
+    let asked = attempted.retry_after.map(|asked| asked.pause(now));
     let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-    let Some(seconds) = PAUSES.get(index) else { return Next::Disable(DisabledReason::AttemptsExhausted) };
-    let pause = attempted.retry_after.map_or_else(|| varied(*seconds, dice), |asked| asked.pause(now));
-    Next::TryAgain(now + pause)
+    if let Some(seconds) = PAUSES.get(index) {
+        return Next::TryAgain(now + asked.unwrap_or_else(|| varied(*seconds, dice)));
+    }
+    match pause_at_age(now - since) {
+        Some(seconds) => Next::TryAgain(now + varied(seconds, dice).max(asked.unwrap_or_default())),
+        None => Next::Disable(DisabledReason::AttemptsExhausted),
+    }
+}
+
+/// The pause that an event has at this age when nobody asks for another one. `None` when all pauses have passed, each
+/// as short as it may be.
+fn pause_at_age(age: Duration) -> Option<i64> {
+    let mut end = Duration::zero();
+    PAUSES.into_iter().find(|seconds| {
+        end += varied(*seconds, -1.0);
+        age < end
+    })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most a day, in milliseconds")]

@@ -137,6 +137,7 @@ pub(crate) async fn create(cx: &Services, caller: &Viewer, new: NewEndpoint) -> 
         place,
         delivered: None,
         failed_attempts: 0,
+        failing_since: None,
         next_attempt_at: None,
         former_secret_until: None,
         created_at: journal.now,

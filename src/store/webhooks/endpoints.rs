@@ -38,6 +38,7 @@ pub(in crate::store) fn endpoint_of(m: endpoint::Model) -> StoreResult<Endpoint>
         place: Position { sequence: m.place, event: m.place_event.into() },
         delivered: delivered.map(|(sequence, event)| Position { sequence, event: event.into() }),
         failed_attempts: m.failed_attempts.try_into().unwrap_or(0),
+        failing_since: m.failing_since,
         next_attempt_at: m.next_attempt_at,
         former_secret_until: m.former_secret_until,
         created_at: m.created_at,

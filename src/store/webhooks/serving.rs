@@ -236,6 +236,7 @@ pub struct Progress {
     pub saved: Position,
     pub delivered: Option<Position>,
     pub failed_attempts: u32,
+    pub failing_since: Option<Instant>,
     pub next_attempt_at: Option<Instant>,
     /// The attempts since the last progress that was saved.
     pub attempts: Vec<Delivery>,
@@ -265,6 +266,7 @@ pub async fn save_progress(tx: &Tx, server: Uuid, id: WebhookId, revision: i32, 
     if now == revision {
         row.state = Set(of.state.stored().into());
         row.failed_attempts = Set(of.failed_attempts.try_into().unwrap_or(i32::MAX));
+        row.failing_since = Set(of.failing_since);
         row.next_attempt_at = Set(of.next_attempt_at);
     }
     endpoint::Entity::update(row).exec(tx.conn()).await?;

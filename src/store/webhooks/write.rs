@@ -40,6 +40,7 @@ fn changeable(of: &Endpoint) -> StoreResult<endpoint::ActiveModel> {
         place: Set(of.place.sequence),
         place_event: Set(of.place.event.into()),
         failed_attempts: Set(of.failed_attempts.try_into().unwrap_or(i32::MAX)),
+        failing_since: Set(of.failing_since),
         next_attempt_at: Set(of.next_attempt_at),
         revision: Set(of.revision),
         ..Default::default()
