@@ -32,6 +32,7 @@ pub struct Model {
     pub next_attempt_at: Option<DateTimeUtc>,
     pub attempts: i64,
     pub revision: i32,
+    pub place_revision: i32,
     pub served_revision: i32,
     pub server_id: Option<Uuid>,
     pub created_at: DateTimeUtc,

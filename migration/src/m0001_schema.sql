@@ -873,6 +873,8 @@ CREATE TABLE webhook_endpoint (
     -- this server knows.
     revision integer NOT NULL,
     served_revision integer NOT NULL,
+    -- In which revision a call set the place.
+    place_revision integer NOT NULL,
     server_id $uuid,
     created_at $instant NOT NULL,
     actor_kind text NOT NULL,

@@ -3,6 +3,7 @@
 mod addresses;
 mod dead_servers;
 mod endpoints;
+mod handing_over;
 mod https;
 mod measured;
 mod outbound;

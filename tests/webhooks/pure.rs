@@ -155,6 +155,7 @@ fn endpoint(state: WebhookState) -> Endpoint {
         created_at: instant(NOW),
         created_by: Actor::scheduler(),
         revision: 9,
+        place_revision: 1,
     }
 }
 

@@ -15,17 +15,17 @@ use crate::support::rows::tables;
 use crate::support::{At, Managed, TestApp, uuid_of};
 use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
 
-struct World {
-    app: TestApp,
+pub(super) struct World {
+    pub(super) app: TestApp,
     acme: Managed,
     group: String,
     pack: String,
-    start: String,
-    receiver: Receiver,
+    pub(super) start: String,
+    pub(super) receiver: Receiver,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let app = TestApp::new().await;
         let acme = app.managed("Acme").await;
         let installed = app.installed_pack("Orders", &[&acme]).await;
@@ -35,15 +35,15 @@ impl World {
     }
 
     /// Lets so many times two events happen.
-    async fn happen(&self, times: usize) {
+    pub(super) async fn happen(&self, times: usize) {
         self.app.happen(&self.group, &self.pack, times).await;
     }
 
-    async fn publisher_ids(&self) -> Vec<String> {
+    pub(super) async fn publisher_ids(&self) -> Vec<String> {
         self.app.event_ids(&self.app.publisher, &self.start, json!({})).await
     }
 
-    async fn endpoint(&self, more: Value) -> (String, String) {
+    pub(super) async fn endpoint(&self, more: Value) -> (String, String) {
         self.app.endpoint(&self.app.publisher, &self.receiver.url(), more).await
     }
 }

@@ -103,6 +103,8 @@ pub struct Endpoint {
     pub created_by: Actor,
     /// Increases with each change that the endpoint's server must take into account.
     pub revision: i32,
+    /// The revision in which a call set `place`. What the server of an older revision took doesn't move the place.
+    pub place_revision: i32,
 }
 
 impl Endpoint {
@@ -127,6 +129,16 @@ impl Endpoint {
             return Err(WebhookRefusal::NotPaused);
         }
         self.begin_anew(WebhookState::Active);
+        Ok(())
+    }
+
+    /// Resumes the endpoint after another position: the events after it are sent, also those that were taken before.
+    ///
+    /// # Errors
+    /// Those of [`Endpoint::resume`].
+    pub fn resume_after(&mut self, place: Position) -> Result<(), WebhookRefusal> {
+        self.resume()?;
+        (self.place, self.place_revision) = (place, self.revision);
         Ok(())
     }
 

@@ -143,6 +143,7 @@ pub(crate) async fn create(cx: &Services, caller: &Viewer, new: NewEndpoint) -> 
         created_at: journal.now,
         created_by: journal.actor().clone(),
         revision: 1,
+        place_revision: 1,
     };
     let secret = secrets::new_secret();
     if is_conflict(write::insert(&tx, &endpoint, secrets::seal(&key, endpoint.id, &secret)?).await)? {

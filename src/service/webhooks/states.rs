@@ -71,15 +71,12 @@ async fn change_state(
     let before = write::lock(&tx, account.id, id).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_viewer(cx, caller, cx.now(&tx));
     let mut after = before.clone();
-    match change {
-        Change::Pause => after.pause(),
-        Change::Resume => after.resume(),
+    match (change, begin) {
+        (Change::Pause, _) => after.pause(),
+        (Change::Resume, Some(Begin::After(place))) => after.resume_after(place),
+        (Change::Resume, Some(Begin::Expired)) => after.resume().and(Err(WebhookRefusal::CursorExpired)),
+        (Change::Resume, None) => after.resume(),
     }?;
-    match begin {
-        Some(Begin::After(place)) => after.place = place,
-        Some(Begin::Expired) => return Err(WebhookRefusal::CursorExpired.into()),
-        None => {}
-    }
     write::save(&tx, &after).await?;
     let state = |state: WebhookState| Some(state.stored().to_owned());
     journal.append_entry(entry(change.action(), &after, &account).change(

@@ -44,6 +44,7 @@ pub(in crate::store) fn endpoint_of(m: endpoint::Model) -> StoreResult<Endpoint>
         created_at: m.created_at,
         created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
         revision: m.revision,
+        place_revision: m.place_revision,
     })
 }
 

@@ -243,26 +243,28 @@ pub struct Progress {
 }
 
 /// Saves the progress of an endpoint that this server serves in this revision. Returns whether it still does. If the
-/// endpoint was changed meanwhile, its position is saved nevertheless, so that no event is sent twice, unless a call
-/// has moved the position.
+/// endpoint was changed meanwhile, its place is saved all the same, so that nothing is sent twice; but not if a call has
+/// set the place in a later revision, even to the one that was saved before.
 pub async fn save_progress(tx: &Tx, server: Uuid, id: WebhookId, revision: i32, of: &Progress) -> StoreResult<bool> {
     let select = endpoint::Entity::find_by_id(Uuid::from(id))
         .select_only()
-        .columns([E::Attempts, E::Revision])
+        .columns([E::Attempts, E::Revision, E::PlaceRevision])
         .filter(col(E::ServerId).eq(server))
-        .filter(col(E::Place).eq(of.saved.sequence));
-    let Some((before, now)) = locked(select).into_tuple::<(i64, i32)>().one(tx.conn()).await? else { return Ok(false) };
+        .filter(col(E::Place).eq(of.saved.sequence).or(col(E::PlaceRevision).gt(revision)));
+    let found = locked(select).into_tuple::<(i64, i32, i32)>().one(tx.conn()).await?;
+    let Some((before, now, placed)) = found else { return Ok(false) };
     let count = i64::try_from(of.attempts.len()).unwrap_or(i64::MAX);
     let (delivered, delivered_event) = of.delivered.map(|at| (at.sequence, Uuid::from(at.event))).unzip();
     let mut row = endpoint::ActiveModel {
         id: Set(id.into()),
-        place: Set(of.place.sequence),
-        place_event: Set(of.place.event.into()),
         delivered: Set(delivered),
         delivered_event: Set(delivered_event),
         attempts: Set(before + count),
         ..Default::default()
     };
+    if placed <= revision {
+        (row.place, row.place_event) = (Set(of.place.sequence), Set(of.place.event.into()));
+    }
     if now == revision {
         row.state = Set(of.state.stored().into());
         row.failed_attempts = Set(of.failed_attempts.try_into().unwrap_or(i32::MAX));

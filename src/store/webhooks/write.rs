@@ -43,6 +43,7 @@ fn changeable(of: &Endpoint) -> StoreResult<endpoint::ActiveModel> {
         failing_since: Set(of.failing_since),
         next_attempt_at: Set(of.next_attempt_at),
         revision: Set(of.revision),
+        place_revision: Set(of.place_revision),
         ..Default::default()
     })
 }
