@@ -166,12 +166,12 @@ impl Dispatcher {
 
     /// Stops the workers of endpoints that left this server, and starts a worker for each new or changed endpoint.
     fn follow(self: &Arc<Self>, serving: &mut HashMap<WebhookId, Serving>, turn: Turn) {
-        for id in turn.left {
-            if let Some(one) = serving.get(&id) {
+        for (id, one) in &*serving {
+            if !turn.served.contains(id) {
                 one.stop.send_replace(true);
             }
         }
-        for (id, revision) in turn.served {
+        for (id, revision) in turn.begun {
             let former = serving.remove(&id);
             if let Some(former) = &former {
                 former.stop.send_replace(true);

@@ -6,7 +6,8 @@ use packwright::app::App;
 use packwright::webhooks::DispatchOptions;
 use serde_json::json;
 
-use crate::webhooks::receiver::{Dispatching, Reply};
+use crate::program::kill::until;
+use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
 use crate::webhooks::serving::World;
 
 const LOOK: Duration = Duration::from_millis(100);
@@ -37,4 +38,31 @@ async fn r63_events_are_sent_again_though_an_earlier_attempt_ends_afterwards() {
     let ids = world.publisher_ids().await;
     assert_eq!(world.receiver.ids(), [&ids[..], &ids[..]].concat());
     assert_eq!(world.app.deliveries(publisher, &id).await.len(), 8, "each attempt is told of");
+}
+
+#[tokio::test]
+async fn r66_the_work_for_a_deleted_endpoint_ends() {
+    let world = World::new().await;
+    let failing = Receiver::start().await;
+    failing.otherwise(Reply::Status(500));
+    let publisher = &world.app.publisher;
+    let (failing_id, _) = world.app.endpoint(publisher, &failing.url(), json!({})).await;
+    let mut ids = vec![failing_id.clone()];
+    for number in 0..3 {
+        let input = json!({ "name": format!("Quiet {number}"), "filter": { "kinds": ["PACK_DELETED"] } });
+        ids.push(world.endpoint(input).await.0);
+    }
+    let server = server(&world, LOOK).await;
+    let dispatching = Dispatching::of(&server);
+    until("all endpoints are served", async || server.hub.followers() == 4).await;
+    world.happen(1).await;
+    world.app.until_state(publisher, &failing_id, "FAILING").await;
+    let waits = || server.services.webhooks.waiting.oldest(true).is_some();
+    until("an event waits for its next attempt", async || waits()).await;
+    for id in ids {
+        world.app.ok(publisher, "deleteWebhookEndpoint", json!({ "endpointId": id }), "deletedEndpointId").await;
+    }
+    until("nothing listens for the endpoints", async || server.hub.followers() == 0).await;
+    assert!(!waits(), "a deleted endpoint waits for nothing");
+    dispatching.end().await;
 }

@@ -3,6 +3,8 @@
 //! Each server's row says until when the server counts as alive, by the database's clock. After that time the other
 //! servers take its endpoints.
 
+use std::collections::HashSet;
+
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
 use sea_orm::{
@@ -32,10 +34,11 @@ const TAKEN_MAX: u64 = 1_000;
 /// How the endpoints of a server change by its turn.
 #[derive(Debug, Default)]
 pub struct Turn {
-    /// The endpoints that are new or were changed, each with its revision. The server serves them from now on.
-    pub served: Vec<(WebhookId, i32)>,
-    /// The endpoints that the server must stop serving.
-    pub left: Vec<WebhookId>,
+    /// Endpoints that it begins to serve, each with its revision: new ones, and changed ones.
+    pub begun: Vec<(WebhookId, i32)>,
+    /// All endpoints that it serves. An endpoint that isn't among them any more was deleted, paused or given up, or
+    /// another server has taken it.
+    pub served: HashSet<WebhookId>,
 }
 
 pub(super) fn is_served() -> Expr {
@@ -122,7 +125,7 @@ pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
     let taken: Vec<(Uuid, i32)> = free.into_tuple().all(tx.conn()).await?;
     for (endpoint, revision) in &taken {
         save_server(&tx, *endpoint, Some(id), *revision).await?;
-        turn.served.push(((*endpoint).into(), *revision));
+        turn.begun.push(((*endpoint).into(), *revision));
     }
     let changed = endpoint::Entity::find()
         .select_only()
@@ -136,11 +139,11 @@ pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
         // The task that serves an endpoint gives it back after it has saved its progress.
         save_server(&tx, endpoint, Some(id), revision).await?;
         if WebhookState::read(&state)?.is_served() {
-            turn.served.push((endpoint.into(), revision));
-        } else {
-            turn.left.push(endpoint.into());
+            turn.begun.push((endpoint.into(), revision));
         }
     }
+    let served = endpoint::Entity::find().select_only().column(E::Id).filter(col(E::ServerId).eq(id)).filter(is_served());
+    turn.served = served.into_tuple::<Uuid>().all(tx.conn()).await?.into_iter().map(Into::into).collect();
     tx.commit().await?;
     Ok(turn)
 }
