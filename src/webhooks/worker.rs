@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::dispatcher::Dispatcher;
 use super::{Item, SourceEnd};
+use crate::domain;
 use crate::domain::accounts::Account;
 use crate::domain::id::WebhookId;
 use crate::domain::log::Position;
-use crate::domain::webhooks::{DisabledReason, Endpoint, Next, WebhookState, after_attempt};
+use crate::domain::webhooks::{DisabledReason, Endpoint, Next, WebhookState, after_attempt, rests};
 use crate::ids;
 use crate::service::access::Viewer;
 use crate::service::error::Failure;
@@ -197,7 +198,7 @@ impl Worker {
                         self.save(state).await?;
                         return Ok(false);
                     }
-                    () = services.clock.sleep_until(at) => {}
+                    () = self.rest(state.progress.failing_since, at) => {}
                 }
             }
             let tried = {
@@ -227,7 +228,9 @@ impl Worker {
             state.progress.attempts.push(tried.delivery);
             let attempt = state.progress.failed_attempts + 1;
             let now = services.clock.now();
-            let since = *state.progress.failing_since.get_or_insert(now);
+            // A clock that was set back has the event fail from now on.
+            let since = state.progress.failing_since.filter(|since| *since <= now).unwrap_or(now);
+            state.progress.failing_since = Some(since);
             match after_attempt(tried.attempted, attempt, since, now, dice()) {
                 Next::GoOn => {
                     let lag = (services.clock.now() - event.event.occurred_at).to_std().unwrap_or_default();
@@ -258,8 +261,15 @@ impl Worker {
         }
     }
 
-    /// Moves the position past an event that was accepted. The position is saved after a moment; after a failure, at
-    /// once.
+    /// Waits until the next attempt. Notices soon when the clock is set back.
+    async fn rest(&self, since: Option<domain::Instant>, at: domain::Instant) {
+        let clock = &self.dispatcher.services.clock;
+        while rests(since, at, clock.now()) {
+            let _ = tokio::time::timeout(10 * self.dispatcher.options.look, clock.sleep_until(at)).await;
+        }
+    }
+
+    /// Moves the place past an event that was taken. It is saved after a moment, or at once after a failure.
     async fn taken(&self, state: &mut State, position: Position) -> Result<(), End> {
         let failed_attempts = state.progress.failed_attempts;
         let had_failed = failed_attempts > 0;

@@ -28,10 +28,33 @@ async fn server_dead_for(app: &TestApp, hours: f64) -> Uuid {
     id
 }
 
+/// Writes that a server serves an endpoint.
+async fn serve_by(app: &TestApp, endpoint: &str, server: Uuid) {
+    let row = entity::webhook_endpoint::ActiveModel {
+        id: Set(uuid_of(endpoint)),
+        server_id: Set(Some(server)),
+        ..Default::default()
+    };
+    entity::webhook_endpoint::Entity::update(row).exec(tables(app)).await.expect("an endpoint of a server");
+}
+
 async fn known(app: &TestApp) -> Vec<Uuid> {
     let mut ids: Vec<_> = Entity::find().all(tables(app)).await.expect("rows").into_iter().map(|row| row.id).collect();
     ids.sort_unstable();
     ids
+}
+
+#[tokio::test]
+async fn r66_a_server_whose_end_a_clock_wrote_that_was_ahead_is_taken_for_dead() {
+    let app = TestApp::new().await;
+    let receiver = Receiver::start().await;
+    let (id, _) = app.endpoint(&app.publisher, &receiver.url(), json!({})).await;
+    // It died; the database's clock was five hours ahead then, and was set right.
+    serve_by(&app, &id, server_dead_for(&app, -5.0).await).await;
+    let dispatching = Dispatching::of(&app.app);
+    app.pack_with("Orders", &["Import"]).await;
+    receiver.wait_for(1).await;
+    dispatching.end().await;
 }
 
 #[tokio::test]
@@ -45,12 +68,7 @@ async fn r66_a_server_that_died_is_forgotten_a_day_later_unless_an_endpoint_name
     }
     let (recent, lives) = (server_dead_for(&app, 23.5).await, server_dead_for(&app, -0.1).await);
     let named = server_dead_for(&app, 48.0).await;
-    let row = entity::webhook_endpoint::ActiveModel {
-        id: Set(uuid_of(&id)),
-        server_id: Set(Some(named)),
-        ..Default::default()
-    };
-    entity::webhook_endpoint::Entity::update(row).exec(tables(&app)).await.expect("an endpoint of a dead server");
+    serve_by(&app, &id, named).await;
     app.tick().await;
     let mut kept = [recent, lives, named];
     kept.sort_unstable();

@@ -66,3 +66,22 @@ async fn r66_the_work_for_a_deleted_endpoint_ends() {
     assert!(!waits(), "a deleted endpoint waits for nothing");
     dispatching.end().await;
 }
+
+#[tokio::test]
+async fn r63_an_attempt_that_failed_while_the_clock_was_ahead_is_made_again_when_it_is_right() {
+    let world = World::new().await;
+    world.receiver.reply([Reply::Status(500)]);
+    let (id, _) = world.endpoint(json!({})).await;
+    let server = server(&world, LOOK).await;
+    let right = world.app.now();
+    server.services.clock.set_to(right + chrono::Duration::hours(20));
+    let dispatching = Dispatching::of(&server);
+    world.happen(1).await;
+    let failing = world.app.until_state(&world.app.publisher, &id, "FAILING").await;
+    assert!(failing.text("/nextAttemptAt") > "2026-11-23T05:00:00".into(), "{failing:#}");
+    server.services.clock.set_to(right);
+    world.receiver.wait_for(3).await;
+    dispatching.end().await;
+    let ids = world.publisher_ids().await;
+    assert_eq!(world.receiver.ids(), [&ids[0], &ids[0], &ids[1]].map(String::clone));
+}

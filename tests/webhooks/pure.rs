@@ -5,7 +5,7 @@ use packwright::domain::accounts::Actor;
 use packwright::domain::log::Position;
 use packwright::domain::webhooks::{
     Attempted, DisabledReason, Endpoint, EndpointFilter, Next, RetryAfter, WebhookFailure, WebhookRefusal,
-    WebhookState, after_attempt, payload_type,
+    WebhookState, after_attempt, payload_type, rests,
 };
 use packwright::signing::signatures;
 use proptest::prelude::*;
@@ -71,6 +71,17 @@ fn r63_retry_after_is_kept_to_and_is_at_most_a_day() {
     for text in ["", "soon", "-1", "1.5", "Sun, 22 Nov", "+7"] {
         assert_eq!(RetryAfter::parse(text), None, "{text}");
     }
+}
+
+#[test]
+fn r63_a_clock_that_was_ahead_makes_no_event_rest_for_days() {
+    let now = instant(NOW);
+    let hours = Duration::hours;
+    assert!(rests(Some(now - hours(1)), now + hours(28), now));
+    assert!(rests(None, now + hours(1), now));
+    assert!(!rests(Some(now - hours(1)), now, now), "its time has come");
+    assert!(!rests(Some(now - hours(1)), now + hours(29), now), "no pause is that long");
+    assert!(!rests(Some(now + hours(1)), now + hours(2), now), "it failed in the future");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::domain::log::{EventKind, Position};
 
 pub use address::{AllowedNetworks, Destination, is_global};
 pub use refusal::WebhookRefusal;
-pub use retry::{Attempted, Next, RetryAfter, after_attempt};
+pub use retry::{Attempted, Next, RetryAfter, after_attempt, rests};
 
 /// The most endpoints of an account.
 pub const ENDPOINTS_MAX: u64 = 20;

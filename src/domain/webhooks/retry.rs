@@ -13,7 +13,9 @@ const PAUSES: [i64; 12] =
 const JITTER: f64 = 0.2;
 /// The longest pause that a receiver may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::hours(24);
-/// The HTTP status with which a receiver asks for no further events, for good.
+/// The longest pause before a next attempt: the longest one of the rule, and a fifth more.
+const PAUSE_MAX: Duration = Duration::seconds(24 * 3_600 * 6 / 5);
+/// The status with which a receiver says that it is gone for good.
 const GONE: u16 = 410;
 
 /// The result of an attempt.
@@ -89,6 +91,13 @@ pub fn after_attempt(attempted: Attempted, attempt: u32, since: Instant, now: In
         Some(seconds) => Next::TryAgain(now + varied(seconds, dice).max(asked.unwrap_or_default())),
         None => Next::Disable(DisabledReason::AttemptsExhausted),
     }
+}
+
+/// Whether an event, whose first attempt failed at `since`, rests until `at`. A clock that was set back ends a rest that
+/// was decided while it was ahead, and which could otherwise take very long.
+#[must_use]
+pub fn rests(since: Option<Instant>, at: Instant, now: Instant) -> bool {
+    since.is_none_or(|since| since <= now) && now < at && at - now <= PAUSE_MAX
 }
 
 /// The pause that an event has at this age when nobody asks for another one. `None` when all pauses have passed, each

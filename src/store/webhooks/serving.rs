@@ -28,6 +28,9 @@ use endpoint::Column as E;
 
 /// The seconds for which a server is remembered that ended without giving its endpoints back.
 const REMEMBERED: f64 = 86_400.0;
+/// How far ahead, in seconds, a living server's end can be: further than any lease. The database's clock was ahead when
+/// an end that is further off was written.
+const AHEAD_MAX: f64 = 60.0;
 /// The most endpoints that a server takes at once.
 const TAKEN_MAX: u64 = 1_000;
 
@@ -60,13 +63,18 @@ fn clock(is_postgresql: bool) -> &'static str {
     }
 }
 
+/// Whether a server is taken for dead. A living one whose clock was set back says anew at its next look until when it
+/// lives.
+fn is_dead(is_postgresql: bool) -> Condition {
+    let now = || Expr::cust(clock(is_postgresql));
+    let until = || col(server::Column::AliveUntil);
+    Condition::any().add(until().lte(now())).add(until().gt(now().add(AHEAD_MAX)))
+}
+
 /// Whether an endpoint may be sent events, and no living server serves it.
 pub(super) fn is_free(is_postgresql: bool) -> Condition {
-    let dead = Query::select()
-        .column(server::Column::Id)
-        .from(server::Entity)
-        .and_where(col(server::Column::AliveUntil).lte(Expr::cust(clock(is_postgresql))))
-        .take();
+    let dead =
+        Query::select().column(server::Column::Id).from(server::Entity).cond_where(is_dead(is_postgresql)).take();
     let suspended = Query::select()
         .expr(Expr::cust("1"))
         .from(account::Entity)
