@@ -278,6 +278,16 @@ impl Db {
         Ok(Tx::new(session, self.shared.kind, self.shared.changed.clone()))
     }
 
+    /// Begins a transaction that doesn't wait behind the calls' transactions: on PostgreSQL it has the connection of
+    /// [`Db::whole_server_apart`]. SQLite has one writer, whose turn it waits for.
+    pub(in crate::store) async fn begin_apart(&self) -> StoreResult<Tx> {
+        let pool = match self.shared.kind {
+            DatabaseKind::Sqlite => &self.shared.write,
+            DatabaseKind::Postgresql => &self.shared.apart,
+        };
+        Ok(Tx::new(pool.begin(Begin::Write).await?, self.shared.kind, self.shared.changed.clone()))
+    }
+
     /// The pools of connections.
     pub(super) fn pools(&self) -> [&Pool; 3] {
         [&self.shared.read, &self.shared.write, &self.shared.apart]

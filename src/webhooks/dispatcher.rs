@@ -2,13 +2,10 @@
 //! (R66).
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -21,6 +18,7 @@ use crate::domain::id::WebhookId;
 use crate::ids;
 use crate::service::Shared;
 use crate::service::error::Failure;
+use crate::store::StoreResult;
 use crate::store::webhooks::serving;
 use crate::store::webhooks::serving::Turn;
 
@@ -60,13 +58,13 @@ pub struct Dispatcher {
     pub(super) turns_after_failure: Semaphore,
     /// Until when other servers count this one as alive; `None` before the first turn.
     alive_until: Mutex<Option<Instant>>,
-    /// Whether the database may name this server for an endpoint that none of its tasks serves. The next turn then
-    /// takes all of the server's endpoints anew.
-    pub(super) is_unsure: AtomicBool,
+    /// Whether there are endpoints to serve.
+    serves: AtomicBool,
 }
 
 /// The task that serves an endpoint.
 struct Serving {
+    revision: i32,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -84,79 +82,77 @@ impl Dispatcher {
             id,
             turns_after_failure: Semaphore::new(half),
             alive_until: Mutex::default(),
-            is_unsure: AtomicBool::new(false),
+            serves: AtomicBool::new(false),
         }
     }
 
-    /// Serves endpoints until `ending` is true. Then it lets the attempts in progress end, and gives its endpoints
-    /// back.
-    pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+    /// Serves endpoints until `ending` is true. Then it lets the attempts in progress end, and gives its endpoints back.
+    pub async fn run(self: Arc<Self>, ending: watch::Receiver<bool>) {
+        // An attempt may take longer than the lease. The server goes on saying that it lives until the last one has
+        // ended: another server would send the same event at the same time.
+        tokio::select! {
+            () = self.clone().serve(ending) => {}
+            () = self.keep_alive() => {}
+        }
+        if let Err(error) = serving::leave_all(&self.services.db, self.id).await {
+            tracing::warn!(%error, "the webhook endpoints were not given back; other servers take them after a moment");
+        }
+    }
+
+    async fn serve(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut serving: HashMap<WebhookId, Serving> = HashMap::new();
         while !*ending.borrow() {
             match self.take_turn(!serving.is_empty()).await {
-                Ok(turn) => self.follow(&mut serving, turn),
+                Ok(turn) => self.follow(&mut serving, &turn),
                 Err(failure) => {
                     tracing::warn!(failure = %failure.for_operators(), "no turn of webhooks could be taken; it is tried again")
                 }
             }
-            serving.retain(|_, one| !one.task.is_finished());
             tokio::select! {
                 _ = ending.wait_for(|ending| *ending) => {}
                 () = self.services.webhooks.changed.notified() => {}
                 () = tokio::time::sleep(self.options.look) => {}
             }
         }
-        self.wait_for_attempts(serving).await;
-        if let Err(error) = serving::leave_all(&self.services.db, self.id).await {
-            tracing::warn!(%error, "the webhook endpoints were not given back; other servers take them after a moment");
-        }
-    }
-
-    /// Stops all workers, and waits for their attempts in progress. An attempt may take longer than the lease, so the
-    /// server goes on renewing its row: otherwise another server would send the same event at the same time.
-    async fn wait_for_attempts(&self, serving: HashMap<WebhookId, Serving>) {
         for one in serving.values() {
             one.stop.send_replace(true);
         }
-        // The results don't matter: a task that panicked has nothing left to save.
-        let mut all = pin!(join_all(serving.into_values().map(|one| one.task)));
-        while tokio::time::timeout(self.options.look, all.as_mut()).await.is_err() {
-            let began = Instant::now();
-            match serving::stay_alive(&self.services.db, self.id, self.options.lease.as_secs_f64()).await {
-                Ok(()) => self.lives_from(began),
-                Err(error) => tracing::warn!(%error, "this server couldn't record that it still sends webhooks"),
+        // A task that panicked has nothing left to save.
+        join_all(serving.into_values().map(|one| one.task)).await;
+    }
+
+    /// Says that this server lives as long as it serves endpoints, however long its turns wait for the database.
+    async fn keep_alive(&self) {
+        loop {
+            tokio::time::sleep(self.options.look).await;
+            if self.serves.load(Ordering::Acquire)
+                && let Err(error) = self.stay_alive().await
+            {
+                tracing::warn!(%error, "this server couldn't say that it still sends webhooks");
             }
         }
     }
 
-    /// Records that this server renewed its row, with a statement that was sent after `began`.
-    fn lives_from(&self, began: Instant) {
+    async fn stay_alive(&self) -> StoreResult<()> {
+        let began = Instant::now();
+        serving::stay_alive(&self.services.db, self.id, self.options.lease.as_secs_f64()).await?;
         *self.alive_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + self.options.lease);
+        Ok(())
     }
 
-    /// Renews this server's row, and takes endpoints. Does nothing if this server serves no endpoint and no other
-    /// endpoint must be served.
+    /// Takes endpoints. Does nothing while there is no endpoint.
     async fn take_turn(&self, serves: bool) -> Result<Turn, Failure> {
-        if !serves && !serving::any(&self.services.db.whole_server()).await? {
+        let db = &self.services.db;
+        let serves = serves || serving::any(&db.whole_server()).await?;
+        self.serves.store(serves, Ordering::Release);
+        if !serves {
             return Ok(Turn::default());
         }
-        let began = Instant::now();
-        let turn = self.take_endpoints().await;
-        match &turn {
-            Ok(_) => self.lives_from(began),
-            // The transaction may have been committed in spite of the error.
-            Err(_) => self.is_unsure.store(true, Ordering::Release),
+        // Other servers must know a server that takes endpoints.
+        if !self.is_alive() {
+            self.stay_alive().await?;
         }
-        turn
-    }
-
-    async fn take_endpoints(&self) -> Result<Turn, Failure> {
-        let db = &self.services.db;
-        if self.is_unsure.load(Ordering::Acquire) {
-            serving::take_anew(db, self.id).await?;
-            self.is_unsure.store(false, Ordering::Release);
-        }
-        Ok(serving::take_turn(db, self.id, self.options.lease.as_secs_f64()).await?)
+        Ok(serving::take_turn(db, self.id).await?)
     }
 
     /// Whether other servers still count this one as alive. If not, they may have taken its endpoints.
@@ -164,31 +160,34 @@ impl Dispatcher {
         self.alive_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
     }
 
-    /// Stops the workers of endpoints that left this server, and starts a worker for each new or changed endpoint.
-    fn follow(self: &Arc<Self>, serving: &mut HashMap<WebhookId, Serving>, turn: Turn) {
-        for (id, one) in &*serving {
-            if !turn.served.contains(id) {
+    /// Begins and ends tasks, until one serves each endpoint of this server in its revision. It doesn't matter whether
+    /// an earlier turn's outcome is known, or how a task has ended.
+    fn follow(self: &Arc<Self>, serving: &mut HashMap<WebhookId, Serving>, turn: &Turn) {
+        serving.retain(|id, one| {
+            if !turn.served.contains_key(id) {
                 one.stop.send_replace(true);
             }
-        }
-        for (id, revision) in turn.begun {
-            let former = serving.remove(&id);
+            !one.task.is_finished()
+        });
+        for (id, revision) in &turn.served {
+            let is_served = serving.get(id).is_some_and(|one| one.revision == *revision);
+            if is_served && !turn.begun.contains(id) {
+                continue;
+            }
+            let former = serving.remove(id);
             if let Some(former) = &former {
                 former.stop.send_replace(true);
             }
             let (stop, stopped) = watch::channel(false);
-            let worker = Worker::new(self.clone(), id, revision, stopped);
-            let dispatcher = self.clone();
+            let worker = Worker::new(self.clone(), *id, *revision, stopped);
             let task = tokio::spawn(async move {
                 // The former worker ends first, so that an endpoint has only one attempt at a time.
                 if let Some(former) = former {
                     let _ = former.task.await;
                 }
-                if AssertUnwindSafe(worker.run()).catch_unwind().await.is_err() {
-                    dispatcher.is_unsure.store(true, Ordering::Release);
-                }
+                worker.run().await;
             });
-            serving.insert(id, Serving { stop, task });
+            serving.insert(*id, Serving { revision: *revision, stop, task });
         }
     }
 }

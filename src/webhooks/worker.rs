@@ -1,7 +1,6 @@
 //! Serves one endpoint: takes its events one after the other, and sends each until the receiver accepts it (R62, R63).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -108,8 +107,8 @@ impl Worker {
         // Any server may take the endpoint now. If its account is suspended, this happens after the reactivation.
         let (db, server) = (&self.dispatcher.services.db, self.dispatcher.id);
         if let Err(error) = serving::leave(db, server, self.id, self.revision).await {
+            // The dispatcher finds an endpoint of this server that no task serves.
             tracing::debug!(endpoint = %self.id, %error, "a webhook endpoint was not given back");
-            self.dispatcher.is_unsure.store(true, Ordering::Release);
         }
     }
 

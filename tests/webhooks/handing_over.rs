@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use packwright::app::App;
 use packwright::webhooks::DispatchOptions;
+use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
 
 use crate::program::kill::until;
+use crate::support::rows::tables;
 use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
 use crate::webhooks::serving::World;
 
@@ -84,4 +86,34 @@ async fn r63_an_attempt_that_failed_while_the_clock_was_ahead_is_made_again_when
     dispatching.end().await;
     let ids = world.publisher_ids().await;
     assert_eq!(world.receiver.ids(), [&ids[0], &ids[0], &ids[1]].map(String::clone));
+}
+
+/// On SQLite there is one server, and one writer.
+#[tokio::test]
+async fn r66_a_server_whose_connections_are_all_in_use_keeps_its_endpoints() {
+    let world = World::new().await;
+    if tables(&world.app).get_database_backend() == DatabaseBackend::Sqlite {
+        return;
+    }
+    world.endpoint(json!({})).await;
+    let lease = Duration::from_millis(1_500);
+    let options = DispatchOptions { look: LOOK, lease, ..DispatchOptions::default() };
+    let one = world.app.another_server_dispatching(options).await;
+    let other = world.app.another_server_dispatching(options).await;
+    let first = Dispatching::of(&one);
+    world.receiver.reply([Reply::After(3 * lease)]);
+    world.happen(1).await;
+    world.receiver.wait_for(1).await;
+    let mut held = Vec::new();
+    for _ in 0..one.services.db.writers() {
+        held.push(one.services.db.begin().await.expect("a transaction"));
+    }
+    let second = Dispatching::of(&other);
+    tokio::time::sleep(2 * lease).await;
+    assert_eq!(world.receiver.ids().len(), 1, "the other server sends nothing while the first one's attempt lasts");
+    drop(held);
+    world.receiver.wait_for(2).await;
+    first.end().await;
+    second.end().await;
+    assert_eq!(world.receiver.ids(), world.publisher_ids().await);
 }

@@ -3,7 +3,7 @@
 //! Each server's row says until when the server counts as alive, by the database's clock. After that time the other
 //! servers take its endpoints.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
@@ -37,11 +37,11 @@ const TAKEN_MAX: u64 = 1_000;
 /// How the endpoints of a server change by its turn.
 #[derive(Debug, Default)]
 pub struct Turn {
-    /// Endpoints that it begins to serve, each with its revision: new ones, and changed ones.
-    pub begun: Vec<(WebhookId, i32)>,
-    /// All endpoints that it serves. An endpoint that isn't among them any more was deleted, paused or given up, or
-    /// another server has taken it.
-    pub served: HashSet<WebhookId>,
+    /// Endpoints that it begins to serve: new ones, and changed ones.
+    pub begun: HashSet<WebhookId>,
+    /// All endpoints that it serves, each with its revision. An endpoint that isn't among them any more was deleted,
+    /// paused or given up, or another server has taken it.
+    pub served: HashMap<WebhookId, i32>,
 }
 
 pub(super) fn is_served() -> Expr {
@@ -88,7 +88,10 @@ pub(super) fn is_free(is_postgresql: bool) -> Condition {
         .add(Expr::exists(suspended).not())
 }
 
-async fn say_alive(tx: &Tx, id: Uuid, seconds: f64) -> StoreResult<()> {
+/// Says that this server lives for so many seconds more. It doesn't wait for others' transactions: other servers would
+/// take a server for dead whose database is busy.
+pub async fn stay_alive(db: &Db, id: Uuid, seconds: f64) -> StoreResult<()> {
+    let tx = db.begin_apart().await?;
     let now = clock(tx.is_postgresql());
     let sql = format!(
         "INSERT INTO webhook_server (id, alive_until) VALUES ($1, {now} + $2)
@@ -96,33 +99,13 @@ async fn say_alive(tx: &Tx, id: Uuid, seconds: f64) -> StoreResult<()> {
     );
     let backend = tx.conn().get_database_backend();
     tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, [id.into(), seconds.into()])).await?;
-    Ok(())
-}
-
-/// Saves that this server counts as alive for another `seconds`. Takes no endpoints.
-pub async fn stay_alive(db: &Db, id: Uuid, seconds: f64) -> StoreResult<()> {
-    let tx = db.begin().await?;
-    say_alive(&tx, id, seconds).await?;
     tx.commit().await
 }
 
-/// Makes all endpoints of a server appear in its next turn again, because the server may not know all of them.
-pub async fn take_anew(db: &Db, id: Uuid) -> StoreResult<()> {
+/// Takes endpoints that no living server serves for this server, which has said that it lives, and notices changes of
+/// its own.
+pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
     let tx = db.begin().await?;
-    endpoint::Entity::update_many()
-        .col_expr(E::ServedRevision, col(E::Revision).sub(1))
-        .filter(col(E::ServerId).eq(id))
-        .filter(is_served())
-        .exec(tx.conn())
-        .await?;
-    tx.commit().await
-}
-
-/// Saves that this server counts as alive for another `seconds`, takes endpoints that no living server serves, and
-/// finds the changed ones among its own.
-pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
-    let tx = db.begin().await?;
-    say_alive(&tx, id, seconds).await?;
     let free = endpoint::Entity::find()
         .select_only()
         .columns([E::Id, E::Revision])
@@ -133,7 +116,7 @@ pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
     let taken: Vec<(Uuid, i32)> = free.into_tuple().all(tx.conn()).await?;
     for (endpoint, revision) in &taken {
         save_server(&tx, *endpoint, Some(id), *revision).await?;
-        turn.begun.push(((*endpoint).into(), *revision));
+        turn.begun.insert((*endpoint).into());
     }
     let changed = endpoint::Entity::find()
         .select_only()
@@ -147,11 +130,16 @@ pub async fn take_turn(db: &Db, id: Uuid, seconds: f64) -> StoreResult<Turn> {
         // The task that serves an endpoint gives it back after it has saved its progress.
         save_server(&tx, endpoint, Some(id), revision).await?;
         if WebhookState::read(&state)?.is_served() {
-            turn.begun.push((endpoint.into(), revision));
+            turn.begun.insert(endpoint.into());
         }
     }
-    let served = endpoint::Entity::find().select_only().column(E::Id).filter(col(E::ServerId).eq(id)).filter(is_served());
-    turn.served = served.into_tuple::<Uuid>().all(tx.conn()).await?.into_iter().map(Into::into).collect();
+    let served = endpoint::Entity::find()
+        .select_only()
+        .columns([E::Id, E::ServedRevision])
+        .filter(col(E::ServerId).eq(id))
+        .filter(is_served());
+    let served: Vec<(Uuid, i32)> = served.into_tuple().all(tx.conn()).await?;
+    turn.served = served.into_iter().map(|(endpoint, revision)| (endpoint.into(), revision)).collect();
     tx.commit().await?;
     Ok(turn)
 }
