@@ -898,9 +898,10 @@ CREATE TABLE webhook_attempts (
 );
 CREATE INDEX webhook_attempts_age ON webhook_attempts (newest_at);
 
--- The servers that serve endpoints. A server counts as alive until `alive_until`, in seconds since 1970 by the
--- database's clock.
+-- The servers that serve endpoints, until when each is taken for alive (seconds since 1970 by the database's clock), and
+-- how many values of events its program can read.
 CREATE TABLE webhook_server (
     id $uuid PRIMARY KEY,
-    alive_until double precision NOT NULL
+    alive_until double precision NOT NULL,
+    vocabulary integer NOT NULL
 );

@@ -201,6 +201,7 @@ async fn serve(
         let scheduler = app.scheduler.clone();
         move |ending| scheduler.clone().run_and_seal(ending)
     }));
+    app.webhooks.announce().await;
     let webhooks = tokio::spawn(supervise("webhooks", ending.clone(), {
         let webhooks = app.webhooks.clone();
         move |ending| webhooks.clone().run(ending)

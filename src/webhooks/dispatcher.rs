@@ -19,8 +19,8 @@ use crate::ids;
 use crate::service::Shared;
 use crate::service::error::Failure;
 use crate::store::StoreResult;
-use crate::store::webhooks::serving;
 use crate::store::webhooks::serving::Turn;
+use crate::store::webhooks::{servers, serving};
 
 /// The options of the dispatcher. Tests have shorter times.
 #[derive(Clone, Copy, Debug)]
@@ -99,11 +99,31 @@ impl Dispatcher {
         }
     }
 
+    /// Says that this server lives, before it answers calls: servers of an older version must leave the endpoints to it
+    /// before its first event is in the log.
+    pub async fn announce(&self) {
+        let announced = match serving::any(&self.services.db.whole_server()).await {
+            Ok(true) => self.stay_alive().await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = announced {
+            tracing::warn!(%error, "this server couldn't say that it sends webhooks; it is tried again");
+        }
+    }
+
     async fn serve(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut serving: HashMap<WebhookId, Serving> = HashMap::new();
+        let mut was_outdated = false;
         while !*ending.borrow() {
             match self.take_turn(!serving.is_empty()).await {
-                Ok(turn) => self.follow(&mut serving, &turn),
+                Ok(turn) => {
+                    if turn.is_outdated && !was_outdated {
+                        tracing::info!("a server of a newer version sends the webhooks");
+                    }
+                    was_outdated = turn.is_outdated;
+                    self.follow(&mut serving, &turn);
+                }
                 Err(failure) => {
                     tracing::warn!(failure = %failure.for_operators(), "no turn of webhooks could be taken; it is tried again")
                 }
@@ -135,7 +155,7 @@ impl Dispatcher {
 
     async fn stay_alive(&self) -> StoreResult<()> {
         let began = Instant::now();
-        serving::stay_alive(&self.services.db, self.id, self.options.lease.as_secs_f64()).await?;
+        servers::stay_alive(&self.services.db, self.id, self.options.lease.as_secs_f64()).await?;
         *self.alive_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + self.options.lease);
         Ok(())
     }
@@ -164,7 +184,7 @@ impl Dispatcher {
     /// an earlier turn's outcome is known, or how a task has ended.
     fn follow(self: &Arc<Self>, serving: &mut HashMap<WebhookId, Serving>, turn: &Turn) {
         serving.retain(|id, one| {
-            if !turn.served.contains_key(id) {
+            if turn.is_outdated || !turn.served.contains_key(id) {
                 one.stop.send_replace(true);
             }
             !one.task.is_finished()
@@ -178,7 +198,8 @@ impl Dispatcher {
             if let Some(former) = &former {
                 former.stop.send_replace(true);
             }
-            let (stop, stopped) = watch::channel(false);
+            // A task that is stopped from the beginning gives the endpoint back.
+            let (stop, stopped) = watch::channel(turn.is_outdated);
             let worker = Worker::new(self.clone(), *id, *revision, stopped);
             let task = tokio::spawn(async move {
                 // The former worker ends first, so that an endpoint has only one attempt at a time.

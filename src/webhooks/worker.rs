@@ -114,7 +114,12 @@ impl Worker {
 
     /// The endpoint as stored; [`End::Over`] if this server doesn't serve it in this revision any more.
     async fn load(&self) -> Result<Served, End> {
-        let found = serving::load(&self.dispatcher.services.db.whole_server(), self.id).await.map_err(Failure::from)?;
+        let server = self.dispatcher.services.db.whole_server();
+        // Looked at after the event was read: an event that this server can't read may lie before it.
+        if serving::is_outdated(&server).await.map_err(Failure::from)? {
+            return Err(End::Over);
+        }
+        let found = serving::load(&server, self.id).await.map_err(Failure::from)?;
         let is_ours = |served: &Served| {
             served.server == Some(self.dispatcher.id) && served.endpoint.revision == self.revision && served.is_open()
         };
@@ -167,6 +172,9 @@ impl Worker {
         let interest = Interest::from(&state.endpoint.filter);
         let services = &self.dispatcher.services;
         if let Some(place) = advance_place(services, viewer, &interest, state.progress.place.sequence).await? {
+            if serving::is_outdated(&services.db.whole_server()).await.map_err(Failure::from)? {
+                return Err(End::Over);
+            }
             state.progress.place = place;
             state.unsaved_since = Some(Instant::now());
         }

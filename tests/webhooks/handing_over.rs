@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use packwright::app::App;
 use packwright::webhooks::DispatchOptions;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use entity::{webhook_endpoint, webhook_server};
+use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
 use serde_json::json;
 
 use crate::program::kill::until;
 use crate::support::rows::tables;
+use crate::support::uuid_of;
 use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
 use crate::webhooks::serving::World;
 
@@ -115,5 +117,36 @@ async fn r66_a_server_whose_connections_are_all_in_use_keeps_its_endpoints() {
     world.receiver.wait_for(2).await;
     first.end().await;
     second.end().await;
+    assert_eq!(world.receiver.ids(), world.publisher_ids().await);
+}
+
+#[tokio::test]
+async fn r62_a_server_leaves_endpoints_to_one_that_may_know_more_kinds_of_events() {
+    let world = World::new().await;
+    let (id, _) = world.endpoint(json!({})).await;
+    let dispatching = Dispatching::of(&server(&world, LOOK).await);
+    world.happen(1).await;
+    world.receiver.wait_for(2).await;
+    // A server of a newer version has begun. It may write events between the following ones that only it can read.
+    let rows = tables(&world.app);
+    let servers = webhook_server::Entity::find().all(rows).await.expect("servers");
+    let newer = webhook_server::ActiveModel {
+        id: Set(uuid_of(&id)),
+        alive_until: Set(servers[0].alive_until + 50.0),
+        vocabulary: Set(servers[0].vocabulary + 1),
+    };
+    webhook_server::Entity::insert(newer).exec_without_returning(rows).await.expect("a row");
+    world.happen(1).await;
+    let of_endpoint = async || {
+        let found = webhook_endpoint::Entity::find_by_id(uuid_of(&id)).one(rows).await.expect("read");
+        found.expect("an endpoint").server_id
+    };
+    until("the endpoint is given back", async || of_endpoint().await.is_none()).await;
+    tokio::time::sleep(5 * LOOK).await;
+    assert_eq!(of_endpoint().await, None, "it isn't taken again");
+    assert_eq!(world.receiver.ids().len(), 2, "nothing is sent past an event that this server may not know");
+    webhook_server::Entity::delete_by_id(uuid_of(&id)).exec(rows).await.expect("the newer server has ended");
+    world.receiver.wait_for(4).await;
+    dispatching.end().await;
     assert_eq!(world.receiver.ids(), world.publisher_ids().await);
 }

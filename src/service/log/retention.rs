@@ -11,7 +11,7 @@ use crate::store::log::{audit_retention, retention};
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::requests;
-use crate::store::webhooks::{serving, write_attempts};
+use crate::store::webhooks::{servers, write_attempts};
 
 /// The most events that a batch removes.
 const BATCH: u64 = 500;
@@ -34,9 +34,9 @@ pub(crate) async fn begin_pruning(cx: &Services) -> Result<Cutoffs, Failure> {
     let tx = cx.db.begin().await?;
     let cutoff_time = retention::begin_pass(&tx, cx.clock.now()).await?;
     tx.commit().await?;
-    requests::forget_old(&cx.db, cutoff_time).await?;
-    write_attempts::forget_old(&cx.db, cutoff_time).await?;
-    serving::forget_dead(&cx.db).await?;
+    requests::forget_old(&cx.db, passes_by).await?;
+    write_attempts::forget_old(&cx.db, passes_by).await?;
+    servers::forget_dead(&cx.db).await?;
     compact_counts(cx).await?;
     let before = |days: u16| cutoff_time - Duration::days(days.into());
     Ok(Cutoffs { events: before(cx.settings.keep_events_days), entries: cx.settings.keep_audit_days.map(before) })

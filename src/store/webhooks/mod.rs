@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod endpoints;
 pub mod numbers;
+pub mod servers;
 pub mod serving;
 pub mod write;
 pub mod write_attempts;

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
 use sea_orm::{
-    ActiveValue::Set, Condition, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Statement,
+    ActiveValue::Set, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -21,16 +21,12 @@ use crate::store::column::col;
 use crate::store::convert::{self, Stored as _};
 use crate::store::locks::locked;
 use crate::store::webhooks::endpoints::endpoint_of;
+use crate::store::webhooks::servers::{self, is_dead};
 use crate::store::webhooks::write_attempts;
-use crate::store::{Db, StoreResult, Tx, WholeServer};
+use crate::store::{DatabaseKind, Db, StoreResult, Tx, WholeServer};
 
 use endpoint::Column as E;
 
-/// The seconds for which a server is remembered that ended without giving its endpoints back.
-const REMEMBERED: f64 = 86_400.0;
-/// How far ahead, in seconds, a living server's end can be: further than any lease. The database's clock was ahead when
-/// an end that is further off was written.
-const AHEAD_MAX: f64 = 60.0;
 /// The most endpoints that a server takes at once.
 const TAKEN_MAX: u64 = 1_000;
 
@@ -42,6 +38,8 @@ pub struct Turn {
     /// All endpoints that it serves, each with its revision. An endpoint that isn't among them any more was deleted,
     /// paused or given up, or another server has taken it.
     pub served: HashMap<WebhookId, i32>,
+    /// Whether it gives all of them back, to a newer server.
+    pub is_outdated: bool,
 }
 
 pub(super) fn is_served() -> Expr {
@@ -53,22 +51,6 @@ pub(super) fn is_served() -> Expr {
 pub async fn any(server: &WholeServer) -> StoreResult<bool> {
     let select = endpoint::Entity::find().select_only().column(E::Id).filter(is_served());
     Ok(select.into_tuple::<Uuid>().one(server.conn()).await?.is_some())
-}
-
-fn clock(is_postgresql: bool) -> &'static str {
-    if is_postgresql {
-        "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
-    } else {
-        "unixepoch('now', 'subsec')"
-    }
-}
-
-/// Whether a server is taken for dead. A living one whose clock was set back says anew at its next look until when it
-/// lives.
-fn is_dead(is_postgresql: bool) -> Condition {
-    let now = || Expr::cust(clock(is_postgresql));
-    let until = || col(server::Column::AliveUntil);
-    Condition::any().add(until().lte(now())).add(until().gt(now().add(AHEAD_MAX)))
 }
 
 /// Whether an endpoint may be sent events, and no living server serves it.
@@ -88,31 +70,22 @@ pub(super) fn is_free(is_postgresql: bool) -> Condition {
         .add(Expr::exists(suspended).not())
 }
 
-/// Says that this server lives for so many seconds more. It doesn't wait for others' transactions: other servers would
-/// take a server for dead whose database is busy.
-pub async fn stay_alive(db: &Db, id: Uuid, seconds: f64) -> StoreResult<()> {
-    let tx = db.begin_apart().await?;
-    let now = clock(tx.is_postgresql());
-    let sql = format!(
-        "INSERT INTO webhook_server (id, alive_until) VALUES ($1, {now} + $2)
-         ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until"
-    );
-    let backend = tx.conn().get_database_backend();
-    tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, [id.into(), seconds.into()])).await?;
-    tx.commit().await
-}
-
 /// Takes endpoints that no living server serves for this server, which has said that it lives, and notices changes of
 /// its own.
 pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
     let tx = db.begin().await?;
+    let mut turn = Turn { is_outdated: servers::is_outdated(tx.conn(), tx.is_postgresql()).await?, ..Turn::default() };
+    if turn.is_outdated {
+        turn.served = served_by(&tx, id).await?;
+        tx.commit().await?;
+        return Ok(turn);
+    }
     let free = endpoint::Entity::find()
         .select_only()
         .columns([E::Id, E::Revision])
         .filter(is_free(tx.is_postgresql()))
         .limit(TAKEN_MAX)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
-    let mut turn = Turn::default();
     let taken: Vec<(Uuid, i32)> = free.into_tuple().all(tx.conn()).await?;
     for (endpoint, revision) in &taken {
         save_server(&tx, *endpoint, Some(id), *revision).await?;
@@ -133,15 +106,20 @@ pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
             turn.begun.insert(endpoint.into());
         }
     }
+    turn.served = served_by(&tx, id).await?;
+    tx.commit().await?;
+    Ok(turn)
+}
+
+/// The endpoints that bear a server's id, each with the revision that the server knows.
+async fn served_by(tx: &Tx, id: Uuid) -> StoreResult<HashMap<WebhookId, i32>> {
     let served = endpoint::Entity::find()
         .select_only()
         .columns([E::Id, E::ServedRevision])
         .filter(col(E::ServerId).eq(id))
         .filter(is_served());
     let served: Vec<(Uuid, i32)> = served.into_tuple().all(tx.conn()).await?;
-    turn.served = served.into_iter().map(|(endpoint, revision)| (endpoint.into(), revision)).collect();
-    tx.commit().await?;
-    Ok(turn)
+    Ok(served.into_iter().map(|(endpoint, revision)| (endpoint.into(), revision)).collect())
 }
 
 async fn save_server(tx: &Tx, endpoint: Uuid, server: Option<Uuid>, revision: i32) -> StoreResult<()> {
@@ -178,23 +156,9 @@ pub async fn leave_all(db: &Db, id: Uuid) -> StoreResult<()> {
     tx.commit().await
 }
 
-/// Deletes the rows of servers that ended long ago without giving their endpoints back. The row of a server that an
-/// endpoint still names is kept: the endpoint may be paused, and can be taken later because the row says that its
-/// server is dead.
-pub async fn forget_dead(db: &Db) -> StoreResult<()> {
-    let tx = db.begin().await?;
-    let named = Query::select()
-        .expr(Expr::cust("1"))
-        .from(endpoint::Entity)
-        .and_where(Expr::col((endpoint::Entity, E::ServerId)).equals((server::Entity, server::Column::Id)))
-        .take();
-    let long_ago = Expr::cust(clock(tx.is_postgresql())).sub(REMEMBERED);
-    server::Entity::delete_many()
-        .filter(col(server::Column::AliveUntil).lt(long_ago))
-        .filter(Expr::exists(named).not())
-        .exec(tx.conn())
-        .await?;
-    tx.commit().await
+/// Whether a living server of a newer version knows more values of events than this one.
+pub async fn is_outdated(server: &WholeServer) -> StoreResult<bool> {
+    servers::is_outdated(server.conn(), server.kind() == DatabaseKind::Postgresql).await
 }
 
 /// An endpoint as its server needs it.
