@@ -1,24 +1,33 @@
 //! One request and its answer over a connection.
 
+use std::time::Duration;
+
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request as HttpRequest, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout_at};
 use url::{Position, Url};
 
 use super::Request;
 use crate::domain::webhooks::{Attempted, RetryAfter, WebhookFailure};
 
-/// The most bytes that are read of an answer's body. Its head may have as many.
+/// How long a body is read after the head has come. A receiver that gets no error for an answer of this length sees no
+/// difference, and one whose body drips holds up no other event.
+const BODY_PATIENCE: Duration = Duration::from_secs(1);
+/// So long before the attempt's end a body is read no further, so that the status counts and not the time.
+const BEFORE_END: Duration = Duration::from_millis(50);
+/// The most bytes of an answer's body that are read, and of its head.
 const ANSWER_MAX: usize = 64 * 1024;
 
-/// Sends a request by POST, and reads the answer. `None` if the connection broke before the answer's head was read.
+/// Sends a request by POST, and reads the answer, until `end` at most. `None` if the connection broke before the answer's head had come.
 pub(super) async fn post(
     url: &Url,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request,
+    end: Instant,
 ) -> Option<Attempted> {
     let (mut sender, connection) =
         http1::Builder::new().max_buf_size(ANSWER_MAX).handshake(TokioIo::new(stream)).await.ok()?;
@@ -37,13 +46,14 @@ pub(super) async fn post(
     let status = answer.status();
     let retry_after = answer.headers().get(header::RETRY_AFTER);
     let retry_after = retry_after.and_then(|value| value.to_str().ok()).and_then(RetryAfter::parse);
-    read_body(answer.into_body()).await;
+    // The status has decided already, so an end too soon or too late is no failure.
+    let patience = (Instant::now() + BODY_PATIENCE).min(end - BEFORE_END);
+    let _ = timeout_at(patience, read_body(answer.into_body())).await;
     let failure = (!status.is_success()).then_some(WebhookFailure::Status);
     Some(Attempted { status: Some(status.as_u16()), failure, retry_after })
 }
 
-/// Reads a body up to the limit and drops it. The status has decided the result already, so a body that breaks off is
-/// no failure.
+/// Reads a body up to the limit, and keeps nothing of it.
 async fn read_body(mut body: impl hyper::body::Body<Data = Bytes> + Unpin) {
     let mut read = 0;
     while let Some(Ok(frame)) = body.frame().await {

@@ -123,7 +123,8 @@ impl Outbound {
         let Ok(addresses) = self.check(destination).await else {
             return Sent { attempted: failed(WebhookFailure::Connection), took: self.options.refusal_after };
         };
-        let exchanged = timeout_at(began + self.options.limit, self.send(destination, &addresses, request)).await;
+        let end = began + self.options.limit;
+        let exchanged = timeout_at(end, self.send(destination, &addresses, request, end)).await;
         let attempted = match exchanged {
             Ok(Some(attempted)) => attempted,
             Ok(None) => failed(WebhookFailure::Connection),
@@ -154,16 +155,21 @@ impl Outbound {
         got.await.map_err(|_| "the document did not arrive in time".to_owned())?
     }
 
-    /// Sends a request to the first of `addresses` that accepts a connection. `None` if none does, or the connection
-    /// broke.
-    async fn send(&self, destination: &Destination, addresses: &[SocketAddr], request: Request) -> Option<Attempted> {
+    /// `None` if no connection was made, or it broke.
+    async fn send(
+        &self,
+        destination: &Destination,
+        addresses: &[SocketAddr],
+        request: Request,
+        end: Instant,
+    ) -> Option<Attempted> {
         let socket = connect(addresses, self.options.limit).await?;
         if !destination.is_https() {
-            return exchange::post(destination.url(), socket, request).await;
+            return exchange::post(destination.url(), socket, request, end).await;
         }
         let name = server_name(destination.host())?;
         let stream = self.tls.connect(name, socket).await.ok()?;
-        exchange::post(destination.url(), stream, request).await
+        exchange::post(destination.url(), stream, request, end).await
     }
 }
 

@@ -108,14 +108,6 @@ async fn r63_an_answer_that_does_not_come_or_drips_is_given_up_in_time() {
         drop(socket);
     })
     .await;
-    let (drips, _) = receiver(|mut socket, _| async move {
-        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n").await;
-        for _ in 0..300 {
-            let _ = socket.write_all(b"x").await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    })
-    .await;
     let (drips_head, _) = receiver(|mut socket, _| async move {
         for byte in b"HTTP/1.1 200 OK\r\nx-slow: 1".iter().cycle().take(300) {
             let _ = socket.write_all(&[*byte]).await;
@@ -123,11 +115,36 @@ async fn r63_an_answer_that_does_not_come_or_drips_is_given_up_in_time() {
         }
     })
     .await;
-    for port in [silent, drips, drips_head] {
+    for port in [silent, drips_head] {
         let (attempted, took) = post_within(Duration::from_millis(700), port).await;
         assert_eq!(attempted.failure, Some(WebhookFailure::Timeout));
         // They would go on for half a minute.
         assert!((Duration::from_millis(600)..Duration::from_secs(10)).contains(&took), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn r63_the_status_decides_however_slowly_the_body_comes() {
+    for (head, failure) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n", None),
+        ("HTTP/1.1 500 Oops\r\ncontent-length: 5000\r\n\r\n", Some(WebhookFailure::Status)),
+    ] {
+        let (drips, _) = receiver(move |mut socket, _| async move {
+            let _ = socket.write_all(head.as_bytes()).await;
+            for _ in 0..300 {
+                let _ = socket.write_all(b"x").await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await;
+        // Also when the attempt's time ends before the body was read for long enough.
+        for limit in [AMPLE, Duration::from_millis(700)] {
+            let (attempted, took) = post_within(limit, drips).await;
+            assert_eq!(attempted.failure, failure, "{limit:?}");
+            assert!(attempted.status.is_some());
+            // It would go on for half a minute.
+            assert!(took < Duration::from_secs(10), "{took:?}");
+        }
     }
 }
 
