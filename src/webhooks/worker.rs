@@ -131,6 +131,7 @@ impl Worker {
         let served = self.load().await?;
         let endpoint = served.endpoint;
         let viewer = Viewer::of_endpoint(served.account, endpoint.id, &endpoint.created_by, endpoint.created_at);
+        let opened_at = endpoint.place;
         let mut items = (self.dispatcher.source)(viewer.clone(), &endpoint);
         let mut state = State::of(endpoint, &viewer.account);
         let options = self.dispatcher.options;
@@ -150,6 +151,11 @@ impl Worker {
                         }
                         Err(End::Over) => return Err(End::Over),
                     },
+                    // The stream knows the place only where it was opened. The events up to the present one may be gone.
+                    Some(Err(SourceEnd::Expired)) if state.progress.place != opened_at => {
+                        self.save(&mut state).await?;
+                        return Err(End::Again(Failure::Unavailable("the stream's beginning is no longer kept".into())));
+                    }
                     Some(Err(SourceEnd::Expired)) => return self.disable(&mut state, DisabledReason::CursorExpired).await,
                     Some(Err(SourceEnd::Ended)) | None => {
                         self.save(&mut state).await?;

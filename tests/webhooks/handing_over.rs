@@ -8,11 +8,12 @@ use entity::{webhook_endpoint, webhook_server};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
 use serde_json::json;
 
+use crate::log::unexpected_events::lose;
 use crate::program::kill::until;
 use crate::support::rows::tables;
 use crate::support::uuid_of;
 use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
-use crate::webhooks::serving::World;
+use crate::webhooks::serving::{World, pack_of, place};
 
 const LOOK: Duration = Duration::from_millis(100);
 /// Longer than any test: taken events are saved when something else makes the server save them.
@@ -149,4 +150,31 @@ async fn r62_a_server_leaves_endpoints_to_one_that_may_know_more_kinds_of_events
     world.receiver.wait_for(4).await;
     dispatching.end().await;
     assert_eq!(world.receiver.ids(), world.publisher_ids().await);
+}
+
+#[tokio::test]
+async fn r63_a_quiet_endpoint_survives_a_failover_though_its_beginning_is_no_longer_kept() {
+    let world = World::new().await;
+    let acme = &world.acme.token;
+    let quiet = json!({ "filter": { "kinds": ["PACK_DELETED"] } });
+    let (id, _) = world.app.endpoint(acme, &world.receiver.url(), quiet).await;
+    let options = DispatchOptions { look: LOOK, save_after: LOOK, tidy: LOOK, ..DispatchOptions::default() };
+    let server = world.app.another_server_dispatching(options).await;
+    let dispatching = Dispatching::of(&server);
+    until("the endpoint is served", async || server.hub.followers() == 1).await;
+    let began_at = place(&world.app, &id).await;
+    world.app.update_now(&pack_of(&world).await).await;
+    until("the place moves on", async || place(&world.app, &id).await > began_at).await;
+    world.app.tick().await;
+    tokio::time::sleep(5 * LOOK).await;
+    // The events up to the place are pruned, and then an event is lost that the account never saw.
+    world.app.half_days_to("2027-02-22T00:00:00Z").await;
+    let end = server.hub.read_to().expect("a follower");
+    world.happen(1).await;
+    until("the server has read the log", async || server.hub.read_to() >= Some(end + 2)).await;
+    lose(&world.app, 1).await;
+    world.happen(2).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.app.read_endpoint(acme, &id).await.text("/state"), "ACTIVE");
+    dispatching.end().await;
 }

@@ -17,7 +17,7 @@ use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
 
 pub(super) struct World {
     pub(super) app: TestApp,
-    acme: Managed,
+    pub(super) acme: Managed,
     group: String,
     pack: String,
     pub(super) start: String,
@@ -146,7 +146,7 @@ async fn r61_a_managed_account_is_sent_what_it_may_see() {
 }
 
 /// The pack of the world with its components.
-async fn pack_of(world: &World) -> crate::support::Pack {
+pub(super) async fn pack_of(world: &World) -> crate::support::Pack {
     let rows = world.app.rows(&world.pack).await;
     let components = rows.iter().map(|row| row.text("/component/id")).collect();
     crate::support::Pack { id: world.pack.clone(), name: "Orders".into(), components, packages: Vec::new() }
@@ -584,7 +584,7 @@ async fn r65_attempts_are_told_for_thirty_days_page_by_page() {
     assert_eq!(page(json!({ "first": 5 })).await.at("/totalCount"), &json!(0));
 }
 
-async fn place(app: &TestApp, id: &str) -> i64 {
+pub(super) async fn place(app: &TestApp, id: &str) -> i64 {
     let found = webhook_endpoint::Entity::find_by_id(uuid_of(id)).one(tables(app)).await.expect("read");
     found.expect("an endpoint").place
 }
