@@ -14,15 +14,15 @@ use url::{Position, Url};
 use super::Request;
 use crate::domain::webhooks::{Attempted, RetryAfter, WebhookFailure};
 
-/// How long a body is read after the head has come. A receiver that gets no error for an answer of this length sees no
-/// difference, and one whose body drips holds up no other event.
+/// How long a body is read after the head has come. A receiver that sends its body slowly holds up no event longer.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
-/// So long before the attempt's end a body is read no further, so that the status counts and not the time.
+/// How long before the end of the attempt the reading of a body ends. So an attempt that has a status is no timeout.
 const BEFORE_END: Duration = Duration::from_millis(50);
-/// The most bytes of an answer's body that are read, and of its head.
+/// The most bytes that are read of an answer's body. Its head may have as many.
 const ANSWER_MAX: usize = 64 * 1024;
 
-/// Sends a request by POST, and reads the answer, until `end` at most. `None` if the connection broke before the answer's head had come.
+/// Sends a request by POST, and reads the answer until `end` at the latest. `None` if the connection broke before the
+/// answer's head was read.
 pub(super) async fn post(
     url: &Url,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -46,14 +46,14 @@ pub(super) async fn post(
     let status = answer.status();
     let retry_after = answer.headers().get(header::RETRY_AFTER);
     let retry_after = retry_after.and_then(|value| value.to_str().ok()).and_then(RetryAfter::parse);
-    // The status has decided already, so an end too soon or too late is no failure.
+    // The status has decided already, so a body that breaks off or takes too long is no failure.
     let patience = (Instant::now() + BODY_PATIENCE).min(end - BEFORE_END);
     let _ = timeout_at(patience, read_body(answer.into_body())).await;
     let failure = (!status.is_success()).then_some(WebhookFailure::Status);
     Some(Attempted { status: Some(status.as_u16()), failure, retry_after })
 }
 
-/// Reads a body up to the limit, and keeps nothing of it.
+/// Reads a body up to the limit and drops it.
 async fn read_body(mut body: impl hyper::body::Body<Data = Bytes> + Unpin) {
     let mut read = 0;
     while let Some(Ok(frame)) = body.frame().await {

@@ -155,7 +155,8 @@ impl Outbound {
         got.await.map_err(|_| "the document did not arrive in time".to_owned())?
     }
 
-    /// `None` if no connection was made, or it broke.
+    /// Sends a request to the first of `addresses` that accepts a connection. `None` if none does, or the connection
+    /// broke.
     async fn send(
         &self,
         destination: &Destination,

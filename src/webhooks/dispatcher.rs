@@ -99,8 +99,8 @@ impl Dispatcher {
         }
     }
 
-    /// Says that this server lives, before it answers calls: servers of an older version must leave the endpoints to it
-    /// before its first event is in the log.
+    /// Renews this server's row before the server answers calls: servers of an older version must leave the endpoints to
+    /// it before its first event is in the log.
     pub async fn announce(&self) {
         let announced = match serving::any(&self.services.db.whole_server()).await {
             Ok(true) => self.stay_alive().await,
@@ -141,7 +141,7 @@ impl Dispatcher {
         join_all(serving.into_values().map(|one| one.task)).await;
     }
 
-    /// Says that this server lives as long as it serves endpoints, however long its turns wait for the database.
+    /// Renews this server's row regularly, however long its turns wait for the database.
     async fn keep_alive(&self) {
         loop {
             tokio::time::sleep(self.options.look).await;
@@ -160,7 +160,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Takes endpoints. Does nothing while there is no endpoint.
+    /// Takes endpoints. Does nothing if this server serves no endpoint and no other endpoint must be served.
     async fn take_turn(&self, serves: bool) -> Result<Turn, Failure> {
         let db = &self.services.db;
         let serves = serves || serving::any(&db.whole_server()).await?;
@@ -180,8 +180,8 @@ impl Dispatcher {
         self.alive_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
     }
 
-    /// Begins and ends tasks, until one serves each endpoint of this server in its revision. It doesn't matter whether
-    /// an earlier turn's outcome is known, or how a task has ended.
+    /// Starts and stops workers so that one serves each endpoint of this server in its revision. The outcome of earlier
+    /// turns and the end of earlier workers don't matter.
     fn follow(self: &Arc<Self>, serving: &mut HashMap<WebhookId, Serving>, turn: &Turn) {
         serving.retain(|id, one| {
             if turn.is_outdated || !turn.served.contains_key(id) {

@@ -274,7 +274,7 @@ impl Worker {
         }
     }
 
-    /// Waits until the next attempt. Notices soon when the clock is set back.
+    /// Waits until the time of the next attempt. The wait ends soon after the clock was set back.
     async fn rest(&self, since: Option<domain::Instant>, at: domain::Instant) {
         let clock = &self.dispatcher.services.clock;
         while rests(since, at, clock.now()) {
@@ -282,7 +282,8 @@ impl Worker {
         }
     }
 
-    /// Moves the place past an event that was taken. It is saved after a moment, or at once after a failure.
+    /// Moves the position past an event that was accepted. The position is saved after a moment; after a failure, at
+    /// once.
     async fn taken(&self, state: &mut State, position: Position) -> Result<(), End> {
         let failed_attempts = state.progress.failed_attempts;
         let had_failed = failed_attempts > 0;

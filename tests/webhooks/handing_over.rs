@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use entity::{webhook_endpoint, webhook_server};
 use packwright::app::App;
 use packwright::webhooks::DispatchOptions;
-use entity::{webhook_endpoint, webhook_server};
-use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
+use sea_orm::{ActiveValue::Set, DatabaseBackend, EntityTrait as _};
 use serde_json::json;
 
 use crate::log::unexpected_events::lose;
 use crate::program::kill::until;
 use crate::support::rows::tables;
-use crate::support::uuid_of;
+use crate::support::{At as _, uuid_of};
 use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
 use crate::webhooks::serving::{World, pack_of, place};
 
@@ -83,7 +83,7 @@ async fn r63_an_attempt_that_failed_while_the_clock_was_ahead_is_made_again_when
     let dispatching = Dispatching::of(&server);
     world.happen(1).await;
     let failing = world.app.until_state(&world.app.publisher, &id, "FAILING").await;
-    assert!(failing.text("/nextAttemptAt") > "2026-11-23T05:00:00".into(), "{failing:#}");
+    assert!(failing.text("/nextAttemptAt") > "2026-11-23T05:00:00".to_owned(), "{failing:#}");
     server.services.clock.set_to(right);
     world.receiver.wait_for(3).await;
     dispatching.end().await;

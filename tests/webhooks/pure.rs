@@ -36,7 +36,10 @@ fn r63_the_pauses_are_those_of_the_rule() {
     }
     let since = now - Duration::days(4);
     assert_eq!(after_attempt(failed(None), 13, since, now, 0.0), Next::Disable(DisabledReason::AttemptsExhausted));
-    assert_eq!(after_attempt(failed(None), u32::MAX, since, now, 0.0), Next::Disable(DisabledReason::AttemptsExhausted));
+    assert_eq!(
+        after_attempt(failed(None), u32::MAX, since, now, 0.0),
+        Next::Disable(DisabledReason::AttemptsExhausted)
+    );
 }
 
 #[test]

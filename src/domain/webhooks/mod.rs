@@ -158,7 +158,7 @@ impl Endpoint {
         (self.failed_attempts, self.failing_since, self.next_attempt_at) = (0, None, None);
     }
 
-    /// Replaces the filter. Another event may come next now, so the count of failed attempts begins anew (R63).
+    /// Replaces the filter. Another event may be the next one now, so failed attempts are counted from 0 again (R63).
     pub fn set_filter(&mut self, filter: EndpointFilter) {
         if self.filter == filter {
             return;

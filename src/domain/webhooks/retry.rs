@@ -15,7 +15,7 @@ const JITTER: f64 = 0.2;
 const RETRY_AFTER_MAX: Duration = Duration::hours(24);
 /// The longest pause before a next attempt: the longest one of the rule, and a fifth more.
 const PAUSE_MAX: Duration = Duration::seconds(24 * 3_600 * 6 / 5);
-/// The status with which a receiver says that it is gone for good.
+/// The HTTP status with which a receiver asks for no further events, for good.
 const GONE: u16 = 410;
 
 /// The result of an attempt.
@@ -71,9 +71,9 @@ pub enum Next {
 /// Decides the next step after attempt number `attempt` (1, 2, 3 …) of an event, whose first attempt failed at `since`.
 /// `dice` is a random number from -1 to 1.
 ///
-/// A receiver may ask for a shorter pause than the next one. Then the attempts come to their end before the pauses have
-/// passed; the event is tried further at the pace that its age has in the list of pauses, because an endpoint isn't
-/// disabled for an outage of seconds.
+/// A receiver may ask for shorter pauses, so that the last attempt fails before the pauses of the list have passed. An
+/// outage of seconds must not disable the endpoint: further attempts follow, with the pauses that the event has at its
+/// age.
 #[must_use]
 pub fn after_attempt(attempted: Attempted, attempt: u32, since: Instant, now: Instant, dice: f64) -> Next {
     if attempted.failure.is_none() {
@@ -93,15 +93,15 @@ pub fn after_attempt(attempted: Attempted, attempt: u32, since: Instant, now: In
     }
 }
 
-/// Whether an event, whose first attempt failed at `since`, rests until `at`. A clock that was set back ends a rest that
-/// was decided while it was ahead, and which could otherwise take very long.
+/// Whether an event, whose first attempt failed at `since`, still waits for the next attempt at `at`. An event whose
+/// times were decided while the clock was ahead doesn't wait: the wait could take days.
 #[must_use]
 pub fn rests(since: Option<Instant>, at: Instant, now: Instant) -> bool {
     since.is_none_or(|since| since <= now) && now < at && at - now <= PAUSE_MAX
 }
 
-/// The pause that an event has at this age when nobody asks for another one. `None` when all pauses have passed, each
-/// as short as it may be.
+/// The pause of the list into which this age of an event falls, if each pause is as short as it may be. `None` if all
+/// pauses have passed.
 fn pause_at_age(age: Duration) -> Option<i64> {
     let mut end = Duration::zero();
     PAUSES.into_iter().find(|seconds| {

@@ -34,8 +34,8 @@ pub(crate) async fn begin_pruning(cx: &Services) -> Result<Cutoffs, Failure> {
     let tx = cx.db.begin().await?;
     let cutoff_time = retention::begin_pass(&tx, cx.clock.now()).await?;
     tx.commit().await?;
-    requests::forget_old(&cx.db, passes_by).await?;
-    write_attempts::forget_old(&cx.db, passes_by).await?;
+    requests::forget_old(&cx.db, cutoff_time).await?;
+    write_attempts::forget_old(&cx.db, cutoff_time).await?;
     servers::forget_dead(&cx.db).await?;
     compact_counts(cx).await?;
     let before = |days: u16| cutoff_time - Duration::days(days.into());

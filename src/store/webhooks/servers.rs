@@ -1,4 +1,4 @@
-//! The servers that deliver events to endpoints. A server lives as long as it says so, by the database's clock.
+//! The servers that deliver events to endpoints. Each states until when it counts as alive, by the database's clock.
 
 use entity::{webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
@@ -15,16 +15,15 @@ use crate::store::{Db, StoreResult};
 use endpoint::Column as E;
 use server::Column as S;
 
-/// For how many seconds after its end a server that didn't take leave is remembered.
+/// The seconds for which a server is remembered that ended without giving its endpoints back.
 const REMEMBERED: f64 = 86_400.0;
 /// How far ahead, in seconds, a living server's end can be: further than any lease. The database's clock was ahead when
 /// an end that is further off was written.
 const AHEAD_MAX: f64 = 60.0;
 
-/// How many values of events this program can read. A newer version knows more of them: it leaves none out.
+/// How many values of events this program can read. A newer version keeps all of them and may add more.
 fn vocabulary() -> i32 {
-    let values =
-        [EventKind::NAMES.len(), ActorKind::NAMES.len(), UpdateState::NAMES.len(), Audience::NAMES.len()];
+    let values = [EventKind::NAMES.len(), ActorKind::NAMES.len(), UpdateState::NAMES.len(), Audience::NAMES.len()];
     i32::try_from(values.iter().sum::<usize>()).unwrap_or(i32::MAX)
 }
 
@@ -36,12 +35,11 @@ fn clock(is_postgresql: bool) -> &'static str {
     }
 }
 
-/// Whether a server is taken for dead. A living one whose clock was set back says anew at its next look until when it
-/// lives.
+/// Whether a server counts as dead. When the clock is set back, a living server corrects its row at its next look.
 pub(super) fn is_dead(is_postgresql: bool) -> Condition {
-    let now = || Expr::cust(clock(is_postgresql));
+    let present = || Expr::cust(clock(is_postgresql));
     let until = || col(S::AliveUntil);
-    Condition::any().add(until().lte(now())).add(until().gt(now().add(AHEAD_MAX)))
+    Condition::any().add(until().lte(present())).add(until().gt(present().add(AHEAD_MAX)))
 }
 
 /// Whether a living server knows more values of events than this one. This server leaves out the events that it can't
@@ -55,8 +53,8 @@ pub(super) async fn is_outdated(conn: &impl ConnectionTrait, is_postgresql: bool
     Ok(newer.into_tuple::<Uuid>().one(conn).await?.is_some())
 }
 
-/// Says that this server lives for so many seconds more. It doesn't wait for others' transactions: other servers would
-/// take a server for dead whose database is busy.
+/// Saves that this server counts as alive for another `seconds`. The statement doesn't wait for the transactions of
+/// calls, because other servers take the endpoints of a server that says nothing.
 pub async fn stay_alive(db: &Db, id: Uuid, seconds: f64) -> StoreResult<()> {
     let tx = db.begin_apart().await?;
     let now = clock(tx.is_postgresql());
@@ -70,8 +68,9 @@ pub async fn stay_alive(db: &Db, id: Uuid, seconds: f64) -> StoreResult<()> {
     tx.commit().await
 }
 
-/// Forgets servers that ended long ago without giving their endpoints back. One that an endpoint still names is kept:
-/// the endpoint, which may be paused, is taken because its server is known to be dead.
+/// Deletes the rows of servers that ended long ago without giving their endpoints back. The row of a server that an
+/// endpoint still names is kept: the endpoint may be paused, and can be taken later because the row says that its
+/// server is dead.
 pub async fn forget_dead(db: &Db) -> StoreResult<()> {
     let tx = db.begin().await?;
     let named = Query::select()

@@ -7,9 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
-use sea_orm::{
-    ActiveValue::Set, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-};
+use sea_orm::{ActiveValue::Set, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use uuid::Uuid;
 
 use crate::domain::Instant;
@@ -33,12 +31,12 @@ const TAKEN_MAX: u64 = 1_000;
 /// How the endpoints of a server change by its turn.
 #[derive(Debug, Default)]
 pub struct Turn {
-    /// Endpoints that it begins to serve: new ones, and changed ones.
+    /// The endpoints that are new or were changed. The server begins to serve them.
     pub begun: HashSet<WebhookId>,
-    /// All endpoints that it serves, each with its revision. An endpoint that isn't among them any more was deleted,
-    /// paused or given up, or another server has taken it.
+    /// All endpoints that the server serves, each with its revision. A missing endpoint was deleted, paused or disabled,
+    /// or another server has taken it.
     pub served: HashMap<WebhookId, i32>,
-    /// Whether it gives all of them back, to a newer server.
+    /// Whether the server must give all endpoints back, because a server of a newer version lives.
     pub is_outdated: bool,
 }
 
@@ -70,8 +68,8 @@ pub(super) fn is_free(is_postgresql: bool) -> Condition {
         .add(Expr::exists(suspended).not())
 }
 
-/// Takes endpoints that no living server serves for this server, which has said that it lives, and notices changes of
-/// its own.
+/// Takes endpoints that no living server serves, and finds the changed ones among those of this server. The caller has
+/// saved that this server counts as alive.
 pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
     let tx = db.begin().await?;
     let mut turn = Turn { is_outdated: servers::is_outdated(tx.conn(), tx.is_postgresql()).await?, ..Turn::default() };
@@ -206,8 +204,8 @@ pub struct Progress {
 }
 
 /// Saves the progress of an endpoint that this server serves in this revision. Returns whether it still does. If the
-/// endpoint was changed meanwhile, its place is saved all the same, so that nothing is sent twice; but not if a call has
-/// set the place in a later revision, even to the one that was saved before.
+/// endpoint was changed meanwhile, its position is saved nevertheless, so that no event is sent twice, unless a call has
+/// set the position in a later revision, even to the same one.
 pub async fn save_progress(tx: &Tx, server: Uuid, id: WebhookId, revision: i32, of: &Progress) -> StoreResult<bool> {
     let select = endpoint::Entity::find_by_id(Uuid::from(id))
         .select_only()
