@@ -18,6 +18,8 @@ use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::{StoreResult, Tx};
 
+use super::stages::lets_stages_work;
+
 /// Pauses a release: no installation is moved to its version until it is resumed (R56).
 ///
 /// # Errors
@@ -117,7 +119,15 @@ async fn try_resume(
     let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
     let mut release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
-    decide_resume(&release)?;
+    if let Err(refusal) = decide_resume(&release) {
+        if !lets_stages_work(release.state) {
+            // Whatever ended the release meanwhile had to leave the locked tasks. Deferred as they are, they would
+            // stay for minutes.
+            paused::drop_all(&tx, release.id).await?;
+            tx.commit().await?;
+        }
+        return Err(refusal.into());
+    }
     release.pause = None;
     release.resumed_at = Some(journal.now);
     // The halt rule counts only updates that are executed from now on (R58).

@@ -9,3 +9,5 @@ pub mod turns;
 pub mod work;
 
 pub(in crate::store) use tasks::LONGEST_PAUSE;
+
+pub(in crate::store) use tasks::is_moving;

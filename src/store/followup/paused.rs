@@ -42,8 +42,9 @@ pub async fn go_on(tx: &Tx, tasks: &[Task], now: Instant) -> StoreResult<()> {
 }
 
 /// Ends the tasks of a release that was superseded while it was paused, or that is rolled back. The caller has locked
-/// the pack. A task that another transaction has locked is left: its batch waits for the pack, and then finds nothing
-/// to do.
+/// the pack. A task that another transaction has locked is left. If that is a batch, it waits for the pack and then
+/// finds nothing to do; if it is a resume, it finds the release ended and ends the task itself. Meanwhile the task
+/// doesn't count as one that [moves](super::is_moving) installations.
 pub async fn drop_all(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
     let found = of(release).lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked).all(tx.conn()).await?;
     for task in found {

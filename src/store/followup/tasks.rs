@@ -2,8 +2,9 @@
 //! batch is committed.
 
 use chrono::Duration;
+use entity::pack_release;
 use entity::task::{ActiveModel, Column, Entity, Model};
-use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _,
     QueryResult, QuerySelect as _, QueryTrait as _, Select,
@@ -12,6 +13,9 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
+use crate::domain::releases::ReleaseState;
+use crate::store::column::col;
+use crate::store::convert::Stored;
 pub use crate::store::followup::work::Work;
 use crate::store::locks::locked;
 use crate::store::{Db, StoreResult, Tx, tolerant};
@@ -297,13 +301,26 @@ pub async fn wake_stages(tx: &Tx, pack: PackId, release: ReleaseId, now: Instant
     Ok(Some(open.id))
 }
 
+/// The condition that a task is moving installations, forward or back: its release hasn't ended, or was canceled. The
+/// task of a rollout that has ended may be [left](super::paused::drop_all) for a while, and moves nobody.
+pub(in crate::store) fn is_moving() -> Condition {
+    let states = [ReleaseState::InProgress, ReleaseState::RollingBack, ReleaseState::Canceled];
+    let release = Query::select()
+        .expr(Expr::cust("1"))
+        .from(pack_release::Entity)
+        .and_where(col(pack_release::Column::Id).eq(col(Column::ReleaseId)))
+        .and_where(col(pack_release::Column::State).is_in(states.map(Stored::stored)))
+        .take();
+    Condition::all().add(col(Column::MovesInstallations).eq(true)).add(Expr::exists(release))
+}
+
 /// The release of an open task that is moving installations of the pack.
 pub async fn moving(tx: &Tx, pack: PackId) -> StoreResult<Option<ReleaseId>> {
     let open: Option<Option<Uuid>> = Entity::find()
         .select_only()
         .column(Column::ReleaseId)
         .filter(Column::PackId.eq(uuid::Uuid::from(pack)))
-        .filter(Column::MovesInstallations.eq(true))
+        .filter(is_moving())
         .into_tuple()
         .one(tx.conn())
         .await?;

@@ -19,6 +19,7 @@ use crate::store::by_position::by_position;
 use crate::store::column::{by_own_key, col};
 use crate::store::components::nothing;
 use crate::store::convert::Stored as _;
+use crate::store::followup::is_moving;
 use crate::store::installations::added_up;
 use crate::store::packs::due::{is_due, is_not_due, is_not_pending, is_pending};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
@@ -54,7 +55,7 @@ pub async fn moving(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> Stor
         .column(task::Column::ReleaseId)
         .filter(snapshot.any_of(col(task::Column::PackId), ids.iter().map(|id| id.0)))
         .filter(checked(col(task::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
-        .filter(col(task::Column::MovesInstallations).eq(true))
+        .filter(is_moving())
         .into_tuple()
         .all(snapshot.conn())
         .await?;
