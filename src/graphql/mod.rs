@@ -34,7 +34,7 @@ mod written;
 
 pub use crate::events::hub::Interest as EventInterest;
 pub use crate::graphql::demo::ResetDemo;
-pub use crate::graphql::log::{Advanced, StreamCursor};
+pub use crate::graphql::log::{Advanced, StreamCursor, Turns};
 pub use crate::graphql::webhooks::CheckDocument;
 pub use panics::Panics;
 pub use schema::{ConnectionHandle, FACTS, PackwrightSchema, prepare, schema, sdl};

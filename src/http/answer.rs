@@ -13,7 +13,7 @@ use crate::service::error::Failure;
 
 use super::auth::failure_response;
 use super::introspections::Data;
-use super::workload::WorkPermit;
+use super::workload::{EventPermit, WorkPermit};
 
 /// How far the processing of a request came. Transports choose the status by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +58,24 @@ pub struct Answer {
     pub(super) cost: Option<Cost>,
     /// Kept until the answer was sent.
     pub(super) turn: Option<WorkPermit>,
+    /// The turn of a large answer to an event, kept until the answer was sent.
+    pub(super) event_turn: Option<Box<EventPermit>>,
 }
 
 impl Answer {
     /// An answer with this response, without any of the rest.
     #[must_use]
     pub fn new(phase: Phase, response: Response) -> Self {
-        Self { response, phase, allowance: None, data: None, parts: Vec::new(), cost: None, turn: None }
+        Self {
+            response,
+            phase,
+            allowance: None,
+            data: None,
+            parts: Vec::new(),
+            cost: None,
+            turn: None,
+            event_turn: None,
+        }
     }
 
     /// Limits the number of errors, and the characters of their messages. `extensions.errorsLeftOut` has the number of

@@ -1,5 +1,6 @@
 //! The payloads of webhook endpoints: each event as the endpoint's subscription answers it (R61).
 
+use std::io;
 use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
@@ -8,6 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use serde_json::Map;
 
+use crate::domain::webhooks::PAYLOAD_MAX;
 use crate::gate::{Checked, DocumentRequest, Objection, OperationKind};
 use crate::graphql::{Advanced, EventInterest, StreamCursor};
 use crate::service::access::{Caller, Viewer};
@@ -22,7 +24,7 @@ const COMMON: &str = "subscription { events { __typename id cursor kind occurred
 /// An event for an endpoint.
 pub struct EndpointAnswer {
     pub advanced: Advanced,
-    /// The answer's `data` as JSON, for the payload.
+    /// The answer's `data` as JSON, for the payload: `null` if it is larger than a payload may be.
     pub data: String,
 }
 
@@ -129,9 +131,32 @@ fn read(answer: &Answer, advanced: Option<Advanced>) -> Result<EndpointAnswer, E
     if has(&["UNAVAILABLE", "TIMEOUT", "UNAUTHENTICATED"]) {
         return Err(EndpointEnd::Ended);
     }
-    let data = serde_json::to_string(&answer.response.data).map_err(|error| {
-        tracing::error!(%error, "the data of a webhook could not be written");
-        EndpointEnd::Ended
-    })?;
+    let mut data = Bounded(Vec::new());
+    match serde_json::to_writer(&mut data, &answer.response.data) {
+        Ok(()) => {}
+        Err(error) if error.is_io() => data = Bounded(b"null".into()),
+        Err(error) => {
+            tracing::error!(%error, "the data of a webhook could not be written");
+            return Err(EndpointEnd::Ended);
+        }
+    }
+    let data = String::from_utf8(data.0).map_err(|_| EndpointEnd::Ended)?;
     Ok(EndpointAnswer { advanced, data })
+}
+
+/// Takes no more bytes than a payload may have, so that an answer that isn't sent isn't written either.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > PAYLOAD_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -27,6 +27,7 @@ use super::admission::{self, Admitted};
 use super::allowance::Allowances;
 use super::answer::{Answer, Cost, Phase, never_began, with_codes};
 use super::busy;
+use super::event_turns::EventTurns;
 use super::health::LoggedReasons;
 use super::health::NotReady;
 use super::introspections::Introspections;
@@ -36,7 +37,7 @@ use super::parsed::{Document, Parsed};
 use super::refusals::Refusals;
 use super::shed::Shed;
 use super::token_watch::while_token_valid;
-use super::workload::{Busy, WorkPermit, Workload};
+use super::workload::{Busy, EventsOf, WorkPermit, Workload};
 
 /// The divisor for the document cache's memory: introspection answers, and parsed documents, each get one such part.
 const CACHE_PART: u64 = 4;
@@ -275,9 +276,17 @@ impl Engine {
             _ => None,
         };
         let (panics, span) = (Panics::default(), measured::span(&caller, &admitted, &open.trace));
+        let turns = admission::owner(&caller, admitted.peer).map(|owner| {
+            let of = if admitted.is_of_process { EventsOf::Webhooks } else { EventsOf::Subscriptions };
+            EventTurns::new(admitted.prepared.cost, self.workload.events(owner, of))
+        });
         let place = open.trace.place();
         let document = self.parsed.get(&admitted.checked);
         let (request, connection) = self.request(Arc::new(caller), &admitted, document, &panics);
+        let request = match &turns {
+            Some(turns) => request.data(turns.for_resolvers()),
+            None => request,
+        };
         // Reads before the first event use no shared snapshot.
         connection.release();
         let answers =
@@ -288,6 +297,7 @@ impl Engine {
                 let _room = &room;
                 let never_subscribed = std::mem::take(&mut is_first) && never_subscribed(&response);
                 let mut answer = executed_answer(response, &panics, &request_id);
+                answer.event_turn = turns.as_ref().and_then(|turns| turns.answered(&answer.response.data));
                 if is_moved {
                     remove_locations(&mut answer);
                 }

@@ -11,6 +11,7 @@ mod compression;
 pub mod connections;
 mod endpoints;
 mod engine;
+mod event_turns;
 mod graphiql;
 mod graphql;
 mod health;

@@ -90,7 +90,13 @@ fn events(
             tokio::select! {
                 () = state.options.ended(), if is_subscription => return,
                 answer = answers.next() => match answer {
-                    Some(answer) => yield next(&answer, stream_cursor.take_advanced().map(|advanced| advanced.cursor)),
+                    Some(mut answer) => {
+                        let turn = answer.event_turn.take();
+                        let event = next(&answer, stream_cursor.take_advanced().map(|advanced| advanced.cursor));
+                        drop(answer);
+                        yield event;
+                        drop(turn);
+                    }
                     None => break,
                 },
                 _ = silence.tick() => yield COMMENT,

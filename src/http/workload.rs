@@ -18,6 +18,8 @@ const WAITING_MAX: usize = 100;
 const BYTES_PER_UNIT: usize = 1024;
 /// The divisor for one owner's share of all units.
 const SHARE: u32 = 4;
+/// The divisor for the units that answers to events have beside operations: those of subscriptions, and those of webhooks.
+const EVENTS_PART: u32 = 2;
 /// The number of owners from which on unused shares are removed.
 const OWNERS: usize = 1_000;
 
@@ -60,6 +62,8 @@ pub struct Workload {
     options: WorkOptions,
     cost: Arc<Semaphore>,
     memory: Arc<Semaphore>,
+    subscriptions: Arc<Semaphore>,
+    webhooks: Arc<Semaphore>,
     shares: Mutex<HashMap<Owner, Weak<Share>>>,
 }
 
@@ -68,6 +72,8 @@ struct Share {
     queries: Limits,
     mutations: Limits,
     memory: Arc<Semaphore>,
+    subscriptions: Arc<Semaphore>,
+    webhooks: Arc<Semaphore>,
 }
 
 /// Queries and mutations have separate shares, so that reads don't wait for writes that wait for locks.
@@ -110,11 +116,7 @@ impl WorkPermit {
     /// The operation has ended. Keeps only the units for its answer of `bytes` bytes, until that was sent.
     pub fn answered(&mut self, bytes: usize) {
         self.operation = None;
-        let left = (bytes / BYTES_PER_UNIT).max(1);
-        for permit in [&mut self.of_server, &mut self.of_owner] {
-            let unneeded = permit.num_permits().saturating_sub(left);
-            drop(permit.split(unneeded));
-        }
+        keep(bytes, [&mut self.of_server, &mut self.of_owner]);
     }
 }
 
@@ -124,6 +126,71 @@ pub struct ReservedMemory {
     _of_server: OwnedSemaphorePermit,
     _of_owner: OwnedSemaphorePermit,
     _share: Arc<Share>,
+}
+
+/// Whose events are answered. A client that doesn't read its subscriptions delays no webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsOf {
+    Subscriptions,
+    Webhooks,
+}
+
+/// The units that answers to an owner's events may take. An event is never refused: it waits.
+#[derive(Debug)]
+pub struct EventShare {
+    of_server: Arc<Semaphore>,
+    of_owner: Arc<Semaphore>,
+    most: u32,
+    _share: Arc<Share>,
+}
+
+impl EventShare {
+    fn units(&self, cost: u64) -> u32 {
+        u32::try_from(cost).unwrap_or(u32::MAX).clamp(1, self.most)
+    }
+
+    /// The turn of an answer with a cost; `None` if it must wait. A cost above an owner's share takes the whole share.
+    #[must_use]
+    pub fn try_take(&self, cost: u64) -> Option<EventPermit> {
+        let units = self.units(cost);
+        let of_owner = self.of_owner.clone().try_acquire_many_owned(units).ok()?;
+        let of_server = self.of_server.clone().try_acquire_many_owned(units).ok()?;
+        Some(EventPermit { of_server, of_owner })
+    }
+
+    /// Waits for the turn of an answer.
+    ///
+    /// # Errors
+    /// Never: the semaphores aren't closed.
+    pub async fn take(&self, cost: u64) -> Result<EventPermit, AcquireError> {
+        let units = self.units(cost);
+        let of_owner = self.of_owner.clone().acquire_many_owned(units).await?;
+        let of_server = self.of_server.clone().acquire_many_owned(units).await?;
+        Ok(EventPermit { of_server, of_owner })
+    }
+}
+
+/// The turn of an answer to an event. Dropping it returns its units.
+#[derive(Debug)]
+pub struct EventPermit {
+    of_server: OwnedSemaphorePermit,
+    of_owner: OwnedSemaphorePermit,
+}
+
+impl EventPermit {
+    /// The answer was made. Keeps only the units for its `bytes` bytes.
+    pub fn answered(&mut self, bytes: usize) {
+        keep(bytes, [&mut self.of_server, &mut self.of_owner]);
+    }
+}
+
+/// Returns the units beyond those of an answer of `bytes` bytes.
+fn keep(bytes: usize, permits: [&mut OwnedSemaphorePermit; 2]) {
+    let left = (bytes / BYTES_PER_UNIT).max(1);
+    for permit in permits {
+        let unneeded = permit.num_permits().saturating_sub(left);
+        drop(permit.split(unneeded));
+    }
 }
 
 /// Counts a waiting operation.
@@ -140,7 +207,15 @@ impl Workload {
     #[must_use]
     pub fn new(options: WorkOptions) -> Self {
         let semaphore = |permits: u32| Arc::new(Semaphore::new(permits.max(1) as usize));
-        Self { options, cost: semaphore(options.cost), memory: semaphore(options.memory_kib), shares: Mutex::default() }
+        let events = options.cost / EVENTS_PART;
+        Self {
+            options,
+            cost: semaphore(options.cost),
+            memory: semaphore(options.memory_kib),
+            subscriptions: semaphore(events),
+            webhooks: semaphore(events),
+            shares: Mutex::default(),
+        }
     }
 
     /// Waits up to `patience` for the turn of an operation with a cost. A cost above an owner's share takes the whole
@@ -200,6 +275,18 @@ impl Workload {
         Ok(ReservedMemory { _of_server: of_server, _of_owner: of_owner, _share: share })
     }
 
+    /// The units that answers to an owner's events may take.
+    #[must_use]
+    pub fn events(&self, owner: Owner, of: EventsOf) -> EventShare {
+        let share = self.share(owner);
+        let (of_server, of_owner) = match of {
+            EventsOf::Subscriptions => (&self.subscriptions, &share.subscriptions),
+            EventsOf::Webhooks => (&self.webhooks, &share.webhooks),
+        };
+        let most = self::share(self.options.cost / EVENTS_PART);
+        EventShare { of_server: of_server.clone(), of_owner: of_owner.clone(), most, _share: share.clone() }
+    }
+
     fn share(&self, owner: Owner) -> Arc<Share> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = shares.get(&owner).and_then(Weak::upgrade) {
@@ -209,10 +296,13 @@ impl Workload {
             // A share in use has a strong reference.
             shares.retain(|_, share| share.strong_count() > 0);
         }
+        let events = self::share(self.options.cost / EVENTS_PART) as usize;
         let share = Arc::new(Share {
             queries: Limits::new(&self.options),
             mutations: Limits::new(&self.options),
             memory: Arc::new(Semaphore::new(self::share(self.options.memory_kib) as usize)),
+            subscriptions: Arc::new(Semaphore::new(events)),
+            webhooks: Arc::new(Semaphore::new(events)),
         });
         shares.insert(owner, Arc::downgrade(&share));
         share

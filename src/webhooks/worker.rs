@@ -199,8 +199,11 @@ impl Worker {
     /// Sends an event until the receiver accepts it. Returns false if the worker was stopped meanwhile, or the endpoint
     /// was disabled.
     async fn deliver(&self, state: &mut State, item: Item) -> Result<bool, End> {
-        let (services, event) = (self.dispatcher.services.clone(), &item.event);
-        let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &item.cursor, &item.data);
+        let services = self.dispatcher.services.clone();
+        let Item { event, cursor, data } = item;
+        let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &cursor, &data);
+        // An event may be tried for days.
+        drop((cursor, data));
         let payload = payload.in_trace(self.trace_of(event.position()).await?);
         let is_failing = state.progress.failed_attempts > 0;
         let wait = services.webhooks.waiting.watch(self.id, event.event.occurred_at, is_failing);

@@ -11,6 +11,7 @@ pub(crate) mod events_accounts;
 pub(crate) mod events_audience;
 pub(crate) mod events_packs;
 pub(crate) mod events_socket;
+pub(crate) mod large_answers;
 pub(crate) mod listener_log;
 pub(crate) mod listener_states;
 pub(crate) mod listener_tokens;

@@ -44,6 +44,12 @@ impl Subscription {
         next.map(|response| serde_json::to_value(response).expect("an item is JSON"))
     }
 
+    /// The next answer. It isn't sent before it is dropped.
+    pub(crate) async fn next_answer(&mut self) -> packwright::http::Answer {
+        let next = tokio::time::timeout(TIME_LIMIT, self.stream.next()).await.expect("nothing came");
+        next.expect("another item, before the subscription ends")
+    }
+
     /// The `data` of the next item, which must have no errors.
     pub(crate) async fn next(&mut self) -> Value {
         let item = self.next_raw().await.expect("another item, before the subscription ends");

@@ -9,6 +9,7 @@ mod loaders;
 mod query;
 mod stream_cursor;
 mod subscription;
+mod turns;
 
 pub use audit_entry::{AuditEntry, AuditEntryConnection};
 pub use event::{
@@ -20,3 +21,4 @@ pub(in crate::graphql) use loaders::LogLoaders;
 pub use query::LogQuery;
 pub use stream_cursor::{Advanced, StreamCursor};
 pub use subscription::Subscription;
+pub use turns::Turns;

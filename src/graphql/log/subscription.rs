@@ -23,6 +23,7 @@ use crate::graphql::log::event::{
 };
 use crate::graphql::log::event_log::{EventFilter, position, stream_end_error, visible_pack};
 use crate::graphql::log::stream_cursor::StreamCursor;
+use crate::graphql::log::turns::turn;
 use crate::graphql::releases::{Release, ReleaseProgress};
 use crate::service::accounts::{TokenWatch, Watched};
 
@@ -160,6 +161,10 @@ fn visible_events<T: From<EventView>>(ctx: &Context<'_>, mut events: Events) -> 
         let needs_pack = OF_PACK.iter().any(|field| ctx.look_ahead().field(field).exists());
         while let Some(event) = events.next().await {
             let event = event?;
+            // Before anything is read, so that what is shown isn't older than the turn.
+            if let Some(turn) = turn(ctx) {
+                turn.await;
+            }
             Box::pin(watched.check(event.news())).await.or_failure()?;
             Box::pin(data.show(&event, needs_pack)).await;
             loop {
@@ -193,6 +198,9 @@ fn progress(
         let mut events = events.ready_chunks(COALESCED_MAX);
         let (mut position, mut last) = (begin, None::<Arc<Announced>>);
         loop {
+            if let Some(turn) = turn(ctx) {
+                turn.await;
+            }
             match last.take() {
                 Some(event) => {
                     Box::pin(watched.check(event.news())).await.or_failure()?;
