@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::Source;
@@ -33,6 +33,9 @@ pub struct DispatchOptions {
     pub save_after: Duration,
     /// How often the position of an idle endpoint is moved to the end of the log.
     pub tidy: Duration,
+    /// How long attempts in progress may take when the server ends. Then their outcome isn't waited for, so that the
+    /// endpoints are given back before the process ends.
+    pub last_attempts: Duration,
 }
 
 impl Default for DispatchOptions {
@@ -42,6 +45,7 @@ impl Default for DispatchOptions {
             look: Duration::from_millis(1_500),
             save_after: Duration::from_secs(1),
             tidy: Duration::from_secs(3_600),
+            last_attempts: Duration::from_secs(8),
         }
     }
 }
@@ -138,7 +142,13 @@ impl Dispatcher {
             one.stop.send_replace(true);
         }
         // A task that panicked has nothing left to save.
-        join_all(serving.into_values().map(|one| one.task)).await;
+        let mut tasks: Vec<_> = serving.into_values().map(|one| one.task).collect();
+        if timeout(self.options.last_attempts, join_all(&mut tasks)).await.is_err() {
+            // What was taken before is saved.
+            let cut = tasks.iter().filter(|task| !task.is_finished()).count();
+            tracing::warn!(cut, "receivers haven't answered while the server ended; their events are sent again");
+            tasks.iter().for_each(JoinHandle::abort);
+        }
     }
 
     /// Renews this server's row regularly, however long its turns wait for the database.

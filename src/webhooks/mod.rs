@@ -4,6 +4,7 @@
 //! as a subscription's. A worker sends one event at a time, and moves the position after the receiver accepted the
 //! event.
 
+mod attempt;
 mod dispatcher;
 mod worker;
 

@@ -17,7 +17,7 @@ use crate::domain::webhooks::{DisabledReason, Endpoint, Next, WebhookState, afte
 use crate::ids;
 use crate::service::access::Viewer;
 use crate::service::error::Failure;
-use crate::service::webhooks::{Payload, advance_place, disable, save_progress, try_once};
+use crate::service::webhooks::{Payload, advance_place, disable, save_progress};
 use crate::store::convert::Stored;
 use crate::store::log::event_traces;
 use crate::store::log::events::Interest;
@@ -31,14 +31,14 @@ const UNSAVED_MAX: usize = 20;
 
 /// Serves one revision of an endpoint. A change of the endpoint ends the worker, and another worker follows.
 pub(super) struct Worker {
-    dispatcher: Arc<Dispatcher>,
+    pub(super) dispatcher: Arc<Dispatcher>,
     id: WebhookId,
     revision: i32,
-    stopped: watch::Receiver<bool>,
+    pub(super) stopped: watch::Receiver<bool>,
 }
 
 /// Why a worker stops serving its endpoint.
-enum End {
+pub(super) enum End {
     /// This server no longer serves the endpoint, or no longer in this revision.
     Over,
     /// A failure. The worker tries again after a pause.
@@ -52,13 +52,13 @@ impl From<Failure> for End {
 }
 
 /// The endpoint's progress since the worker loaded it.
-struct State {
+pub(super) struct State {
     /// The id and the name of the endpoint's account, for log lines.
     account: (String, String),
     endpoint: Endpoint,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// Since when `progress` has an unsaved position.
-    unsaved_since: Option<Instant>,
+    pub(super) unsaved_since: Option<Instant>,
 }
 
 impl State {
@@ -217,28 +217,16 @@ impl Worker {
                     () = self.rest(state.progress.failing_since, at) => {}
                 }
             }
-            let tried = {
-                let waiting = services.metrics.webhook_attempts_waiting.enter(());
-                let _after_failure = match state.progress.failed_attempts {
-                    0 => None,
-                    // The semaphores are never closed.
-                    _ => self.dispatcher.turns_after_failure.acquire().await.ok(),
-                };
-                let _slot = services.webhooks.slots.acquire().await;
-                drop(waiting);
-                let served = match self.load().await {
-                    Ok(served) => served,
-                    Err(end) => {
-                        self.save(state).await?;
-                        return Err(end);
-                    }
-                };
-                if *self.stopped.borrow() || !self.dispatcher.is_alive() {
+            let tried = match self.attempt(state, &payload).await {
+                Ok(Some(tried)) => tried,
+                Ok(None) => {
                     self.save(state).await?;
-                    return Err(End::Again(Failure::Unavailable("another server may serve the endpoint".into())));
+                    return Ok(false);
                 }
-                let attempt = state.progress.failed_attempts + 1;
-                try_once(&services, &served, &payload, attempt, services.clock.now(), None).await?
+                Err(end) => {
+                    self.save(state).await?;
+                    return Err(end);
+                }
             };
             let (status, failure) = (tried.delivery.status, tried.delivery.failure);
             state.progress.attempts.push(tried.delivery);

@@ -11,3 +11,4 @@ mod outbound;
 mod pure;
 pub(crate) mod receiver;
 mod serving;
+mod slow_receivers;

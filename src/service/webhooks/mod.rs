@@ -7,7 +7,7 @@ mod serving;
 mod states;
 mod waiting;
 
-pub(crate) use delivering::{Payload, try_once};
+pub(crate) use delivering::{Payload, Tried, try_once};
 pub(crate) use endpoints::{Begin, ChangedEndpoint, NewEndpoint, create, delete, made_secret, update};
 pub(crate) use serving::{advance_place, disable, save_progress};
 pub(crate) use states::{pause, resume, rotate, send_test};
