@@ -10,6 +10,7 @@ pub struct Model {
     pub id: Uuid,
     pub alive_until: f64,
     pub vocabulary: i32,
+    pub ends: bool,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -903,5 +903,7 @@ CREATE INDEX webhook_attempts_age ON webhook_attempts (newest_at);
 CREATE TABLE webhook_server (
     id $uuid PRIMARY KEY,
     alive_until double precision NOT NULL,
-    vocabulary integer NOT NULL
+    vocabulary integer NOT NULL,
+    -- Whether it gives its endpoints back, and takes no others.
+    ends boolean NOT NULL DEFAULT false
 );

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use tokio::sync::{Semaphore, watch};
+use futures_util::future::{join, join_all};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
@@ -57,9 +57,6 @@ pub struct Dispatcher {
     pub(super) options: DispatchOptions,
     /// This server's id in the table of servers that serve endpoints. It is new for each start.
     pub(super) id: Uuid,
-    /// Limits the attempts after a failure to half of all attempts, so that receivers that don't answer can't delay all
-    /// others.
-    pub(super) turns_after_failure: Semaphore,
     /// Until when other servers count this one as alive; `None` before the first turn.
     alive_until: Mutex<Option<Instant>>,
     /// Whether there are endpoints to serve.
@@ -77,17 +74,8 @@ impl Dispatcher {
     /// A dispatcher that does nothing until [`Dispatcher::run`] is called.
     #[must_use]
     pub fn new(services: Shared, source: Source, options: DispatchOptions) -> Self {
-        let half = services.webhooks.outbound.options().at_once.div_ceil(2);
         let id = Uuid::from_bytes(ids::random());
-        Self {
-            services,
-            source,
-            options,
-            id,
-            turns_after_failure: Semaphore::new(half),
-            alive_until: Mutex::default(),
-            serves: AtomicBool::new(false),
-        }
+        Self { services, source, options, id, alive_until: Mutex::default(), serves: AtomicBool::new(false) }
     }
 
     /// Serves endpoints until `ending` is true. Then it lets the attempts in progress end, and gives its endpoints back.
@@ -143,7 +131,13 @@ impl Dispatcher {
         }
         // A task that panicked has nothing left to save.
         let mut tasks: Vec<_> = serving.into_values().map(|one| one.task).collect();
-        if timeout(self.options.last_attempts, join_all(&mut tasks)).await.is_err() {
+        let told = async {
+            if let Err(error) = servers::end(&self.services.db, self.id).await {
+                tracing::debug!(%error, "other servers weren't told that this one ends");
+            }
+        };
+        let ended = join(told, join_all(&mut tasks));
+        if timeout(self.options.last_attempts, ended).await.is_err() {
             // What was taken before is saved.
             let cut = tasks.iter().filter(|task| !task.is_finished()).count();
             tracing::warn!(cut, "receivers haven't answered while the server ended; their events are sent again");
@@ -194,7 +188,7 @@ impl Dispatcher {
     /// turns and the end of earlier workers don't matter.
     fn follow(self: &Arc<Self>, serving: &mut HashMap<WebhookId, Serving>, turn: &Turn) {
         serving.retain(|id, one| {
-            if turn.is_outdated || !turn.served.contains_key(id) {
+            if turn.gives_back(id) || !turn.served.contains_key(id) {
                 one.stop.send_replace(true);
             }
             !one.task.is_finished()
@@ -209,7 +203,7 @@ impl Dispatcher {
                 former.stop.send_replace(true);
             }
             // A task that is stopped from the beginning gives the endpoint back.
-            let (stop, stopped) = watch::channel(turn.is_outdated);
+            let (stop, stopped) = watch::channel(turn.gives_back(id));
             let worker = Worker::new(self.clone(), *id, *revision, stopped);
             let task = tokio::spawn(async move {
                 // The former worker ends first, so that an endpoint has only one attempt at a time.

@@ -17,7 +17,7 @@ use crate::domain::webhooks::{DisabledReason, Endpoint, Next, WebhookState, afte
 use crate::ids;
 use crate::service::access::Viewer;
 use crate::service::error::Failure;
-use crate::service::webhooks::{Payload, advance_place, disable, save_progress};
+use crate::service::webhooks::{Pace, Payload, advance_place, disable, save_progress};
 use crate::store::convert::Stored;
 use crate::store::log::event_traces;
 use crate::store::log::events::Interest;
@@ -55,7 +55,9 @@ impl From<Failure> for End {
 pub(super) struct State {
     /// The id and the name of the endpoint's account, for log lines.
     account: (String, String),
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
+    /// How fast the receiver was in the last attempt of this task.
+    pub(super) last_pace: Pace,
     pub(super) progress: Progress,
     /// Since when `progress` has an unsaved position.
     pub(super) unsaved_since: Option<Instant>,
@@ -74,7 +76,12 @@ impl State {
             next_attempt_at: endpoint.next_attempt_at,
             attempts: Vec::new(),
         };
-        Self { account, endpoint, progress, unsaved_since: None }
+        Self { account, endpoint, last_pace: Pace::default(), progress, unsaved_since: None }
+    }
+
+    /// How fast the receiver is taken to be.
+    pub(super) fn pace(&self) -> Pace {
+        if self.progress.failed_attempts > 0 { Pace::Slow } else { self.last_pace }
     }
 }
 
@@ -113,7 +120,7 @@ impl Worker {
     }
 
     /// The endpoint as stored; [`End::Over`] if this server doesn't serve it in this revision any more.
-    async fn load(&self) -> Result<Served, End> {
+    pub(super) async fn load(&self) -> Result<Served, End> {
         let server = self.dispatcher.services.db.whole_server();
         // Looked at after the event was read: an event that this server can't read may lie before it.
         if serving::is_outdated(&server).await.map_err(Failure::from)? {
@@ -295,7 +302,7 @@ impl Worker {
     }
 
     /// Saves the progress, unless it is saved already.
-    async fn save(&self, state: &mut State) -> Result<(), End> {
+    pub(super) async fn save(&self, state: &mut State) -> Result<(), End> {
         if state.unsaved_since.is_some() || !state.progress.attempts.is_empty() {
             self.save_now(state).await
         } else {
@@ -334,7 +341,7 @@ impl Worker {
 }
 
 /// Waits until the worker is stopped.
-async fn ended(mut stopped: watch::Receiver<bool>) {
+pub(super) async fn ended(mut stopped: watch::Receiver<bool>) {
     // An error means that the dispatcher dropped the sender, so the worker stops too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }

@@ -24,7 +24,7 @@ async fn database_now(app: &TestApp) -> f64 {
 async fn server_dead_for(app: &TestApp, hours: f64) -> Uuid {
     let id = app.app.services.ids.next::<packwright::domain::id::WebhookId>().0;
     let alive_until = database_now(app).await - hours * 3_600.0;
-    let row = ActiveModel { id: Set(id), alive_until: Set(alive_until), vocabulary: Set(0) };
+    let row = ActiveModel { id: Set(id), alive_until: Set(alive_until), vocabulary: Set(0), ends: Set(false) };
     Entity::insert(row).exec_without_returning(tables(app)).await.expect("a row");
     id
 }

@@ -5,6 +5,7 @@ mod endpoints;
 mod secrets;
 mod serving;
 mod states;
+mod turns;
 mod waiting;
 
 pub(crate) use delivering::{Payload, Tried, try_once};
@@ -12,9 +13,10 @@ pub(crate) use endpoints::{Begin, ChangedEndpoint, NewEndpoint, create, delete, 
 pub(crate) use serving::{advance_place, disable, save_progress};
 pub(crate) use states::{pause, resume, rotate, send_test};
 
+pub use turns::{DeliveryTurns, Pace};
 pub use waiting::Waiting;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -33,7 +35,9 @@ pub struct Webhooks {
     /// Wakes the server's dispatcher after a change of an endpoint.
     pub changed: Notify,
     /// A delivery takes one of these slots, which limit the deliveries at a time (R66).
-    pub slots: Semaphore,
+    pub slots: Arc<Semaphore>,
+    /// The slots are divided by the account and the pace of a receiver.
+    pub turns: DeliveryTurns,
     pub waiting: Waiting,
     key: OnceLock<[u8; 32]>,
 }
@@ -44,13 +48,15 @@ impl Webhooks {
     /// # Errors
     /// A text for the operator, when TLS can't be set up.
     pub fn new(options: OutboundOptions, test_limit: Duration) -> Result<Self, String> {
-        let slots = Semaphore::new(options.at_once);
+        let slots = Arc::new(Semaphore::new(options.at_once));
+        let turns = DeliveryTurns::new(slots.clone(), options.at_once);
         let outbound = Outbound::new(options)?;
         Ok(Self {
             outbound,
             test_limit,
             changed: Notify::new(),
             slots,
+            turns,
             waiting: Waiting::default(),
             key: OnceLock::new(),
         })

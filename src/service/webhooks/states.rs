@@ -15,6 +15,7 @@ use crate::service::error::{Failure, Outcome};
 use crate::service::journal::Journal;
 use crate::service::webhooks::delivering::{Payload, try_once};
 use crate::service::webhooks::endpoints::{Begin, entry, is_own};
+use crate::service::webhooks::turns::Pace;
 use crate::service::webhooks::{key, secrets};
 use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;
@@ -148,8 +149,9 @@ pub(crate) async fn send_test(
         encode_id("hook", id.0.as_bytes()),
     );
     let payload = Payload::new(event, EventKind::WebhookTest, now, cursor, &data);
-    let slot = timeout_at(began + cx.webhooks.test_limit / 3, cx.webhooks.slots.acquire()).await;
-    let _slot = slot.map_err(|_| Failure::Unavailable("all slots for deliveries are in use".into()))?;
+    let turn = cx.webhooks.turns.take(caller.account.id, Pace::Unproven);
+    let turn = timeout_at(began + cx.webhooks.test_limit / 3, turn).await;
+    let _turn = turn.map_err(|_| Failure::Unavailable("all slots for deliveries are in use".into()))?;
     let tried = try_once(cx, &served, &payload, 1, now, Some(began + cx.webhooks.test_limit)).await?;
     let tx = cx.db.begin().await?;
     if write::lock(&tx, caller.account.id, id).await?.is_some() {

@@ -2,7 +2,10 @@
 
 use entity::{webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
-use sea_orm::{Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _, Statement};
+use sea_orm::{
+    ActiveValue::Set, Condition, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QuerySelect as _, Statement,
+};
 use uuid::Uuid;
 
 use crate::domain::accounts::ActorKind;
@@ -10,7 +13,7 @@ use crate::domain::installations::UpdateState;
 use crate::domain::log::{Audience, EventKind};
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, Tx};
 
 use endpoint::Column as E;
 use server::Column as S;
@@ -51,6 +54,26 @@ pub(super) async fn is_outdated(conn: &impl ConnectionTrait, is_postgresql: bool
         .filter(col(S::Vocabulary).gt(vocabulary()))
         .filter(is_dead(is_postgresql).not());
     Ok(newer.into_tuple::<Uuid>().one(conn).await?.is_some())
+}
+
+/// How many other living servers take endpoints.
+pub(super) async fn others(tx: &Tx, id: Uuid) -> StoreResult<u64> {
+    let others = server::Entity::find()
+        .select_only()
+        .column(S::Id)
+        .filter(col(S::Id).ne(id))
+        .filter(col(S::Ends).eq(false))
+        .filter(col(S::Vocabulary).gte(vocabulary()))
+        .filter(is_dead(tx.is_postgresql()).not());
+    Ok(others.count(tx.conn()).await?)
+}
+
+/// Saves that this server ends, so that the others take its part. It counts as alive until its attempts have ended.
+pub async fn end(db: &Db, id: Uuid) -> StoreResult<()> {
+    let tx = db.begin().await?;
+    let row = server::ActiveModel { ends: Set(true), ..Default::default() };
+    server::Entity::update_many().set(row).filter(col(S::Id).eq(id)).exec(tx.conn()).await?;
+    tx.commit().await
 }
 
 /// Saves that this server counts as alive for another `seconds`. The statement doesn't wait for the transactions of

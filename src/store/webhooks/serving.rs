@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use entity::{account, webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
-use sea_orm::{ActiveValue::Set, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use sea_orm::{ActiveValue::Set, Condition, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QuerySelect as _};
 use uuid::Uuid;
 
 use crate::domain::Instant;
@@ -27,6 +27,8 @@ use endpoint::Column as E;
 
 /// The most endpoints that a server takes at once.
 const TAKEN_MAX: u64 = 1_000;
+/// The most endpoints that a server gives back at once, because others have fewer. Nobody serves them for a moment.
+const GIVEN_BACK_MAX: u64 = 100;
 
 /// How the endpoints of a server change by its turn.
 #[derive(Debug, Default)]
@@ -36,8 +38,18 @@ pub struct Turn {
     /// All endpoints that the server serves, each with its revision. A missing endpoint was deleted, paused or disabled,
     /// or another server has taken it.
     pub served: HashMap<WebhookId, i32>,
+    /// The endpoints among them that the server gives back, because they are beyond its part.
+    pub beyond: HashSet<WebhookId>,
     /// Whether the server must give all endpoints back, because a server of a newer version lives.
     pub is_outdated: bool,
+}
+
+impl Turn {
+    /// Whether the server gives an endpoint back.
+    #[must_use]
+    pub fn gives_back(&self, id: &WebhookId) -> bool {
+        self.is_outdated || self.beyond.contains(id)
+    }
 }
 
 pub(super) fn is_served() -> Expr {
@@ -51,10 +63,8 @@ pub async fn any(server: &WholeServer) -> StoreResult<bool> {
     Ok(select.into_tuple::<Uuid>().one(server.conn()).await?.is_some())
 }
 
-/// Whether an endpoint may be sent events, and no living server serves it.
-pub(super) fn is_free(is_postgresql: bool) -> Condition {
-    let dead =
-        Query::select().column(server::Column::Id).from(server::Entity).cond_where(is_dead(is_postgresql)).take();
+/// Whether an endpoint may be sent events.
+fn is_open() -> Condition {
     let suspended = Query::select()
         .expr(Expr::cust("1"))
         .from(account::Entity)
@@ -62,14 +72,29 @@ pub(super) fn is_free(is_postgresql: bool) -> Condition {
         // Spelt as in the partial index `account_not_active`.
         .and_where(Expr::cust("status <> 'ACTIVE'"))
         .take();
-    Condition::all()
-        .add(is_served())
-        .add(col(E::ServerId).is_null().or(col(E::ServerId).in_subquery(dead)))
-        .add(Expr::exists(suspended).not())
+    Condition::all().add(is_served()).add(Expr::exists(suspended).not())
+}
+
+/// Whether an endpoint may be sent events, and no living server serves it.
+pub(super) fn is_free(is_postgresql: bool) -> Condition {
+    let dead =
+        Query::select().column(server::Column::Id).from(server::Entity).cond_where(is_dead(is_postgresql)).take();
+    is_open().add(col(E::ServerId).is_null().or(col(E::ServerId).in_subquery(dead)))
+}
+
+/// How many endpoints each server serves, when all that take endpoints have the same part.
+async fn part(tx: &Tx, id: Uuid) -> StoreResult<u64> {
+    let servers = servers::others(tx, id).await? + 1;
+    Ok(count(tx, is_open()).await?.div_ceil(servers))
+}
+
+async fn count(tx: &Tx, of: Condition) -> StoreResult<u64> {
+    Ok(endpoint::Entity::find().select_only().column(E::Id).filter(of).count(tx.conn()).await?)
 }
 
 /// Takes endpoints that no living server serves, and finds the changed ones among those of this server. The caller has
-/// saved that this server counts as alive.
+/// saved that this server counts as alive. A server takes no more than its part of all endpoints, and gives back the
+/// ones beyond, so that a server that is added takes work off the others.
 pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
     let tx = db.begin().await?;
     let mut turn = Turn { is_outdated: servers::is_outdated(tx.conn(), tx.is_postgresql()).await?, ..Turn::default() };
@@ -78,11 +103,13 @@ pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
         tx.commit().await?;
         return Ok(turn);
     }
+    let part = part(&tx, id).await?;
+    let own = count(&tx, is_open().add(col(E::ServerId).eq(id))).await?;
     let free = endpoint::Entity::find()
         .select_only()
         .columns([E::Id, E::Revision])
         .filter(is_free(tx.is_postgresql()))
-        .limit(TAKEN_MAX)
+        .limit(std::cmp::min(TAKEN_MAX, part.saturating_sub(own)))
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
     let taken: Vec<(Uuid, i32)> = free.into_tuple().all(tx.conn()).await?;
     for (endpoint, revision) in &taken {
@@ -105,6 +132,13 @@ pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
         }
     }
     turn.served = served_by(&tx, id).await?;
+    let beyond = std::cmp::min(own.saturating_sub(part), GIVEN_BACK_MAX);
+    if beyond > 0 {
+        // In order, so that the next turn finds the same ones while their attempts last.
+        let mut ids: Vec<_> = turn.served.keys().copied().collect();
+        ids.sort_unstable();
+        turn.beyond = ids.into_iter().take(usize::try_from(beyond).unwrap_or(usize::MAX)).collect();
+    }
     tx.commit().await?;
     Ok(turn)
 }
