@@ -55,6 +55,7 @@ fn item(answer: Result<EndpointAnswer, EndpointEnd>) -> Result<Item, SourceEnd> 
             Ok(Item { event: event.event.clone(), cursor: advanced.cursor, data })
         }
         Err(EndpointEnd::Expired) => Err(SourceEnd::Expired),
+        Err(EndpointEnd::Refused) => Err(SourceEnd::Refused),
         Err(EndpointEnd::Ended) => Err(SourceEnd::Ended),
     }
 }

@@ -24,8 +24,9 @@ const COMMON: &str = "subscription { events { __typename id cursor kind occurred
 /// An event for an endpoint.
 pub struct EndpointAnswer {
     pub advanced: Advanced,
-    /// The answer's `data` as JSON, for the payload: `null` if it is larger than a payload may be.
-    pub data: String,
+    /// The answer's `data` as JSON, for the payload: `null` if it is larger than a payload may be. `None` if it
+    /// can't be read now.
+    pub data: Option<String>,
 }
 
 /// Why the stream of an endpoint's events has ended.
@@ -33,6 +34,8 @@ pub struct EndpointAnswer {
 pub enum EndpointEnd {
     /// The events after the endpoint's cursor are no longer kept.
     Expired,
+    /// The gate refuses the endpoint's document.
+    Refused,
     /// The stream can't go on now. The caller opens another one at the last position.
     Ended,
 }
@@ -73,7 +76,7 @@ impl Engine {
         let stream_cursor = Arc::new(StreamCursor::after(Some(after)).limited_to(interest));
         let Some(admitted) = self.admit_endpoint(checked, stream_cursor.clone()) else {
             // The document was valid when it was saved, but this version of the program refuses it.
-            return futures_util::stream::iter([Err(EndpointEnd::Ended)]).boxed();
+            return futures_util::stream::iter([Err(EndpointEnd::Refused)]).boxed();
         };
         let answers = self.execute_stream(Caller::Viewer(Box::new(viewer)), "", admitted);
         answers.map(move |answer| read(&answer, stream_cursor.take_advanced())).boxed()
@@ -117,8 +120,7 @@ fn code(error: &ServerError) -> Option<&Value> {
     error.extensions.as_ref()?.get("code")
 }
 
-/// The event in an answer. An answer that failed for a passing reason isn't sent: the stream ends, and the event is
-/// read again.
+/// The event in an answer. An answer that failed for a reason that may pass has no data: the event is read again.
 fn read(answer: &Answer, advanced: Option<Advanced>) -> Result<EndpointAnswer, EndpointEnd> {
     let has = |codes: &[&str]| {
         let is_one = |error| matches!(code(error), Some(Value::String(code)) if codes.contains(&code.as_str()));
@@ -128,8 +130,11 @@ fn read(answer: &Answer, advanced: Option<Advanced>) -> Result<EndpointAnswer, E
         return Err(EndpointEnd::Expired);
     }
     let advanced = advanced.filter(|advanced| advanced.event.is_some()).ok_or(EndpointEnd::Ended)?;
-    if has(&["UNAVAILABLE", "TIMEOUT", "UNAUTHENTICATED"]) {
+    if has(&["UNAUTHENTICATED"]) {
         return Err(EndpointEnd::Ended);
+    }
+    if has(&["UNAVAILABLE", "TIMEOUT"]) {
+        return Ok(EndpointAnswer { advanced, data: None });
     }
     let mut data = Bounded(Vec::new());
     match serde_json::to_writer(&mut data, &answer.response.data) {
@@ -141,7 +146,7 @@ fn read(answer: &Answer, advanced: Option<Advanced>) -> Result<EndpointAnswer, E
         }
     }
     let data = String::from_utf8(data.0).map_err(|_| EndpointEnd::Ended)?;
-    Ok(EndpointAnswer { advanced, data })
+    Ok(EndpointAnswer { advanced, data: Some(data) })
 }
 
 /// Takes no more bytes than a payload may have, so that an answer that isn't sent isn't written either.

@@ -321,6 +321,7 @@ label! {
     /// Why a webhook endpoint was disabled.
     WebhookEnd = "reason" {
         AttemptsExhausted = "attempts_exhausted", Gone = "gone", CursorExpired = "cursor_expired",
+        DocumentRefused = "document_refused",
     }
 }
 

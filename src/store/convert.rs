@@ -97,7 +97,7 @@ stored! {
         ReleaseStageOpened = "RELEASE_STAGE_OPENED", ReleaseStageCompleted = "RELEASE_STAGE_COMPLETED", WebhookDisabled = "WEBHOOK_DISABLED", WebhookTest = "WEBHOOK_TEST",
     }
     WebhookState { Active = "ACTIVE", Failing = "FAILING", Paused = "PAUSED", Disabled = "DISABLED" }
-    DisabledReason { AttemptsExhausted = "ATTEMPTS_EXHAUSTED", Gone = "GONE", CursorExpired = "CURSOR_EXPIRED" }
+    DisabledReason { AttemptsExhausted = "ATTEMPTS_EXHAUSTED", Gone = "GONE", CursorExpired = "CURSOR_EXPIRED", DocumentRefused = "DOCUMENT_REFUSED" }
     WebhookFailure { Status = "STATUS", Timeout = "TIMEOUT", Connection = "CONNECTION" }
 }
 

@@ -36,6 +36,10 @@ pub struct DispatchOptions {
     /// How long attempts in progress may take when the server ends. Then their outcome isn't waited for, so that the
     /// endpoints are given back before the process ends.
     pub last_attempts: Duration,
+    /// The first pause before an endpoint that can't be served is tried again. Further ones are longer.
+    pub pause: Duration,
+    /// How long the gate may refuse an endpoint's document until the endpoint is disabled.
+    pub refused_for: Duration,
 }
 
 impl Default for DispatchOptions {
@@ -46,6 +50,8 @@ impl Default for DispatchOptions {
             save_after: Duration::from_secs(1),
             tidy: Duration::from_secs(3_600),
             last_attempts: Duration::from_secs(8),
+            pause: Duration::from_secs(1),
+            refused_for: Duration::from_secs(300),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod dispatcher;
+mod trouble;
 mod worker;
 
 use futures_util::stream::BoxStream;
@@ -21,8 +22,8 @@ pub struct Item {
     pub event: Event,
     /// The event's cursor, for the endpoint's account.
     pub cursor: String,
-    /// JSON.
-    pub data: String,
+    /// JSON; `None` if it can't be read now. The stream is opened anew for it.
+    pub data: Option<String>,
 }
 
 /// Why the stream of an endpoint's events ended.
@@ -30,6 +31,8 @@ pub struct Item {
 pub enum SourceEnd {
     /// Events after the endpoint's position were pruned.
     Expired,
+    /// The gate refuses the endpoint's document, which it had accepted when the document was saved.
+    Refused,
     /// Another reason. The worker opens the stream again.
     Ended,
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::dispatcher::Dispatcher;
+use super::trouble::Trouble;
 use super::{Item, SourceEnd};
 use crate::domain;
 use crate::domain::accounts::Account;
@@ -24,7 +25,7 @@ use crate::store::log::events::Interest;
 use crate::store::webhooks::serving::{self, Progress, Served};
 use crate::traces::Context;
 
-/// The pause after a stream of events or a statement failed.
+/// The pause after a statement failed that saves what was taken.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The most attempts whose result is unsaved.
 const UNSAVED_MAX: usize = 20;
@@ -99,16 +100,15 @@ impl Worker {
     /// Serves the endpoint until the worker is stopped or the endpoint isn't its own any more. Then it gives the
     /// endpoint back.
     pub(super) async fn run(self) {
+        let mut trouble = Trouble::new(self.dispatcher.options.pause);
         loop {
-            match self.serve().await {
+            let pause = match self.serve(&mut trouble).await {
                 Ok(()) | Err(End::Over) => break,
-                Err(End::Again(failure)) => {
-                    tracing::debug!(endpoint = %self.id, failure = %failure.for_operators(), "a webhook endpoint is served again after a pause");
-                }
-            }
+                Err(End::Again(failure)) => trouble.fails(self.id, &failure),
+            };
             tokio::select! {
                 () = ended(self.stopped.clone()) => break,
-                () = tokio::time::sleep(PAUSE) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         // Any server may take the endpoint now. If its account is suspended, this happens after the reactivation.
@@ -134,7 +134,7 @@ impl Worker {
     }
 
     /// Serves the endpoint until it is stopped.
-    async fn serve(&self) -> Result<(), End> {
+    async fn serve(&self, trouble: &mut Trouble) -> Result<(), End> {
         let served = self.load().await?;
         let endpoint = served.endpoint;
         let viewer = Viewer::of_endpoint(served.account, endpoint.id, &endpoint.created_by, endpoint.created_at);
@@ -148,8 +148,12 @@ impl Worker {
             tokio::select! {
                 () = ended(self.stopped.clone()) => return self.save(&mut state).await,
                 item = items.next() => match item {
+                    Some(Ok(item)) if item.data.is_none() && !trouble.gives_up(self.id, item.event.position()) => {
+                        self.save(&mut state).await?;
+                        return Err(End::Again(Failure::Fault("what the document selects of an event can't be read".into())));
+                    }
                     Some(Ok(item)) => match self.deliver(&mut state, item).await {
-                        Ok(true) => {}
+                        Ok(true) => trouble.ends(),
                         Ok(false) => return Ok(()),
                         Err(End::Again(failure)) => {
                             // Events that were accepted before the failure must not be sent again.
@@ -164,6 +168,12 @@ impl Worker {
                         return Err(End::Again(Failure::Unavailable("the stream's beginning is no longer kept".into())));
                     }
                     Some(Err(SourceEnd::Expired)) => return self.disable(&mut state, DisabledReason::CursorExpired).await,
+                    Some(Err(SourceEnd::Refused)) if trouble.refused_for() >= options.refused_for => {
+                        return self.disable(&mut state, DisabledReason::DocumentRefused).await;
+                    }
+                    Some(Err(SourceEnd::Refused)) => {
+                        return Err(End::Again(Failure::Fault("the gate refuses the endpoint's document".into())));
+                    }
                     Some(Err(SourceEnd::Ended)) | None => {
                         self.save(&mut state).await?;
                         return Err(End::Again(Failure::Unavailable("the events of an endpoint ended".into())));
@@ -208,7 +218,7 @@ impl Worker {
     async fn deliver(&self, state: &mut State, item: Item) -> Result<bool, End> {
         let services = self.dispatcher.services.clone();
         let Item { event, cursor, data } = item;
-        let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &cursor, &data);
+        let payload = Payload::new(event.event.id, event.event.kind, event.event.occurred_at, &cursor, data.as_deref());
         // An event may be tried for days.
         drop((cursor, data));
         let payload = payload.in_trace(self.trace_of(event.position()).await?);

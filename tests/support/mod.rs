@@ -260,7 +260,17 @@ impl TestApp {
 
     /// A second server with its own times for webhooks.
     pub(crate) async fn another_server_dispatching(&self, dispatch: DispatchOptions) -> App {
-        let options = options(&Setup::default(), &self.clock, self.database.url(), &self.mover, &Arc::default());
+        self.another_server_dispatching_with(generous(), dispatch).await
+    }
+
+    /// A second server with its own limits for requests, and its own times for webhooks.
+    pub(crate) async fn another_server_dispatching_with(
+        &self,
+        engine: EngineOptions,
+        dispatch: DispatchOptions,
+    ) -> App {
+        let setup = Setup { engine, ..Setup::default() };
+        let options = options(&setup, &self.clock, self.database.url(), &self.mover, &Arc::default());
         let outbound = OutboundOptions { limit: std::time::Duration::from_secs(15), ..options.outbound.clone() };
         App::build(AppOptions { dispatch, outbound, ..options }).await.expect("the second server builds")
     }

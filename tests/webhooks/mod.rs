@@ -12,3 +12,4 @@ mod pure;
 pub(crate) mod receiver;
 mod serving;
 mod slow_receivers;
+mod unreadable;

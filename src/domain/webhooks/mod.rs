@@ -52,6 +52,8 @@ pub enum DisabledReason {
     AttemptsExhausted,
     Gone,
     CursorExpired,
+    /// The gate refuses the document, because the schema or the server's limits have changed since it was saved.
+    DocumentRefused,
 }
 
 /// Why an attempt to deliver an event failed.

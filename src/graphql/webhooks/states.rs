@@ -26,6 +26,8 @@ pub enum WebhookDisabledReason {
     Gone,
     /// The events after its place are no longer kept.
     CursorExpired,
+    /// The server no longer accepts its document, since the schema or the server's limits have changed.
+    DocumentRefused,
 }
 
 /// Why an event wasn't taken.

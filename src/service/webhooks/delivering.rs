@@ -31,16 +31,16 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// The payload with `data`, a JSON text. If the payload would be larger than [`PAYLOAD_MAX`], its data is null, and
-    /// the receiver can read the event by its id.
-    pub(crate) fn new(event: EventId, kind: EventKind, occurred_at: Instant, cursor: &str, data: &str) -> Self {
+    /// The payload with `data`, a JSON text. If there is none, or the payload would be larger than [`PAYLOAD_MAX`], its
+    /// data is null, and the receiver can read the event by its id.
+    pub(crate) fn new(event: EventId, kind: EventKind, occurred_at: Instant, cursor: &str, data: Option<&str>) -> Self {
         let id = encode_id("evt", event.0.as_bytes());
         let write = |data: &str| {
             let (kind, at) = (payload_type(kind.stored()), instant::to_text(occurred_at));
             // None of these texts can contain a character that JSON must escape.
             format!(r#"{{"type":"{kind}","timestamp":"{at}","cursor":"{cursor}","data":{data}}}"#)
         };
-        let whole = write(data);
+        let whole = write(data.unwrap_or("null"));
         let body = if whole.len() > PAYLOAD_MAX { write("null") } else { whole };
         Self { event, kind, id, body: body.into(), trace: None }
     }

@@ -74,6 +74,7 @@ fn ended(reason: DisabledReason) -> WebhookEnd {
         DisabledReason::AttemptsExhausted => WebhookEnd::AttemptsExhausted,
         DisabledReason::Gone => WebhookEnd::Gone,
         DisabledReason::CursorExpired => WebhookEnd::CursorExpired,
+        DisabledReason::DocumentRefused => WebhookEnd::DocumentRefused,
     }
 }
 

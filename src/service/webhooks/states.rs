@@ -148,7 +148,7 @@ pub(crate) async fn send_test(
         instant::to_text(now),
         encode_id("hook", id.0.as_bytes()),
     );
-    let payload = Payload::new(event, EventKind::WebhookTest, now, cursor, &data);
+    let payload = Payload::new(event, EventKind::WebhookTest, now, cursor, Some(&data));
     let turn = cx.webhooks.turns.take(caller.account.id, Pace::Unproven);
     let turn = timeout_at(began + cx.webhooks.test_limit / 3, turn).await;
     let _turn = turn.map_err(|_| Failure::Unavailable("all slots for deliveries are in use".into()))?;
