@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::StreamExt as _;
 
-use crate::domain::webhooks::Endpoint;
+use crate::domain::webhooks::{Endpoint, PAYLOAD_MAX};
 use crate::events::hub::Hub;
 use crate::graphql::{CheckDocument, EventInterest};
 use crate::http::{EndpointAnswer, EndpointEnd, Engine};
@@ -43,7 +43,7 @@ pub(super) fn source(engine: Arc<Engine>, hub: Arc<Hub>) -> Source {
     Box::new(move |viewer: Viewer, endpoint: &Endpoint| {
         let after = hub.sealer().seal(endpoint.account_id, endpoint.place);
         let interest = EventInterest::from(&endpoint.filter);
-        let answers = engine.follow_for_endpoint(viewer, endpoint.document.as_deref(), after, interest);
+        let answers = engine.follow_for_endpoint(viewer, endpoint.document.as_deref(), after, interest, PAYLOAD_MAX);
         answers.map(item).boxed()
     })
 }

@@ -9,7 +9,6 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use serde_json::Map;
 
-use crate::domain::webhooks::PAYLOAD_MAX;
 use crate::gate::{Checked, DocumentRequest, Objection, OperationKind};
 use crate::graphql::{Advanced, EventInterest, StreamCursor};
 use crate::service::access::{Caller, Viewer};
@@ -24,7 +23,7 @@ const COMMON: &str = "subscription { events { __typename id cursor kind occurred
 /// An event for an endpoint.
 pub struct EndpointAnswer {
     pub advanced: Advanced,
-    /// The answer's `data` as JSON, for the payload: `null` if it is larger than a payload may be. `None` if it
+    /// The answer's `data` as JSON, for the payload: `null` if it is larger than the caller takes. `None` if it
     /// can't be read now.
     pub data: Option<String>,
 }
@@ -64,13 +63,15 @@ impl Engine {
     }
 
     /// The events of an endpoint after a cursor. Each is answered by the endpoint's document, or by the usual one if
-    /// `document` is `None`, in the scope of `viewer`. The stream ends after its first error.
+    /// `document` is `None`, in the scope of `viewer`. Data of more than `most` bytes isn't written. The stream ends after
+    /// its first error.
     pub fn follow_for_endpoint(
         self: &Arc<Self>,
         viewer: Viewer,
         document: Option<&str>,
         after: String,
         interest: EventInterest,
+        most: usize,
     ) -> BoxStream<'static, Result<EndpointAnswer, EndpointEnd>> {
         let checked = self.gate.check(document.unwrap_or(COMMON));
         let stream_cursor = Arc::new(StreamCursor::after(Some(after)).limited_to(interest));
@@ -79,7 +80,7 @@ impl Engine {
             return futures_util::stream::iter([Err(EndpointEnd::Refused)]).boxed();
         };
         let answers = self.execute_stream(Caller::Viewer(Box::new(viewer)), "", admitted);
-        answers.map(move |answer| read(&answer, stream_cursor.take_advanced())).boxed()
+        answers.map(move |answer| read(&answer, stream_cursor.take_advanced(), most)).boxed()
     }
 
     fn admit_endpoint(&self, checked: Arc<Checked>, stream_cursor: Arc<StreamCursor>) -> Option<Admitted> {
@@ -121,7 +122,7 @@ fn code(error: &ServerError) -> Option<&Value> {
 }
 
 /// The event in an answer. An answer that failed for a reason that may pass has no data: the event is read again.
-fn read(answer: &Answer, advanced: Option<Advanced>) -> Result<EndpointAnswer, EndpointEnd> {
+fn read(answer: &Answer, advanced: Option<Advanced>, most: usize) -> Result<EndpointAnswer, EndpointEnd> {
     let has = |codes: &[&str]| {
         let is_one = |error| matches!(code(error), Some(Value::String(code)) if codes.contains(&code.as_str()));
         answer.response.errors.iter().any(is_one)
@@ -136,28 +137,31 @@ fn read(answer: &Answer, advanced: Option<Advanced>) -> Result<EndpointAnswer, E
     if has(&["UNAVAILABLE", "TIMEOUT"]) {
         return Ok(EndpointAnswer { advanced, data: None });
     }
-    let mut data = Bounded(Vec::new());
+    let mut data = Bounded { bytes: Vec::new(), most };
     match serde_json::to_writer(&mut data, &answer.response.data) {
         Ok(()) => {}
-        Err(error) if error.is_io() => data = Bounded(b"null".into()),
+        Err(error) if error.is_io() => data.bytes = b"null".into(),
         Err(error) => {
             tracing::error!(%error, "the data of a webhook could not be written");
             return Err(EndpointEnd::Ended);
         }
     }
-    let data = String::from_utf8(data.0).map_err(|_| EndpointEnd::Ended)?;
+    let data = String::from_utf8(data.bytes).map_err(|_| EndpointEnd::Ended)?;
     Ok(EndpointAnswer { advanced, data: Some(data) })
 }
 
-/// Takes no more bytes than a payload may have, so that an answer that isn't sent isn't written either.
-struct Bounded(Vec<u8>);
+/// Takes no more than `most` bytes, so that an answer that isn't sent isn't written either.
+struct Bounded {
+    bytes: Vec<u8>,
+    most: usize,
+}
 
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > PAYLOAD_MAX {
+        if self.bytes.len() + bytes.len() > self.most {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

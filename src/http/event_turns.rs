@@ -38,7 +38,7 @@ impl EventTurns {
     /// What the subscription calls before each answer.
     pub(super) fn for_resolvers(self: &Arc<Self>) -> Turns {
         let turns = self.clone();
-        Turns::new(move || turns.begin())
+        Turns::new(move || turns.take_or_wait())
     }
 
     fn turn(&self) -> MutexGuard<'_, Option<EventPermit>> {
@@ -46,7 +46,7 @@ impl EventTurns {
     }
 
     /// Takes the turn of the next answer, or returns what waits for it. An event that is shown again keeps its turn.
-    fn begin(self: &Arc<Self>) -> Option<BoxFuture<'static, ()>> {
+    fn take_or_wait(self: &Arc<Self>) -> Option<BoxFuture<'static, ()>> {
         let is_small = self.cost <= SMALL_COST && !self.was_large.load(Ordering::Relaxed);
         if is_small || self.turn().is_some() {
             return None;

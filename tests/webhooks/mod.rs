@@ -5,7 +5,6 @@ mod dead_servers;
 mod endpoints;
 mod handing_over;
 mod https;
-mod large_payloads;
 mod measured;
 mod outbound;
 mod pure;
