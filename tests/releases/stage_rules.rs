@@ -6,12 +6,14 @@ use packwright::domain::accounts::{Actor, ActorKind};
 use packwright::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
 use packwright::domain::releases::ReleaseState as S;
 use packwright::domain::releases::{
-    Buckets, Holds, Percent, Release, ReleaseSchedule, RollBack, Stage, StageState, Window, release_window,
+    Buckets, Holds, Percent, Release, ReleaseSchedule, RollBack, Stage, StageState, Window, buckets_again,
+    release_window,
 };
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::releases::halting::installed;
 use crate::support::{At as _, TestApp, bucket, in_stages, of_percent, zone};
 
 #[test]
@@ -101,6 +103,46 @@ async fn r54_the_database_sorts_installations_as_the_rule_does() {
             assert_eq!(number == 2, bucket(&pack.id, 2, id) < percent, "{id} after {percent}");
         }
     }
+}
+
+#[tokio::test]
+async fn r54_a_fix_of_a_fix_goes_to_the_same_sample() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = installed(&app, &acme, "Orders", 24).await;
+    let stages = [of_percent("Half", "2026-11-25", 50.0)];
+    let is_held = |id: &&String| bucket(&world.pack.id, 2, id) < 50.0;
+    let held = world.installations.iter().filter(is_held).count();
+    let preview = "query($id: ID!, $stages: [ReleaseStageInput!]!, $cohort: ID!) { releasePreview(packId: $id,
+        schedule: { onDate: \"2026-12-01\" }, stages: $stages, cohortOf: $cohort) { stages { willMoveCount } } }";
+    let mut input = in_stages(&world.pack.id, "2026-12-01", &stages);
+    for fix in 0..3 {
+        let made = app.ok(&app.publisher, "releaseIntegrationPack", input.clone(), "release { id }").await;
+        let release = made.text("/release/id");
+        assert_eq!(app.stages(&release).await[0].at("/installationCount"), &json!(held), "fix {fix}");
+        app.cancel(&release).await;
+        input["cohortOf"] = json!(release);
+        let variables = json!({ "id": world.pack.id, "stages": stages, "cohort": release });
+        let previewed = app.gql(&app.publisher, preview, variables).await;
+        assert_eq!(previewed.at("/releasePreview/stages/0/willMoveCount"), &json!(held), "after fix {fix}");
+    }
+    app.ok(&app.publisher, "releaseIntegrationPack", input, "release { id }").await;
+    app.advance_to("2026-11-24T23:00:00Z").await;
+    for id in &world.installations {
+        let number = app.installed_number(&acme, id).await;
+        assert_eq!(number, if is_held(&id) { 5 } else { 1 }, "each is in the first release's half, or in none");
+    }
+}
+
+#[test]
+fn r54_a_release_without_a_part_of_the_installations_has_buckets_of_its_own() {
+    let named = release_in(S::Canceled);
+    let groups = stage(None, None);
+    let buckets = Buckets::of(named.pack_id, 3);
+    let part = Stage { holds: Holds::Percent(Percent::stored(1_000), buckets), ..groups.clone() };
+    assert_eq!(buckets_again(&[], &named, 7), Buckets::of(named.pack_id, 7));
+    assert_eq!(buckets_again(std::slice::from_ref(&groups), &named, 7), Buckets::of(named.pack_id, 7));
+    assert_eq!(buckets_again(&[groups, part], &named, 7), buckets);
 }
 
 #[tokio::test]

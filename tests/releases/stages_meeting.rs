@@ -180,6 +180,27 @@ async fn r55_stages_that_have_not_opened_can_be_moved_by_name() {
 }
 
 #[tokio::test]
+async fn r55_stages_that_were_opened_early_do_not_bind_other_dates() {
+    let app = TestApp::new().await;
+    let (accounts, world, release) = staged(&app).await;
+    let dates = async || app.stages(&release).await.iter().map(|stage| stage.text("/window/date")).collect::<Vec<_>>();
+    app.open_next_stage(&release).await;
+    let input = moving(&release, "2026-12-01", &[("Few", "2026-11-24")]);
+    app.ok(&app.publisher, "rescheduleRelease", input, "release { id }").await;
+    assert_eq!(dates().await, ["2026-11-25", "2026-11-24", "2026-12-01"], "before the stage that is open already");
+    let refusal = app.refused(&app.publisher, "rescheduleRelease", moving(&release, "2026-11-24", &[])).await;
+    assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("STAGE_DATES", "onDate"), "a waiting stage binds it");
+    app.open_next_stage(&release).await;
+    app.reschedule(&release, "2026-11-24").await;
+    assert_eq!(dates().await, ["2026-11-25", "2026-11-24", "2026-11-24"]);
+    app.advance_to("2026-11-23T23:00:00Z").await;
+    assert_eq!(
+        (numbers(&app, &accounts, &world).await, app.release_state(&release).await.as_str()),
+        ([2, 2], "SUCCEEDED")
+    );
+}
+
+#[tokio::test]
 async fn r55_a_stage_whose_window_opens_in_that_second_is_not_moved_any_more() {
     let app = TestApp::new().await;
     let (accounts, world, release) = staged(&app).await;

@@ -22,8 +22,8 @@ pub use retrying::{RetryFacts, decide_retry};
 pub use rolling_back::{RollBack, RollBackFacts, check_bound, decide_roll_back};
 pub use stages::{
     BUCKET_BITS, Buckets, EVERYBODY, Holds, Percent, Planning, RequestedHolds, RequestedStage, STAGE_NAME_MAX, Stage,
-    StageDate, StageState, applies_in, bucket_seed, check_stage_sizes, first_stage, last_stage_state, pending_due_at,
-    plan_stages, reschedule_stages,
+    StageDate, StageState, applies_in, bucket_seed, buckets_again, check_stage_sizes, first_stage, last_stage_state,
+    pending_due_at, plan_stages, reschedule_stages,
 };
 pub(crate) use window::DateRange;
 pub use window::{Window, WindowFault, is_representable, lateness, moved, release_dates, release_window};

@@ -111,6 +111,17 @@ pub enum Holds {
     Percent(Percent, Buckets),
 }
 
+/// The buckets of a later release that uses those of `named` again (`cohortOf`). `stages` are the stages of the named
+/// release, which may itself use the buckets of a release before it; `number` is the number of its version.
+#[must_use]
+pub fn buckets_again(stages: &[Stage], named: &Release, number: i32) -> Buckets {
+    let used = stages.iter().find_map(|stage| match &stage.holds {
+        Holds::Percent(_, buckets) => Some(*buckets),
+        Holds::Groups(_) => None,
+    });
+    used.unwrap_or_else(|| Buckets::of(named.pack_id, number))
+}
+
 /// An early stage of a release. A release has its stages in the order of their dates; a stage's position in it is its
 /// index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -314,12 +325,16 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), ReleaseRe
     Ok(())
 }
 
-/// The index of the first stage whose date isn't later than that of the stage before it, or not earlier than the
-/// release's own.
+/// The index of the first waiting stage whose date isn't later than that of the waiting stage before it, or not earlier
+/// than the release's own. The dates of opened stages bind no other date: a stage that was opened early has a later one.
 fn out_of_order(stages: &[Stage], last: &Window) -> Option<usize> {
-    let dates: Vec<_> = stages.iter().map(|stage| stage.window.date).collect();
-    let after_next = dates.windows(2).position(|pair| pair.first() >= pair.last()).map(|index| index + 1);
-    after_next.or_else(|| dates.last().filter(|date| **date >= last.date).map(|_| dates.len() - 1))
+    let waiting: Vec<_> = stages.iter().enumerate().filter(|(_, stage)| stage.waits()).collect();
+    let after_next = waiting.windows(2).find_map(|pair| match pair {
+        [(_, before), (index, stage)] => (stage.window.date <= before.window.date).then_some(*index),
+        _ => None,
+    });
+    let at_the_end = waiting.last().filter(|(_, stage)| stage.window.date >= last.date);
+    after_next.or(at_the_end.map(|(index, _)| *index))
 }
 
 /// A new date of a stage in a publisher's request. The name is normalized.

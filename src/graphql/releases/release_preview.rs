@@ -9,7 +9,7 @@ use crate::domain::id::{ComponentId, ComponentVersionId, GroupId, PackId};
 use crate::domain::packs::next_content;
 use crate::domain::releases::{
     Buckets, EVERYBODY, Planning, PreviewFacts, ReleaseRefusal, RequestedHolds, RequestedSchedule, Stage, Window,
-    future_window, plan_stages, warnings,
+    buckets_again, future_window, plan_stages, warnings,
 };
 use crate::graphql::connection::int;
 use crate::graphql::context::ContextExt as _;
@@ -91,12 +91,14 @@ impl PreviewedStages {
         zone: Option<&str>,
     ) -> Result<std::result::Result<Vec<Stage>, ReleaseRefusal>> {
         let (loaders, of) = (ctx.loaders(), pack.pack());
-        let number = match &self.cohort_of {
-            None => of.last_number.saturating_add(1),
+        let buckets = match &self.cohort_of {
+            None => Buckets::of(of.id, of.last_number.saturating_add(1)),
             Some(id) => {
                 let found = loaders.releases.by_id.one(ids::release_id(id)?).await.or_failure()?;
-                let cohort = found.filter(|found| found.release.pack_id == of.id).ok_or_else(|| not_found(id))?;
-                loaders.packs.versions.must(cohort.release.version_id).await.or_failure()?.number
+                let named = found.filter(|found| found.release.pack_id == of.id).ok_or_else(|| not_found(id))?;
+                let number = loaders.packs.versions.must(named.release.version_id).await.or_failure()?.number;
+                let stages = loaders.releases.stages.one(named.release.id).await.or_failure()?;
+                buckets_again(stages.as_deref().map(Vec::as_slice).unwrap_or_default(), &named.release, number)
             }
         };
         let requested = match checked_stages(&ReleaseStageInput::read(self.stages)) {
@@ -116,7 +118,7 @@ impl PreviewedStages {
             is_first: pack.standing().current_version.is_none(),
             zone: zone.as_ref(),
             days_ahead: services.settings.release_days_ahead,
-            buckets: Buckets::of(of.id, number),
+            buckets,
             now: loaders.now(),
         };
         Ok(plan_stages(&requested, planning))

@@ -6,7 +6,7 @@ use crate::domain::log::{EventData, EventKind};
 use crate::domain::packs::{Pack, PendingRelease};
 use crate::domain::releases::{
     Buckets, Release, ReleaseRefusal, ReleaseState, RequestedHolds, RequestedStage, STAGE_NAME_MAX, Stage, StageDate,
-    StageNameFault, TransitionFault, check_stage_sizes, lateness, opens_next_stage, pending_due_at,
+    StageNameFault, TransitionFault, buckets_again, check_stage_sizes, lateness, opens_next_stage, pending_due_at,
 };
 use crate::domain::text::{self, TextFault};
 use crate::store::followup::tasks;
@@ -204,14 +204,14 @@ pub(super) async fn buckets_of(
     tx: &Tx,
     caller: &Publisher,
     pack: &Pack,
-    stages: &[RequestedStage],
+    requested: &[RequestedStage],
     cohort_of: Option<ReleaseId>,
 ) -> Outcome<Buckets, ReleaseRefusal> {
     let of_stage = |stage: &RequestedStage| match &stage.holds {
         RequestedHolds::Groups(groups) => groups.clone(),
         RequestedHolds::Percent(_) => Vec::new(),
     };
-    let groups: Vec<GroupId> = stages.iter().flat_map(of_stage).collect();
+    let groups: Vec<GroupId> = requested.iter().flat_map(of_stage).collect();
     if !groups.is_empty() {
         let found: Vec<_> =
             groups::lock_groups(tx, &caller.scope, &groups).await?.iter().map(|group| group.id).collect();
@@ -219,14 +219,10 @@ pub(super) async fn buckets_of(
             return Err(unknown.into());
         }
     }
-    let number = match cohort_of {
-        None => pack.last_number.saturating_add(1),
-        Some(cohort) => {
-            let former = releases::get(tx, pack.id, cohort).await?.ok_or_else(|| Failure::none_of(cohort))?;
-            packs::version_number(tx, former.version_id).await?
-        }
-    };
-    Ok(Buckets::of(pack.id, number))
+    let Some(cohort) = cohort_of else { return Ok(Buckets::of(pack.id, pack.last_number.saturating_add(1))) };
+    let named = releases::get(tx, pack.id, cohort).await?.ok_or_else(|| Failure::none_of(cohort))?;
+    let number = packs::version_number(tx, named.version_id).await?;
+    Ok(buckets_again(&stages::of(tx, &named).await?, &named, number))
 }
 
 /// Whether batches of early stages still work in this state of the release. After the window has opened, open stages
