@@ -296,6 +296,65 @@ async fn r42_newer_zone_data_moves_the_windows_of_stages() {
     assert_eq!(numbers(&app, &accounts, &world).await, [2, 1]);
 }
 
+async fn starts(app: &TestApp, release: &str) -> Vec<String> {
+    app.stages(release).await.iter().map(|stage| stage.text("/window/startsAt")).collect()
+}
+
+/// Data in which Berlin is some hours ahead of UTC.
+fn berlin(data: &ZoneDirectory, version: &str, rule: &str) {
+    data.zone("Europe/Berlin", rule);
+    data.write("+VERSION", version.as_bytes());
+}
+
+#[tokio::test]
+async fn r42_newer_data_moves_the_stages_of_a_release_whose_own_date_was_moved_with_it() {
+    let data = ZoneDirectory::new("2999a");
+    berlin(&data, "2999a", "<+01>-1");
+    let app = TestApp::with(Setup { zones: data.zones(), ..Setup::default() }).await;
+    let (accounts, world, release) = staged(&app).await;
+    let mark = LogMark::now(&app).await;
+    berlin(&data, "2999b", "<+03>-3");
+    app.app.services.zones.reload().expect("read");
+    app.reschedule(&release, "2026-12-02").await;
+    app.advance_by(60).await;
+    let expected = ["2026-11-24T21:00:00.000000Z", "2026-11-26T21:00:00.000000Z", "2026-12-01T21:00:00.000000Z"];
+    assert_eq!(starts(&app, &release).await, expected);
+    app.advance_by(60).await;
+    assert_eq!(mark.kinds(&app).await, ["RELEASE_RESCHEDULED", "WINDOW_MOVED", "WINDOW_MOVED"], "once each");
+    app.advance_to("2026-11-24T21:00:00Z").await;
+    assert_eq!(numbers(&app, &accounts, &world).await, [2, 1]);
+}
+
+#[tokio::test]
+async fn r42_a_server_with_older_data_that_moves_a_stage_leaves_the_other_windows() {
+    let (older, newer) = (ZoneDirectory::new("2999a"), ZoneDirectory::new("2999c"));
+    berlin(&older, "2999a", "<+01>-1");
+    berlin(&newer, "2999c", "<+03>-3");
+    let app = TestApp::with(Setup { zones: older.zones(), ..Setup::default() }).await;
+    let other = app.another_server_with_zones(newer.zones()).await;
+    let (accounts, world, release) = staged(&app).await;
+    let a_minute_later = async || {
+        app.clock_only_by(60);
+        other.scheduler.tick().await.expect("a tick");
+    };
+    a_minute_later().await;
+    let mut expected = ["2026-11-24T21:00:00.000000Z", "2026-11-26T21:00:00.000000Z", "2026-11-30T21:00:00.000000Z"];
+    assert_eq!(starts(&app, &release).await, expected);
+    let mark = LogMark::now(&app).await;
+    let input = moving(&release, "2026-12-01", &[("Few", "2026-11-28")]);
+    app.ok(&app.publisher, "rescheduleRelease", input, "release { id }").await;
+    expected[1] = "2026-11-27T23:00:00.000000Z";
+    assert_eq!(starts(&app, &release).await, expected, "only the named stage, by the data that this server has");
+    a_minute_later().await;
+    expected[1] = "2026-11-27T21:00:00.000000Z";
+    assert_eq!(starts(&app, &release).await, expected, "the server with newer data has moved it");
+    a_minute_later().await;
+    assert_eq!(mark.kinds(&app).await, ["RELEASE_RESCHEDULED", "WINDOW_MOVED"], "once each");
+    app.advance_to("2026-11-24T21:00:00Z").await;
+    assert_eq!(numbers(&app, &accounts, &world).await, [2, 1]);
+    other.services.db.clone().close().await.expect("closed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn r41_two_servers_open_a_stage_once() {
     let app = TestApp::new().await;

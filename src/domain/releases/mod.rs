@@ -26,7 +26,7 @@ pub use stages::{
     pending_due_at, plan_stages, reschedule_stages,
 };
 pub(crate) use window::DateRange;
-pub use window::{Window, WindowFault, is_representable, lateness, moved, release_dates, release_window};
+pub use window::{Window, WindowFault, computed_anew, is_representable, lateness, release_dates, release_window};
 pub use zone::Zone;
 pub(crate) use zone::{DataVersion, Offsets};
 

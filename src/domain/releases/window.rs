@@ -118,18 +118,26 @@ pub fn release_window(date: NaiveDate, zone: &Zone) -> Result<Window, WindowFaul
 /// The most consecutive days that newer data may remove. A zone that crosses the date line loses one.
 const DAYS_LOST_MAX: u64 = 3;
 
-/// The new window of a pending release by the data of `zone`, or `None` when it stays the same. Only newer data than
-/// the window's moves it; otherwise servers with different data would move it to and fro. When the data removes the
-/// day, the window rolls forward to the next one (R42).
+/// The window of a pending release or stage, computed again from the data of `zone`; it may be the same but for the
+/// version of the data. `None` unless the data is newer than the window's: otherwise servers with different data would
+/// move a window to and fro. When the data removes the day, the window rolls forward to the next one (R42).
 #[must_use]
-pub fn moved(window: &Window, zone: &Zone) -> Option<Window> {
+pub fn computed_anew(window: &Window, zone: &Zone) -> Option<Window> {
     if zone.version <= window.data_version {
         return None;
     }
     let days = (0..=DAYS_LOST_MAX).filter_map(|ahead| window.date.checked_add_days(Days::new(ahead)));
-    let anew = days.map(|day| release_window(day, zone)).find_map(Result::ok)?;
-    let key = |window: &Window| (window.date, window.starts_at, window.ends_at);
-    (key(&anew) != key(window)).then_some(anew)
+    let anew = days.map(|day| release_window(day, zone)).find_map(Result::ok);
+    Some(anew.unwrap_or_else(|| Window { data_version: zone.version.clone(), ..window.clone() }))
+}
+
+impl Window {
+    /// Whether another window has the same date and the same instants.
+    #[must_use]
+    pub fn is_same_time(&self, other: &Self) -> bool {
+        let key = |window: &Self| (window.date, window.starts_at, window.ends_at);
+        key(self) == key(other)
+    }
 }
 
 /// The range of dates that a release made now may have (R38).

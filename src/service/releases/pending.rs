@@ -71,7 +71,12 @@ pub async fn reschedule_release(
     let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Reschedule).await?;
     let before = release.window.clone().ok_or_else(|| Failure::bug("a pending release without a window"))?;
     let zone = cx.zone(Some(&before.time_zone)).ok_or(ReleaseRefusal::TimeZoneRequired)?;
-    let after = future_window(journal.now, date, &zone, cx.settings.release_days_ahead)?;
+    // The same date keeps its window, because this server may have older time zone data than the window (R42).
+    let after = if date == before.date && before.starts_at > journal.now {
+        before.clone()
+    } else {
+        future_window(journal.now, date, &zone, cx.settings.release_days_ahead)?
+    };
     let stages = stages::of(&tx, &release).await?;
     let moved = reschedule_stages(&stages, &stage_dates, &after, &zone, cx.settings.release_days_ahead, journal.now)?;
     let is_moved = after.date != before.date;

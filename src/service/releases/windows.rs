@@ -2,7 +2,7 @@
 
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::{Audience, EventData, EventKind};
-use crate::domain::releases::{Window, moved, pending_due_at};
+use crate::domain::releases::{Window, computed_anew, pending_due_at};
 use crate::domain::{Instant, instant};
 use crate::store::packs::write as packs;
 use crate::store::releases::stages;
@@ -103,11 +103,12 @@ fn sort_out(cx: &Services, page: Vec<PendingWindow>) -> (Vec<PendingWindow>, Vec
     for pending in page {
         // If the newer data doesn't have the zone any more, its windows stay unchanged.
         let Some(zone) = cx.zone(Some(&pending.window.time_zone)) else { continue };
+        let anew = computed_anew(&pending.window, &zone);
         // The stages of a release have windows of their own, which `move_window` recomputes under the pack's lock.
-        if moved(&pending.window, &zone).is_some() || pending.has_stages && zone.version > pending.window.data_version {
+        if pending.has_stages || anew.as_ref().is_some_and(|anew| !anew.is_same_time(&pending.window)) {
             move_these.push(pending);
-        } else if zone.version > pending.window.data_version {
-            keep_these.push((pending, zone.version.to_string()));
+        } else if let Some(anew) = anew {
+            keep_these.push((pending, anew.data_version.to_string()));
         }
     }
     (move_these, keep_these)
@@ -128,13 +129,12 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: Initia
         .ok_or_else(|| Failure::bug("a pack's pending release has no row"))?;
     let Some(before) = release.window.clone() else { return Ok(false) };
     let Some(zone) = cx.zone(Some(&before.time_zone)) else { return Ok(false) };
-    let after = match moved(&before, &zone) {
-        Some(after) => after,
-        None if release.has_stages && zone.version > before.data_version => {
-            Window { data_version: zone.version.clone(), ..before.clone() }
-        }
-        None => return Ok(false),
-    };
+    let after = computed_anew(&before, &zone);
+    if after.is_none() && !release.has_stages {
+        return Ok(false);
+    }
+    // A server with older data may have moved a stage, while the release's own window is of the newest data.
+    let after = after.unwrap_or_else(|| before.clone());
     release.window = Some(after.clone());
     releases::save(&tx, &release).await?;
     let mut journal = match by {
@@ -144,12 +144,14 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: Initia
     let mut stages = stages::of(&tx, &release).await?;
     let mut moves = Vec::new();
     for (index, stage) in stages.iter_mut().enumerate().filter(|(_, stage)| stage.waits()) {
-        if let Some(window) = moved(&stage.window, &zone) {
-            moves.push((std::mem::replace(&mut stage.window, window.clone()), window, Some(index)));
-            stages::save_window(&tx, release.id, index, &stage.window).await?;
+        let Some(window) = computed_anew(&stage.window, &zone) else { continue };
+        stages::save_window(&tx, release.id, index, &window).await?;
+        let before = std::mem::replace(&mut stage.window, window.clone());
+        if !window.is_same_time(&before) {
+            moves.push((before, window, Some(index)));
         }
     }
-    if (before.date, before.starts_at, before.ends_at) != (after.date, after.starts_at, after.ends_at) {
+    if !after.is_same_time(&before) {
         moves.push((before, after.clone(), None));
     }
     pack.standing.pending = Some(crate::domain::packs::PendingRelease {

@@ -1,8 +1,8 @@
 //! Windows of releases and of their early stages that the server hasn't carried out yet, whether or not they have
 //! opened.
 
-use entity::{integration_pack, pack_release};
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use entity::{integration_pack, pack_release, release_stage};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
@@ -105,17 +105,18 @@ pub struct PendingWindow {
     pub has_stages: bool,
 }
 
-/// Pending windows that were computed with time zone data older than `version`, in the order of their releases' ids,
-/// from the id after `after` on.
+/// The windows of pending releases that were computed with time zone data older than `version`, or have a waiting stage
+/// whose window was, in the order of the releases' ids, from the id after `after` on.
 pub async fn of_older_data(
     server: &WholeServer,
     version: &DataVersion,
     after: Option<ReleaseId>,
     limit: u64,
 ) -> StoreResult<Vec<PendingWindow>> {
-    let mut select = pack_release::Entity::find()
-        .filter(pack_release::Column::State.eq(ReleaseState::Scheduled.stored()))
-        .filter(pack_release::Column::TimeZoneDataVersion.lt(version.as_str()));
+    let mut select =
+        pack_release::Entity::find().filter(pack_release::Column::State.eq(ReleaseState::Scheduled.stored())).filter(
+            col(pack_release::Column::TimeZoneDataVersion).lt(version.as_str()).or(has_stage_of_older_data(version)),
+        );
     if let Some(after) = after {
         select = select.filter(pack_release::Column::Id.gt(Uuid::from(after)));
     }
@@ -126,6 +127,19 @@ pub async fn of_older_data(
         Some(PendingWindow { pack, release: release.id, window: release.window?, has_stages })
     };
     Ok(releases.into_iter().filter_map(pending).collect())
+}
+
+/// The condition that a release has a waiting stage whose window was computed with older data. A server with older data
+/// may have moved a stage of a release whose own window is of newer data.
+fn has_stage_of_older_data(version: &DataVersion) -> Expr {
+    let stages = Query::select()
+        .expr(Expr::cust("1"))
+        .from(release_stage::Entity)
+        .and_where(col(release_stage::Column::ReleaseId).eq(col(pack_release::Column::Id)))
+        .and_where(col(release_stage::Column::OpenedAt).is_null())
+        .and_where(col(release_stage::Column::TimeZoneDataVersion).lt(version.as_str()))
+        .take();
+    col(pack_release::Column::HasStages).eq(true).and(Expr::exists(stages))
 }
 
 /// Saves that newer time zone data gives the same window. Does nothing if the window was changed since it was read.
