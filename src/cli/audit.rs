@@ -175,12 +175,12 @@ fn explain(broken: Broken) -> String {
             format!("seal {seal} doesn't continue the seal before it: one of them was changed, removed or inserted.")
         }
         Broken::End { seal } => format!("entries after seal {seal} are gone with their seals."),
-        Broken::Sent { seal } => format!("seal {seal} is not the one that was sent away."),
+        Broken::Sent { seal } => format!("seal {seal} in the database differs from its copy in --seals."),
         Broken::Lacks { seal, last: 0 } => {
-            format!("seal {seal} was sent away and isn't in the database, which has none of this log.")
+            format!("seal {seal} is in --seals and isn't in the database, which has none of this log.")
         }
         Broken::Lacks { seal, last } => {
-            format!("seal {seal} was sent away and isn't in the database, whose last seal is {last}.")
+            format!("seal {seal} is in --seals and isn't in the database, whose last seal is {last}.")
         }
     }
 }

@@ -69,7 +69,8 @@ impl KeySource {
             Self::Given(Source::Url(url)) => download(url, "application/json").await,
             Self::Discovered(outbound) => {
                 let discovered = tokio::time::timeout(DISCOVERY_LIMIT, discover(outbound, issuer)).await;
-                discovered.map_err(|_| format!("nothing came within {} seconds", DISCOVERY_LIMIT.as_secs()))?
+                discovered
+                    .map_err(|_| format!("the key set didn't come within {} seconds", DISCOVERY_LIMIT.as_secs()))?
             }
         }
     }

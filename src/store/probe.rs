@@ -315,14 +315,15 @@ impl Server {
                     format!("PostgreSQL at {endpoint} doesn't let the user {user} in: {}.", error.message())
                 }
                 Some("3D000") => format!(
-                    "PostgreSQL at {endpoint} has no database {database}: make it, as in `createdb --encoding UTF8 --template template0 \
-                     {database}`, or name another."
+                    "PostgreSQL at {endpoint} has no database {database}: make it, as in `createdb --encoding UTF8 \
+                     --template template0 {database}`, or name another."
                 ),
                 Some("42501") => {
                     format!("The user {user} may not connect to the database {database} at {endpoint}: grant it that.")
                 }
                 Some("53300") => format!(
-                    "PostgreSQL at {endpoint} has no connection left: raise max_connections there, or lower --database-connections."
+                    "PostgreSQL at {endpoint} has no connection left: raise max_connections there, or lower \
+                     --database-connections."
                 ),
                 _ => format!("PostgreSQL at {endpoint} refuses the connection: {}.", error.message()),
             },

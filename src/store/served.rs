@@ -67,8 +67,8 @@ impl ServedFile {
 
 fn served(file: &Path) -> Unusable {
     Unusable::new(format!(
-        "Another server runs on the SQLite file {}: end that server first, or name another file with --database-url. One \
-         server at a time can use an SQLite file; use PostgreSQL for several servers. Commands such as `packwright \
+        "Another server runs on the SQLite file {}: end that server first, or name another file with --database-url. \
+         One server at a time can use an SQLite file; use PostgreSQL for several servers. Commands such as `packwright \
          token` work beside a running server.",
         file.display()
     ))

@@ -86,7 +86,7 @@ async fn r51_the_command_says_from_where_to_where_the_log_holds_and_fails_where_
     }
     sealed(&app).await;
     let (holds, printed) = verify(&app, &["--seals", &file]).await;
-    assert!(!holds && printed.contains("is not the one that was sent away"), "{printed}");
+    assert!(!holds && printed.contains("in the database differs from its copy in --seals"), "{printed}");
     let (status, printed) = status_of(&app, &["--seals", "no-such-file"]).await;
     assert!(status == 1 && printed.contains("--seals (PACKWRIGHT_SEALS) no-such-file"), "{status}: {printed}");
 }
@@ -139,7 +139,7 @@ async fn r51_seals_go_on_in_a_new_file_when_theirs_is_moved_away_and_damaged_lin
     ahead["seal"] = 97.into();
     std::fs::write(&moved, format!("{whole}{ahead}\n")).expect("written");
     let (status, printed) = status_of(&app, &seals).await;
-    let lacks = "seal 97 was sent away and isn't in the database, whose last seal is ";
+    let lacks = "seal 97 is in --seals and isn't in the database, whose last seal is ";
     assert!(status == 3 && printed.contains(lacks), "{status}: {printed}");
 }
 

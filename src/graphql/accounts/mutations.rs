@@ -201,7 +201,7 @@ impl Accounts {
         Ok(ReactivateAccountPayload { account, errors })
     }
 
-    /// Changes the name or time zone of the caller's account, or the name, time zone or key of an account that the caller manages. A managed account sets its own zone alone: its name is its publisher's to give. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN, KEY_INVALID, KEY_TAKEN.
+    /// Changes the name or time zone of the caller's account, or the name, time zone or key of an account that the caller manages. A managed account can change only its own time zone: its publisher gives it its name. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN, KEY_INVALID, KEY_TAKEN.
     async fn update_account(
         &self,
         ctx: &Context<'_>,

@@ -47,9 +47,9 @@ pub(crate) enum WebhookErrorCode {
     UrlNotAllowed,
     /// The document isn't one subscription of `events` alone that the server accepts.
     DocumentNotAllowed,
-    /// It is paused or disabled already.
+    /// The endpoint is paused or disabled already.
     AlreadyPaused,
-    /// It is sent events already.
+    /// The endpoint is neither paused nor disabled.
     NotPaused,
     /// The events after the cursor are no longer kept.
     CursorExpired,
