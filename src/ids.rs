@@ -1,6 +1,8 @@
 //! New ids, secrets and hashes.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -76,6 +78,35 @@ fn counted<T>(made: &Mutex<BTreeMap<&'static str, u64>>) -> (u64, [u8; 16]) {
     *n += 1;
     let digest: [u8; 32] = Sha256::digest(format!("{name} {n}").as_bytes()).into();
     (*n, std::array::from_fn(|index| digest[index]))
+}
+
+/// Makes ids without a call of the operating system: hashes of a counter, with keys that only this process has. Such ids
+/// name requests and spans, and must not be secrets.
+#[derive(Default)]
+pub struct HashedIds {
+    keys: [RandomState; 2],
+    made: AtomicU64,
+}
+
+impl HashedIds {
+    /// A new id of 128 bits.
+    #[must_use]
+    pub fn next(&self) -> u128 {
+        let number = self.count();
+        let [high, low] = self.keys.each_ref().map(|key| u128::from(key.hash_one(number)));
+        (high << 64) | low
+    }
+
+    /// A new id of 64 bits.
+    #[must_use]
+    pub fn next_short(&self) -> u64 {
+        let [key, _] = &self.keys;
+        key.hash_one(self.count())
+    }
+
+    fn count(&self) -> u64 {
+        self.made.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 /// Random bytes from the operating system.

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Knows nobody, and all that count something know it.
     ("metrics", &[]),
     // The same; and it sends to a collector.
-    ("traces", &["clock", "metrics", "outbound"]),
+    ("traces", &["clock", "ids", "metrics", "outbound"]),
     ("store", &["domain", "metrics", "traces"]),
     ("service", &["domain", "store", "clock", "ids", "jwt", "metrics", "outbound", "signing", "traces", "zones"]),
     ("events", &["domain", "store", "service::error", "clock", "metrics"]),
@@ -28,7 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Pure functions of their input.
     ("comparison", &[]),
     ("gate", &[]),
-    ("http", &["gate", "graphql", "service", "metrics", "traces"]),
+    ("http", &["gate", "graphql", "service", "ids", "metrics", "traces"]),
     // Generates a world without the database. The store writes it, and the command connects both.
     ("seed", &["domain", "zones"]),
     ("telemetry", &["config"]),

@@ -1,12 +1,10 @@
 //! The routes, and the steps that all requests need. Requests to the API pass through plain functions instead of layers
 //! of the web framework: each layer would cost two allocations and a copy of the request.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -19,6 +17,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tracing::Instrument as _;
 
+use crate::ids::HashedIds;
 use crate::service::access::Caller;
 use crate::service::accounts::NamedAccount;
 
@@ -43,7 +42,7 @@ pub(super) struct HttpState {
     pub(super) refusals: Refusals,
     valid_tokens: ValidTokens,
     hosts: Hosts,
-    request_ids: RequestIds,
+    request_ids: HashedIds,
 }
 
 impl HttpState {
@@ -76,7 +75,7 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
         refusals: Refusals::default(),
         valid_tokens: ValidTokens::new(),
         hosts,
-        request_ids: RequestIds::default(),
+        request_ids: HashedIds::default(),
     });
     let mut pages = Router::new()
         .route("/livez", get(health::live))
@@ -112,7 +111,7 @@ impl Entrance {
 
     async fn admit(&self, request: Request<Body>) -> Response {
         let state = &self.state;
-        let id = request_id(request.headers()).unwrap_or_else(|| state.request_ids.next());
+        let id = request_id(request.headers()).unwrap_or_else(|| new_request_id(&state.request_ids));
         let client = request.extensions().get::<Client>();
         let measured = MeasuredRequest::begin(&state.engine, &request);
         let too_many_connections = client.and_then(|client| client.slot.as_ref().err().copied());
@@ -191,20 +190,9 @@ fn is_by_token(request: &Request<Body>) -> bool {
     request.uri().path() == metrics::PATH && request.headers().contains_key(header::AUTHORIZATION)
 }
 
-/// Makes ids for requests that bring none. They are made without a call of the operating system: hashes of a counter,
-/// with keys that only this process has.
-#[derive(Default)]
-struct RequestIds {
-    keys: [RandomState; 2],
-    made: AtomicU64,
-}
-
-impl RequestIds {
-    fn next(&self) -> String {
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let [high, low] = self.keys.each_ref().map(|key| u128::from(key.hash_one(number)));
-        uuid::Builder::from_random_bytes(((high << 64) | low).to_be_bytes()).into_uuid().to_string()
-    }
+/// The id of a request to which its client gave none.
+fn new_request_id(ids: &HashedIds) -> String {
+    uuid::Builder::from_random_bytes(ids.next().to_be_bytes()).into_uuid().to_string()
 }
 
 /// The client's id, if all of its characters are allowed in logs and the database.

@@ -86,7 +86,7 @@ pub fn statement(system: &'static str, kind: Statement, text: &str, took: Durati
     let end = system_nanos();
     inner.shared.queue.push(Finished {
         trace: inner.context.trace,
-        span: inner.shared.ids.span(),
+        span: inner.shared.span_id(),
         parent: Some(inner.context.span),
         state: inner.context.state.clone(),
         name: if is_known { kind.name() } else { "SQL" },

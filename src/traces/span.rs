@@ -1,8 +1,6 @@
 //! Spans, and the handle that begins them.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::context::Context;
@@ -11,6 +9,7 @@ use super::place::{Place, current};
 use super::queue::Queue;
 use super::settings::TraceSettings;
 use crate::clock::system_nanos;
+use crate::ids::HashedIds;
 use crate::metrics::Metrics;
 
 /// The role of a span, with the number that OTLP gives it.
@@ -47,9 +46,16 @@ pub(super) struct Finished {
 /// Data that all spans of a server share.
 pub(super) struct Shared {
     pub(super) queue: Arc<Queue>,
-    pub(super) ids: TraceIds,
+    ids: HashedIds,
     /// A trace that begins here is recorded if the last 56 bits of its id are below this number.
     below: u64,
+}
+
+impl Shared {
+    /// A new id of a span, which is never zero.
+    pub(super) fn span_id(&self) -> u64 {
+        self.ids.next_short().max(1)
+    }
 }
 
 /// The handle that begins spans. Traces are off unless the settings name a collector.
@@ -72,7 +78,7 @@ impl Traces {
         // 2^56 is exact as a float.
         let below = (settings.ratio.clamp(0.0, 1.0) * (1_u64 << 56) as f64) as u64;
         let exporter = Exporter::new(queue.clone(), settings)?;
-        Ok((Self(Some(Arc::new(Shared { queue, ids: TraceIds::default(), below }))), exporter))
+        Ok((Self(Some(Arc::new(Shared { queue, ids: HashedIds::default(), below }))), exporter))
     }
 
     /// Whether spans are recorded.
@@ -90,12 +96,12 @@ impl Traces {
         let (trace, is_sampled) = match parent {
             Some(parent) => (parent.trace, parent.is_sampled),
             None => {
-                let trace = shared.ids.trace();
+                let trace = shared.ids.next().max(1);
                 (trace, (trace as u64 & ((1 << 56) - 1)) < shared.below)
             }
         };
         let state = parent.and_then(|parent| parent.state.clone());
-        let context = Context { trace, span: shared.ids.span(), is_sampled, state };
+        let context = Context { trace, span: shared.span_id(), is_sampled, state };
         Span(Some(Box::new(Open {
             place: Place::new(context, shared.clone()),
             name,
@@ -195,28 +201,5 @@ impl Drop for Span {
             attributes,
             has_failed,
         });
-    }
-}
-
-/// Makes ids without a call of the operating system: hashes of a counter, with keys that only this process has.
-#[derive(Default)]
-pub(super) struct TraceIds {
-    keys: [RandomState; 3],
-    made: AtomicU64,
-}
-
-impl TraceIds {
-    fn next(&self) -> u64 {
-        self.made.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn trace(&self) -> u128 {
-        let number = self.next();
-        let [high, low, _] = self.keys.each_ref().map(|key| u128::from(key.hash_one(number)));
-        ((high << 64) | low).max(1)
-    }
-
-    pub(super) fn span(&self) -> u64 {
-        self.keys[2].hash_one(self.next()).max(1)
     }
 }
