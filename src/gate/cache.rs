@@ -27,12 +27,13 @@ impl Checked {
 }
 
 /// The cache of verdicts, by the hash of the text. When it is full, the least useful verdicts are evicted.
-pub(super) struct Cache(quick_cache::sync::Cache<[u8; 32], Arc<Checked>, Bytes>);
+pub(super) struct Cache(quick_cache::sync::Cache<[u8; 32], Arc<Checked>, VerdictMemory>);
 
+/// Weighs a verdict by its approximate memory.
 #[derive(Clone)]
-struct Bytes;
+struct VerdictMemory;
 
-impl Weighter<[u8; 32], Arc<Checked>> for Bytes {
+impl Weighter<[u8; 32], Arc<Checked>> for VerdictMemory {
     fn weight(&self, _: &[u8; 32], checked: &Arc<Checked>) -> u64 {
         let of_verdict = match &checked.verdict {
             Ok(document) => document.bytes(),
@@ -48,7 +49,7 @@ impl Cache {
 
     pub(super) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / Self::USUAL).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        Self(quick_cache::sync::Cache::with_weighter(items, bytes, Bytes))
+        Self(quick_cache::sync::Cache::with_weighter(items, bytes, VerdictMemory))
     }
 
     /// The hits and the misses.

@@ -38,4 +38,4 @@ pub use crate::graphql::log::{Advanced, StreamCursor, Turns};
 pub use crate::graphql::webhooks::CheckDocument;
 pub use panics::Panics;
 pub use schema::{ConnectionHandle, FACTS, PackwrightSchema, prepare, schema, sdl};
-pub use written::{Part, Rendered, Written, part_of};
+pub use written::{Part, PartMemory, Rendered, Written, part_of};

@@ -119,18 +119,19 @@ pub(super) struct RowsOf {
     pub(super) selection_hash: SelectionHash,
 }
 
+/// Weighs a part in a cache by its approximate memory.
 #[derive(Clone)]
-struct Bytes;
+pub struct PartMemory;
 
-impl Weighter<RowsOf, Part> for Bytes {
-    fn weight(&self, _: &RowsOf, part: &Part) -> u64 {
+impl<Key> Weighter<Key, Part> for PartMemory {
+    fn weight(&self, _: &Key, part: &Part) -> u64 {
         256 + part.get().len() as u64
     }
 }
 
 /// A cache of drafts' rows in serialized form. The key contains everything they depend on, so no entry is ever
 /// outdated.
-pub struct Rendered(Cache<RowsOf, Part, Bytes>);
+pub struct Rendered(Cache<RowsOf, Part, PartMemory>);
 
 /// The most bytes of cached rows.
 const BYTES: u64 = 32 << 20;
@@ -139,7 +140,7 @@ const DRAFTS: usize = 10_000;
 
 impl Default for Rendered {
     fn default() -> Self {
-        Self(Cache::with_weighter(DRAFTS, BYTES, Bytes))
+        Self(Cache::with_weighter(DRAFTS, BYTES, PartMemory))
     }
 }
 

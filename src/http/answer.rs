@@ -12,7 +12,6 @@ use crate::graphql::{Part, part_of};
 use crate::service::error::Failure;
 
 use super::auth::failure_response;
-use super::introspections::Data;
 use super::workload::{EventPermit, WorkPermit};
 
 /// How far the processing of a request came. Transports choose the status by it.
@@ -51,7 +50,7 @@ pub struct Answer {
     /// `None` if requests aren't limited.
     pub allowance: Option<Allowance>,
     /// Serialized `data`, which replaces the response's.
-    pub(super) data: Option<Data>,
+    pub(super) data: Option<Part>,
     /// Serialized parts of the response's `data`.
     pub(super) parts: Vec<Part>,
     /// The content of `extensions.cost`.

@@ -1,41 +1,26 @@
 //! A cache of introspection answers: the schema never changes while the process lives, and tools query all of it
 //! whenever they start. Concurrent identical requests wait for one answer.
 
-use std::sync::Arc;
-
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::gate::{Checked, Prepared};
+use crate::graphql::{Part, PartMemory};
 use crate::metrics::CacheName;
 
 /// A hash of the document, the operation's name and the variables.
 type Key = [u8; 32];
 
-/// The serialized `data` of an answer.
-pub(super) type Data = Arc<RawValue>;
-
-#[derive(Clone)]
-struct Bytes;
-
-impl Weighter<Key, Data> for Bytes {
-    fn weight(&self, _: &Key, data: &Data) -> u64 {
-        256 + data.get().len() as u64
-    }
-}
-
 /// The cache, bounded by the bytes of the answers.
-pub(super) struct Introspections(Cache<Key, Data, Bytes>);
+pub(super) struct Introspections(Cache<Key, Part, PartMemory>);
 
 impl Introspections {
     /// So small a number keeps the cache in a single shard, so that one answer may use all of it.
     const ITEMS: usize = 31;
 
     pub(super) fn new(bytes: u64) -> Self {
-        Self(Cache::with_weighter(Self::ITEMS, bytes, Bytes))
+        Self(Cache::with_weighter(Self::ITEMS, bytes, PartMemory))
     }
 
     /// The key of a request's answer.
@@ -57,8 +42,8 @@ impl Introspections {
         self.0.peek(key).is_some()
     }
 
-    /// The cached answer, or else the one that `make` computes. Only `Ok` is cached.
-    pub(super) async fn get<E>(&self, key: &Key, make: impl Future<Output = Result<Data, E>>) -> Result<Data, E> {
+    /// The cached `data` of an answer, or else the one that `make` computes. Only `Ok` is cached.
+    pub(super) async fn get<E>(&self, key: &Key, make: impl Future<Output = Result<Part, E>>) -> Result<Part, E> {
         match self.0.get_value_or_guard_async(key).await {
             Ok(data) => Ok(data),
             Err(guard) => {

@@ -54,24 +54,25 @@ impl Reads {
 /// bytes.
 const BYTES: usize = 128;
 
+/// Weighs a document by its approximate memory.
 #[derive(Clone)]
-struct Bytes;
+struct DocumentMemory;
 
-impl Weighter<Key, Document> for Bytes {
+impl Weighter<Key, Document> for DocumentMemory {
     fn weight(&self, _: &Key, document: &Document) -> u64 {
         (1_024 + document.length * BYTES) as u64
     }
 }
 
 /// The cache, bounded by the memory of the documents.
-pub(super) struct Parsed(Cache<Key, Document, Bytes>);
+pub(super) struct Parsed(Cache<Key, Document, DocumentMemory>);
 
 impl Parsed {
     /// The approximate number of documents that fit.
     const ITEMS: usize = 64;
 
     pub(super) fn new(bytes: u64) -> Self {
-        Self(Cache::with_weighter(Self::ITEMS, bytes, Bytes))
+        Self(Cache::with_weighter(Self::ITEMS, bytes, DocumentMemory))
     }
 
     /// The hits and the misses of the cache.
