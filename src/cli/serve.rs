@@ -18,7 +18,7 @@ use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::workload::WorkOptions;
-use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX, Shed};
+use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX, Shed, ended_or_gone};
 use crate::metrics::Metrics;
 use crate::outbound::{OutboundOptions, authorities};
 use crate::service::accounts::has_accounts;
@@ -35,7 +35,7 @@ use super::ending::Signals;
 use super::jwt::{jwt_settings, keep_keys, pipeline_settings};
 use super::notify::Supervisor;
 use super::reloading::{ReloadSignal, reload_when_signaled, toggle_detail_when_signaled};
-use super::supervising::{ended, supervise};
+use super::supervising::supervise;
 use super::traces;
 use super::{CliError, failed, files, print, sockets, welcome};
 
@@ -111,9 +111,10 @@ fn listen_for_the_end() -> Result<watch::Receiver<bool>, CliError> {
 /// The result of `building`; `None` if a signal comes first. Then an unfinished change of the database, such as a
 /// migration, is rolled back. Without this, a process with id 1 in a container would ignore the signal.
 async fn unless_signaled<T>(signaled: &watch::Receiver<bool>, building: impl Future<Output = T>) -> Option<T> {
+    let mut signaled = signaled.clone();
     tokio::select! {
         built = building => Some(built),
-        () = ended(signaled.clone()) => {
+        () = ended_or_gone(&mut signaled) => {
             tracing::info!("ended before the server had started; the database is as it was");
             None
         }
@@ -240,7 +241,7 @@ async fn serve_until_signaled(
     empty: bool,
     end: watch::Sender<bool>,
     mut work: Work,
-    signaled: watch::Receiver<bool>,
+    mut signaled: watch::Receiver<bool>,
 ) -> Result<(), CliError> {
     let ending = end.subscribe();
     let base = format!("http://{}", listener.local_addr()?);
@@ -258,7 +259,7 @@ async fn serve_until_signaled(
     });
     let result = tokio::select! {
         result = &mut server => result,
-        () = ended(signaled) => {
+        () = ended_or_gone(&mut signaled) => {
             tracing::info!(
                 "ending: requests that are being answered have {} seconds; a second signal ends at once",
                 GRACE.as_secs(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::http::ended_or_gone;
+
 /// The pause before a loop that panicked is restarted.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
@@ -11,7 +13,7 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// in the database.
 pub(super) async fn supervise<F>(
     name: &'static str,
-    ending: watch::Receiver<bool>,
+    mut ending: watch::Receiver<bool>,
     start: impl Fn(watch::Receiver<bool>) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
@@ -26,12 +28,7 @@ pub(super) async fn supervise<F>(
         }
         tokio::select! {
             () = tokio::time::sleep(RESTART_AFTER) => {}
-            () = ended(ending.clone()) => {}
+            () = ended_or_gone(&mut ending) => {}
         }
     }
-}
-
-pub(super) async fn ended(mut ending: watch::Receiver<bool>) {
-    // An error means that the sender, and with it the server, is gone.
-    let _ = ending.wait_for(|ending| *ending).await;
 }

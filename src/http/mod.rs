@@ -55,5 +55,5 @@ pub use refusals::{Reason, Refusals};
 pub use replaceable::replaceable;
 pub use request::GraphqlRequest;
 pub use router::router;
-pub use settings::{BODY_MAX, DemoToken, HttpOptions, SMALL_MAX};
+pub use settings::{BODY_MAX, DemoToken, HttpOptions, SMALL_MAX, ended_or_gone};
 pub use shed::{QUIET, Shed};

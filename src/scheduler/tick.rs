@@ -86,8 +86,8 @@ fn recent(at: Option<Instant>, now: Instant) -> bool {
     within(Duration::hours(1), at, now)
 }
 
-/// Waits until the server ends; forever when the sender is gone.
-async fn ended(mut ending: watch::Receiver<bool>) {
+/// Returns when the server is told to end. Waits forever if the sender is gone, because then nothing tells it.
+async fn told_to_end(mut ending: watch::Receiver<bool>) {
     if ending.wait_for(|ending| *ending).await.is_err() {
         std::future::pending().await
     }
@@ -246,7 +246,7 @@ impl Scheduler {
             if has_one_writer(&self.services) && since.elapsed() >= BURST {
                 tokio::select! {
                     () = tokio::time::sleep(GAP) => {}
-                    () = ended(ending.clone()) => return Ok(()),
+                    () = told_to_end(ending.clone()) => return Ok(()),
                 }
                 since = tokio::time::Instant::now();
             }

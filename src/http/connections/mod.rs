@@ -31,6 +31,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::http::reply::UntilSent;
+use crate::http::settings::ended_or_gone;
 use crate::http::shed::Shed;
 use crate::metrics::{Active, ConnectionLimit, Metrics};
 
@@ -117,17 +118,12 @@ pub async fn serve(
                 Ok((socket, peer)) => acceptor.open(socket, peer.ip(), &slots, &ending_of_connections),
                 Err(error) => not_accepted(&error).await,
             },
-            () = ended(&mut ending) => break,
+            () = ended_or_gone(&mut ending) => break,
         }
     }
     drop(listener);
     // Waits for all connections, also those that became WebSockets.
     let _ = slots.acquire_many(most).await;
-}
-
-async fn ended(ending: &mut watch::Receiver<bool>) {
-    // An error means that the sender, and with it the server, is gone.
-    let _ = ending.wait_for(|ending| *ending).await;
 }
 
 /// A client that has gone already needs no reaction. After a shortage of resources the server pauses.
@@ -217,7 +213,7 @@ impl Acceptor {
                     }
                     return;
                 }
-                () = ended(&mut ending), if !ends => {
+                () = ended_or_gone(&mut ending), if !ends => {
                     ends = true;
                     Pin::new(&mut connection).graceful_shutdown();
                 }
