@@ -7,11 +7,18 @@ use chrono::Duration;
 use crate::domain::Instant;
 
 const LONGEST_SECONDS: i64 = 60;
+/// The longest pause of a loop that can do nothing, because the database can't be reached or refuses writes.
+const LONGEST_OF_LOOP: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// The pause after so many failures in a row: 1, 2, 4 … seconds, at most a minute.
 pub(super) fn pause_after(failures: u32) -> Duration {
     let doubled = 1_i64.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(LONGEST_SECONDS);
     Duration::seconds(doubled.min(LONGEST_SECONDS))
+}
+
+/// The pause of a loop after so many failures in a row, at most 15 seconds.
+pub(super) fn pause_of_loop(failures: u32) -> std::time::Duration {
+    pause_after(failures).to_std().unwrap_or(LONGEST_OF_LOOP).min(LONGEST_OF_LOOP)
 }
 
 /// The failed work of this process, by key. Other processes don't see it.

@@ -27,8 +27,6 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The pause when work is due but another server is doing it. If that server dies in the middle of a statement,
 /// PostgreSQL notices it within half a second, so this server takes the work over after about a second.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The longest pause after passes that could do nothing, because the database can't be reached or refuses writes.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// The scheduler of this server.
 pub struct Scheduler {
@@ -62,7 +60,7 @@ impl Scheduler {
             self.services.metrics.passes.took(outcome, began.elapsed());
             if let Some(failure) = passed.halted {
                 halts = (halts + 1).min(16);
-                let pause = backoffs::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                let pause = backoffs::pause_of_loop(halts);
                 tracing::error!(failure = %failure.for_operators(), ?pause, "the scheduler can't continue; it tries again after a pause");
                 // The pause doesn't end on changes. Otherwise busy callers would make the loop spin.
                 tokio::select! {

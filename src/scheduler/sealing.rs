@@ -16,8 +16,6 @@ use crate::service::log::seal_entries;
 
 /// The pause between two looks for new entries.
 const LOOK: Duration = Duration::from_secs(1);
-/// The longest pause after failures.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 impl Scheduler {
     /// Runs the scheduler, and seals entries beside it.
@@ -47,7 +45,7 @@ async fn seal_in_turn(services: Shared, mut ending: watch::Receiver<bool>) {
             }
             Err(failure) => {
                 failures = (failures + 1).min(16);
-                let pause = backoffs::pause_after(failures).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                let pause = backoffs::pause_of_loop(failures);
                 tracing::error!(failure = %failure.for_operators(), ?pause, "audit entries can't be sealed; it is tried again after a pause");
                 pause
             }

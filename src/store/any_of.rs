@@ -9,6 +9,9 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
 use super::reader::Reader;
 use super::{DatabaseKind, Snapshot, Tx};
 
+/// The most ids or other values in a statement. SQLite accepts at most 32,766 parameters.
+pub(in crate::store) const VALUES_MAX: usize = 30_000;
+
 /// The condition that `column` is one of `ids`.
 ///
 /// On PostgreSQL all ids are one parameter. With a parameter for each id, each number of ids would need its own

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountStatus, ApiToken};
 use crate::domain::id::{AccountId, TokenId};
+use crate::store::any_of::VALUES_MAX;
 use crate::store::column::col;
 use crate::store::combined_reads::CombinedReads;
 use crate::store::convert::Stored as _;
@@ -152,14 +153,11 @@ pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreR
     Ok(bearer)
 }
 
-/// The most ids in a statement. Both databases accept that many.
-const IDS_MAX: usize = 30_000;
-
 /// How many of these tokens are neither revoked nor expired, and belong to an active account.
 pub async fn count_valid(server: &WholeServer, ids: &[TokenId], now: Instant) -> StoreResult<usize> {
     use {account::Column as A, api_token::Column as T};
     let mut valid = 0;
-    for ids in ids.chunks(IDS_MAX) {
+    for ids in ids.chunks(VALUES_MAX) {
         let select = Query::select()
             .expr(col(T::Id).count())
             .from(api_token::Entity)
@@ -179,7 +177,7 @@ pub async fn count_valid(server: &WholeServer, ids: &[TokenId], now: Instant) ->
 /// The tokens with these ids, and their accounts. A row that can't be read has its own error.
 pub async fn by_tokens(server: &WholeServer, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, StoreResult<Bearer>>> {
     let mut found = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(IDS_MAX) {
+    for ids in ids.chunks(VALUES_MAX) {
         let mut select = tokens_and_accounts();
         select.and_where(server.reader().any_of(col(api_token::Column::Id), ids.iter().map(|id| id.0)));
         for row in &server.conn().query_all(&select).await? {
@@ -196,7 +194,7 @@ pub async fn statuses(
     ids: Vec<AccountId>,
 ) -> StoreResult<HashMap<AccountId, StoreResult<AccountStatus>>> {
     let mut found = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(IDS_MAX) {
+    for ids in ids.chunks(VALUES_MAX) {
         let select = Query::select()
             .expr(col(account::Column::Id))
             .expr(col(account::Column::Status))

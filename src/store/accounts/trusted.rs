@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryTra
 use crate::domain::accounts::{Account, AccountStatus, TrustedPublisher, lookup_key};
 use crate::domain::id::{AccountId, TrustedPublisherId};
 use crate::store::accounts::bearers::{OF_ACCOUNT, add_statuses, with_account};
+use crate::store::any_of::VALUES_MAX;
 use crate::store::column::col;
 use crate::store::convert::{self, from_json, read};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
@@ -19,8 +20,6 @@ use trusted::Column as T;
 
 /// The prefix of a trusted publisher's columns in a joined row.
 const OF_TRUSTED: &str = "t_";
-/// The most ids or keys in a statement. Both databases accept that many.
-const AT_ONCE: usize = 30_000;
 /// The most rows that are read for a JWT. An account has at most 20.
 const READ_MAX: u64 = 1_000;
 
@@ -82,7 +81,7 @@ pub async fn matching(
     claims: &BTreeMap<String, String>,
     named: Option<AccountId>,
 ) -> StoreResult<Option<Vec<(TrustedPublisher, Account)>>> {
-    let keys: Vec<_> = claims.iter().map(|(name, value)| lookup_key(issuer, name, value)).take(AT_ONCE).collect();
+    let keys: Vec<_> = claims.iter().map(|(name, value)| lookup_key(issuer, name, value)).take(VALUES_MAX).collect();
     let mut select = trusted_and_accounts();
     select.and_where(server.reader().any_of_bytes(col(T::LookupKey), keys));
     select.and_where_option(named.map(|account| col(T::AccountId).eq(account.0)));
@@ -112,7 +111,7 @@ pub async fn statuses(
     ids: &[TrustedPublisherId],
 ) -> StoreResult<HashMap<TrustedPublisherId, StoreResult<AccountStatus>>> {
     let mut found = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(AT_ONCE) {
+    for ids in ids.chunks(VALUES_MAX) {
         let select = Query::select()
             .expr(col(T::Id))
             .expr(col(account::Column::Status))

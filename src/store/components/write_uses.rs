@@ -4,22 +4,17 @@ use std::collections::BTreeMap;
 
 use entity::{draft_row, integration_pack as pack, pack_version, pack_version_item as item};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use sea_orm::{DbErr, TryGetable as _};
 use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::packs::DeploymentModel;
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::packs::is_not_due;
 use crate::store::{StoreResult, Tx};
-
-fn col<C: ColumnTrait>(column: C) -> Expr {
-    column.into_expr()
-}
 
 /// The packs of each of these components: their draft or their stored current or pending version has it, and they have
 /// the deployment model. A component in no pack is absent.

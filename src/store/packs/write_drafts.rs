@@ -14,15 +14,13 @@ use crate::domain::Instant;
 use crate::domain::components::VersionKind;
 use crate::domain::id::{ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId};
 use crate::domain::packs::{Assessment, Content, DraftRow, Pack, VersionStamp};
+use crate::store::any_of::VALUES_MAX;
 use crate::store::column::col;
 use crate::store::locks::shared_lock;
 use crate::store::{StoreResult, Tx};
 
 /// The number of packs that one statement saves.
 const SAVED_MAX: usize = 500;
-
-/// The number of ids in one statement. SQLite accepts at most 32,766 values.
-const ASKED_MAX: usize = 30_000;
 
 /// Saves the assessments of packs, and gives all their drafts the new revision, so that cached drafts are no longer
 /// used.
@@ -58,7 +56,7 @@ pub async fn of_pack(tx: &Tx, pack: &Pack) -> StoreResult<Vec<DraftRow>> {
 /// The drafts of packs; a pack with an empty draft is absent. Their components are held.
 pub async fn of_packs(tx: &Tx, packs: &[Pack]) -> StoreResult<BTreeMap<PackId, Vec<DraftRow>>> {
     let mut rows = Vec::new();
-    for chunk in packs.chunks(ASKED_MAX) {
+    for chunk in packs.chunks(VALUES_MAX) {
         let select = draft_row::Entity::find()
             .filter(tx.any_of(col(draft_row::Column::PackId), chunk.iter().map(|pack| pack.id.0)))
             .order_by_asc(draft_row::Column::PackId)
@@ -89,7 +87,7 @@ async fn latest_shareable(
 ) -> StoreResult<HashMap<(Uuid, VersionKind), VersionStamp>> {
     let components: Vec<_> = components.into_iter().collect();
     let mut newest: Vec<(Uuid, VersionKind, Uuid)> = Vec::new();
-    for chunk in components.chunks(ASKED_MAX) {
+    for chunk in components.chunks(VALUES_MAX) {
         let select = component::Entity::find()
             .filter(tx.any_of(col(component::Column::Id), chunk.iter().copied()))
             .order_by_asc(component::Column::Id);
@@ -106,7 +104,7 @@ async fn latest_shareable(
 async fn stamps(tx: &Tx, ids: BTreeSet<Uuid>) -> StoreResult<BTreeMap<Uuid, VersionStamp>> {
     let ids: Vec<_> = ids.into_iter().collect();
     let mut stamps = BTreeMap::new();
-    for chunk in ids.chunks(ASKED_MAX) {
+    for chunk in ids.chunks(VALUES_MAX) {
         let found: Vec<(Uuid, Instant)> = component_version::Entity::find()
             .select_only()
             .column(component_version::Column::Id)
@@ -129,7 +127,7 @@ pub async fn content(tx: &Tx, version: Option<PackVersionId>) -> StoreResult<Con
 /// The contents of versions; a version without items is absent.
 pub async fn contents(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, Content>> {
     let mut items = Vec::new();
-    for chunk in versions.chunks(ASKED_MAX) {
+    for chunk in versions.chunks(VALUES_MAX) {
         let any_of = tx.any_of(col(pack_version_item::Column::PackVersionId), chunk.iter().map(|id| id.0));
         items.extend(pack_version_item::Entity::find().filter(any_of).all(tx.conn()).await?);
     }

@@ -19,14 +19,12 @@ use crate::domain::id::{AccountId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{SkipReason, UpdateState};
 use crate::domain::packs::{Pack, PackVersion};
 use crate::domain::releases::Release;
+use crate::store::any_of::VALUES_MAX;
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::scope::ManagedScope;
 use crate::store::sharing::available::{AvailablePack, AvailableVersion};
 use crate::store::{StoreResult, WholeServer, convert};
-
-/// The most accounts in a statement. Both databases accept that many.
-const ACCOUNTS_MAX: usize = 30_000;
 
 /// A pack, and for each of many accounts the facts that decide what the account sees of the pack.
 pub struct VisibleToMany {
@@ -149,7 +147,7 @@ pub async fn seen_by(
         .all(server.conn())
         .await?;
     let mut facts: HashMap<AccountId, Facts> = HashMap::with_capacity(accounts.len());
-    for accounts in accounts.chunks(ACCOUNTS_MAX) {
+    for accounts in accounts.chunks(VALUES_MAX) {
         let ids = || accounts.iter().map(|id| id.0);
         let granted: Vec<Uuid> = member::Entity::find()
             .select_only()
