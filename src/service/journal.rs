@@ -127,10 +127,11 @@ impl<'a> Journal<'a> {
     /// Sets the actor of the events and entries that are added from now on, and returns the actor until now. Records of
     /// a batch get the actor that is set when the journal is written.
     pub(super) fn act_as(&mut self, actor: ActingActor) -> ActingActor {
-        let ActingActor(actor, account_name, request_id) = actor;
-        let actor = std::mem::replace(&mut self.actor, actor);
-        let account_name = std::mem::replace(&mut self.actor_account_name, account_name);
-        ActingActor(actor, account_name, std::mem::replace(&mut self.request_id, request_id))
+        ActingActor {
+            actor: std::mem::replace(&mut self.actor, actor.actor),
+            account_name: std::mem::replace(&mut self.actor_account_name, actor.account_name),
+            request_id: std::mem::replace(&mut self.request_id, actor.request_id),
+        }
     }
 
     /// Adds an event.

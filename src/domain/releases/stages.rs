@@ -146,6 +146,12 @@ pub enum StageState {
 }
 
 impl Stage {
+    /// The start of the next waiting stage, or else of the release's window, which starts at `last`.
+    #[must_use]
+    pub fn next_due_at(stages: &[Self], last: Instant) -> Instant {
+        stages.iter().filter(|stage| stage.waits()).map(|stage| stage.window.starts_at).fold(last, Instant::min)
+    }
+
     /// The state at `now`. When a waiting stage's window has opened, the stage is open, whether or not the scheduler
     /// has carried that out (R30).
     #[must_use]
@@ -221,8 +227,7 @@ pub fn applies_in(stages: &[Stage], first: Option<usize>, release: &Release, now
 /// When a pending release is due next: at the start of its next waiting stage, or else of its window.
 #[must_use]
 pub fn pending_due_at(stages: &[Stage], window: &Window) -> Instant {
-    let waiting = stages.iter().filter(|stage| stage.waits()).map(|stage| stage.window.starts_at);
-    waiting.chain([window.starts_at]).min().unwrap_or(window.starts_at)
+    Stage::next_due_at(stages, window.starts_at)
 }
 
 /// A stage in a publisher's request. Its name is normalized.

@@ -4,7 +4,7 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::domain::log::{EventData, EventKind, Progress};
 use crate::domain::packs::{Pack, PendingRelease};
-use crate::domain::releases::{Command, Release, ReleaseState, lateness, transition};
+use crate::domain::releases::{Command, Release, ReleaseState, Stage, lateness, transition};
 use crate::service::releases::add_task;
 use crate::service::releases::stages::open_due_stages;
 use crate::store::followup::tasks;
@@ -70,8 +70,7 @@ pub async fn open_if_due(
         // Neither the window nor a stage is due, so the stored due time is wrong. Without a correction, the scheduler
         // would try to open this pack again and again.
         let stages = if release.has_stages { stages::of(&tx, &release).await? } else { Vec::new() };
-        let waiting = stages.iter().filter(|stage| stage.waits()).map(|stage| stage.window.starts_at);
-        let due_at = waiting.chain([due.starts_at]).min().unwrap_or(due.starts_at);
+        let due_at = Stage::next_due_at(&stages, due.starts_at);
         tracing::error!(pack = %pack.id, kept = %due.due_at, %due_at, "the stored time at which a window is due was wrong and was corrected");
         pack.standing.pending = Some(PendingRelease { due_at, ..due });
         packs::save_standing(&tx, pack.id, &pack.standing).await?;
