@@ -84,10 +84,13 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let address = || text.parse::<IpAddr>().map(IpNet::from);
-    let network: IpNet = text
-        .parse()
-        .or_else(|_| address())
-        .map_err(|_| "write an address or a network, such as 10.0.0.0/8".to_owned())?;
+    let network: Result<IpNet, _> = text.parse().or_else(|_| address());
+    Ok(network.map_err(|_| "write an address or a network, such as 10.0.0.0/8".to_owned())?.trunc())
+}
+
+/// Parses the network of reverse proxies, or the address of one.
+pub(super) fn proxies(text: &str) -> Result<IpNet, String> {
+    let network = network(text)?;
     if network.prefix_len() == 0 {
         return Err(
             "this network contains every client, so each could pretend to be another: name the networks of your proxies, such as 10.0.0.0/8".into()
@@ -96,5 +99,5 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     if network.addr().is_unspecified() && network.prefix_len() == network.max_prefix_len() {
         return Err("no proxy has this address: write one such as 10.0.0.5, or a network such as 10.0.0.0/8".into());
     }
-    Ok(network.trunc())
+    Ok(network)
 }

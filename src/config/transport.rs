@@ -21,7 +21,7 @@ pub struct TransportArgs {
     /// The address of a reverse proxy in front of this server, or a network of them, such as 10.0.0.0/8. The server
     /// believes its header X-Forwarded-For, which says where a request came from. May be given several times; the
     /// variable takes a list with commas
-    #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_TRUSTED_PROXIES", value_delimiter = ',', value_parser = hosts::network)]
+    #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_TRUSTED_PROXIES", value_delimiter = ',', value_parser = hosts::proxies)]
     pub trusted_proxies: Vec<IpNet>,
 
     /// How many connections may be open at a time. Any further one is answered with status 503

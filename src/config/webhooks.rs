@@ -1,12 +1,13 @@
 //! The settings of webhooks.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 use ipnet::IpNet;
 
 use crate::domain::webhooks::AllowedNetworks;
+
+use super::hosts;
 
 /// The settings of webhooks.
 #[derive(Args, Clone, Debug, Default)]
@@ -15,7 +16,7 @@ pub struct WebhookArgs {
     /// A private address or network to which webhooks may be sent, over http as well as https, such as 10.0.0.0/8. Keys
     /// of --trusted-issuer may be read there, too. Without this option webhooks go to global addresses alone, over
     /// https, and keys are read there. May be given several times; the variable takes a list with commas
-    #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = network)]
+    #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = hosts::network)]
     pub webhook_allow: Vec<IpNet>,
 
     /// A PEM file with certificates of authorities that webhooks trust in addition to the public ones. They are trusted
@@ -37,11 +38,4 @@ impl WebhookArgs {
         let file = self.webhook_ca.as_ref().map_or_else(String::new, |file| file.display().to_string());
         [("webhook-allow", networks.join(",")), ("webhook-ca", file)]
     }
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    let network: Result<IpNet, _> = text.parse().or_else(|_| address());
-    Ok(network.map_err(|_| "write an address or a network, such as 10.0.0.0/8".to_owned())?.trunc())
 }
