@@ -4,6 +4,8 @@
 //! No step is left unjudged, after the change that decides nobody is moved, and the simulation of the same rule halts at
 //! the same change. `PACKWRIGHT_FAULTS=long` makes a thousand runs, or as many as `PACKWRIGHT_HALTING_RUNS` says.
 
+use std::collections::BTreeMap;
+
 use entity::event;
 use packwright::app::App;
 use packwright::domain::installations::FailureCode;
@@ -65,16 +67,18 @@ impl World {
             Aim::Batch | Aim::Stage => (dice.below(OF_ACME / 2), 5),
             Aim::Report => (dice.below(2 * OF_ACME), 5),
             Aim::Retry => (OF_ACME - 2, 5),
-            Aim::RetryBatch => (0, u32::MAX),
-            Aim::Early | Aim::CatchUp | Aim::Grant | Aim::RollBack => (OF_ACME, 0),
+            Aim::RetryBatch | Aim::NextRetryBatch => (0, u32::MAX),
+            Aim::NextBatch | Aim::NextStageBatch | Aim::Early | Aim::CatchUp | Aim::Grant | Aim::RollBack => {
+                (OF_ACME, 0)
+            }
         };
         for installation in installations.iter().skip(first_fault) {
-            if aim == Aim::RetryBatch || dice.below(3) > 0 {
+            if aim.fails_at_first() || dice.below(3) > 0 {
                 app.mover.fail(installation, times, FailureCode::Internal);
             }
         }
         let (percent, at_least) = aim.rule(dice);
-        let rolls_back = !matches!(aim, Aim::RetryBatch) && dice.below(4) == 0;
+        let rolls_back = !aim.fails_at_first() && dice.below(4) == 0;
         let rule = HaltRule {
             hundredths: i32::try_from(percent * 100).expect("few"),
             at_least: i32::try_from(at_least).expect("few"),
@@ -83,7 +87,7 @@ impl World {
         };
         let day = |days: i64| (app.now() + chrono::Duration::days(days)).date_naive().to_string();
         let input = match aim {
-            Aim::Stage => {
+            _ if aim.is_staged() => {
                 let some = 20.0 + f64::from(u8::try_from(dice.below(50)).expect("few"));
                 let stages = [of_percent("Some", &day(2), some), of_percent("More", &day(3), 90.0)];
                 in_stages(&pack.id, &day(4), &stages)
@@ -113,8 +117,8 @@ impl World {
         }
     }
 
-    /// One run. Returns whether the rule halted the release.
-    async fn run(&self, number: usize, dice: &mut Dice) -> bool {
+    /// One run. Returns what it led to, and whether the rule halted the release.
+    async fn run(&self, number: usize, dice: &mut Dice) -> (Aim, bool) {
         let start = end_of_events(&self.app).await;
         let mut run = self.begin(number, dice).await;
         run.lead(dice).await;
@@ -124,7 +128,7 @@ impl World {
         assert_nobody_is_moved_while_it_stands(&events);
         let halted = self.assert_simulation_agrees(&run, &events).await;
         self.end(&run).await;
-        halted
+        (run.aim, halted)
     }
 
     /// The simulation of the same rule says the same. Returns whether the rule halted the release.
@@ -197,6 +201,26 @@ fn assert_nobody_is_moved_while_it_stands(events: &[event::Model]) {
     }
 }
 
+/// How many releases were made, and how many of them were halted, by the step that their runs led to.
+#[derive(Default)]
+struct Counts(BTreeMap<Aim, (usize, usize)>);
+
+impl Counts {
+    fn add(&mut self, (aim, halted): (Aim, bool)) {
+        let of_aim = self.0.entry(aim).or_default();
+        *of_aim = (of_aim.0 + 1, of_aim.1 + usize::from(halted));
+    }
+
+    fn halted(&self) -> usize {
+        self.0.values().map(|(_, halted)| halted).sum()
+    }
+
+    fn by_aim(&self) -> String {
+        let told = self.0.iter().map(|(aim, (releases, halted))| format!("{aim:?} {halted} of {releases}"));
+        told.collect::<Vec<_>>().join(", ")
+    }
+}
+
 async fn runs(servers: usize, count: usize) {
     let settings = Settings { batch_size: 2, ..Settings::default() };
     let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
@@ -211,14 +235,15 @@ async fn runs(servers: usize, count: usize) {
     let groups = [app.group("Gold", &[&acme]).await, app.group("Silver", &[&globex]).await];
     let world = World { app, others, acme, globex, groups };
     let mut dice = Dice::new("halting");
-    let mut halted = 0;
+    let mut counts = Counts::default();
     for number in 0..count {
-        halted += usize::from(world.run(number, &mut dice).await);
-        if (number + 1) % 10 == 0 {
-            eprintln!("{halted} of {} releases were halted so far, on {servers} servers", number + 1);
+        counts.add(world.run(number, &mut dice).await);
+        if (number + 1) % 100 == 0 {
+            eprintln!("{} of {} releases were halted so far, on {servers} servers", counts.halted(), number + 1);
         }
     }
-    eprintln!("{halted} of {count} releases were halted on {servers} servers");
+    let halted = counts.halted();
+    eprintln!("{halted} of {count} releases were halted on {servers} servers: {}", counts.by_aim());
     assert!(halted > 0, "no run halted");
     // A few runs may all halt.
     assert!(count < 100 || halted < count, "every run halted");

@@ -20,12 +20,16 @@ pub(super) const OF_ACME: usize = 10;
 pub(super) const OF_GLOBEX: usize = 3;
 
 /// The kind of step that a run leads to with numbers that are about to decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Aim {
-    /// A batch of the rollout.
+    /// A batch of the rollout, whose moves fail.
     Batch,
-    /// A batch of an early stage.
+    /// The next batch of the rollout: what the first one moved was reported broken.
+    NextBatch,
+    /// A batch of an early stage, whose moves fail.
     Stage,
+    /// The next batch of an early stage: what the first one moved was reported broken.
+    NextStageBatch,
     /// An early application.
     Early,
     Report,
@@ -35,28 +39,43 @@ pub(super) enum Aim {
     Grant,
     /// The call that retries: reports that came after the watch count again.
     Retry,
-    /// A batch of a retry, after a resume.
+    /// A batch of a retry, whose moves fail again, after a resume.
     RetryBatch,
+    /// The next batch of a retry: what the first one moved was reported broken.
+    NextRetryBatch,
     /// A catch-up to the release when the next one is rolled back.
     RollBack,
 }
 
-pub(super) const AIMS: [Aim; 9] = [
+pub(super) const AIMS: [Aim; 12] = [
     Aim::Batch,
+    Aim::NextBatch,
     Aim::Stage,
+    Aim::NextStageBatch,
     Aim::Early,
     Aim::Report,
     Aim::CatchUp,
     Aim::Grant,
     Aim::Retry,
     Aim::RetryBatch,
+    Aim::NextRetryBatch,
     Aim::RollBack,
 ];
 
 impl Aim {
     /// Whether the release waits for its date.
     pub(super) fn is_dated(self) -> bool {
-        matches!(self, Self::Stage | Self::Early)
+        self.is_staged() || self == Self::Early
+    }
+
+    /// Whether the release has early stages.
+    pub(super) fn is_staged(self) -> bool {
+        matches!(self, Self::Stage | Self::NextStageBatch)
+    }
+
+    /// Whether every update fails at first, so that there is something to retry.
+    pub(super) fn fails_at_first(self) -> bool {
+        matches!(self, Self::RetryBatch | Self::NextRetryBatch)
     }
 
     /// Whether the account with few installations can't be moved at first.
@@ -68,6 +87,8 @@ impl Aim {
     pub(super) fn rule(self, dice: &mut Dice) -> (usize, usize) {
         match self {
             Self::Batch | Self::Stage => (5 + dice.below(30), 1 + dice.below(5)),
+            // The second batch of two decides, when one of the first two is broken.
+            Self::NextBatch | Self::NextStageBatch | Self::NextRetryBatch => (5 + dice.below(20), 4),
             Self::Early => (5 + dice.below(30), 3 + dice.below(4)),
             Self::Report => (5 + dice.below(45), 1 + dice.below(OF_ACME + OF_GLOBEX)),
             Self::CatchUp | Self::Grant | Self::RollBack => (5 + dice.below(15), OF_ACME + 1 + dice.below(2)),
@@ -231,9 +252,14 @@ impl Run<'_> {
         let enough = usize::try_from(self.rule.at_least).expect("few");
         match self.aim {
             Aim::Batch | Aim::Report => {}
+            Aim::NextBatch => self.break_first_and_go_on().await,
             Aim::Stage => {
                 self.publish("openNextStage").await;
                 self.check().await;
+            }
+            Aim::NextStageBatch => {
+                self.publish("openNextStage").await;
+                self.break_first_and_go_on().await;
             }
             Aim::Early => {
                 let first = dice.below(OF_ACME);
@@ -270,13 +296,41 @@ impl Run<'_> {
                 self.publish("retryFailedUpdates").await;
                 self.check().await;
             }
-            Aim::RetryBatch => {
+            Aim::RetryBatch | Aim::NextRetryBatch => {
                 for _ in 0..OF_ACME {
                     self.settle(900).await;
                     self.publish("resumeRelease").await;
                 }
+                self.app.clock_only_by(1);
+                if self.aim == Aim::NextRetryBatch {
+                    self.app.mover.repair();
+                }
                 self.publish("retryFailedUpdates").await;
                 self.check().await;
+                if self.aim == Aim::NextRetryBatch {
+                    self.break_first_and_go_on().await;
+                }
+            }
+        }
+    }
+
+    /// Reports one of the updates broken that the first batch has applied, and runs the next batch.
+    async fn break_first_and_go_on(&self) {
+        for update in &self.updates {
+            self.app.clock_only_by(1);
+            self.report(0, update, "BROKEN").await;
+            self.check().await;
+            if self.app.read_release(&self.release, "haltFigures { bad }").await.int("/haltFigures/bad") > 0 {
+                break;
+            }
+        }
+        // Batches of other tasks may come first.
+        for _ in 0..8 {
+            self.batch(0).await;
+            self.check().await;
+            let figures = self.app.read_release(&self.release, "haltFigures { executed }").await;
+            if figures.int("/haltFigures/executed") >= self.rule.at_least.into() {
+                break;
             }
         }
     }
