@@ -319,7 +319,7 @@ async fn try_apply_early(
     let before = row.update.state;
     row.update.state = UpdateState::Applied;
     row.update.how = Some(UpdateMethod::Early);
-    row.update.settled_at = Some(journal.now);
+    row.update.settled_at = Some(release.settles_at(journal.now));
     row.update.applied_by = Some(journal.actor().clone());
     let version_change = VersionChange {
         before: packs::version_number(&tx, installation.version_id).await?,

@@ -144,6 +144,13 @@ impl Release {
         self.resumed_at.is_none_or(|resumed| settled_at.is_some_and(|settled| settled >= resumed))
     }
 
+    /// When an update is settled that is executed at `now`: not before the resume, even if the clock was set back since
+    /// or another server's clock is a little behind. Otherwise the update would not count.
+    #[must_use]
+    pub fn settles_at(&self, now: Instant) -> Instant {
+        self.resumed_at.map_or(now, |resumed| resumed.max(now))
+    }
+
     /// The rule to be judged at `now`. `None` if the release has none, was halted since it was made or last resumed, or
     /// is over: neither scheduled, nor in progress, nor watched.
     #[must_use]

@@ -15,7 +15,6 @@ use crate::service::error::Failure;
 use crate::service::followup::updates::{VersionChange, VersionNumbers, offered, record_update};
 use crate::service::followup::withdraw::attempt_back;
 use crate::service::journal::Journal;
-use crate::service::releases::judge_step;
 use crate::store::Tx;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::{NextRun, Work};
@@ -26,6 +25,7 @@ use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 
 use super::eligibility::Eligibility;
+use super::judging::{Step, judge_all};
 use super::withdraw::LONGEST_PAUSE;
 use super::{Batch, FollowUp, Next};
 
@@ -42,34 +42,10 @@ impl FollowUp for CatchUp {
         journal.now = services.now(tx);
         let found = installations::of_accounts(tx, &ids, &[self.account]).await?;
         let found = found.into_iter().map(|(installation, _)| installation).collect();
-        let caught_up = catch_up(services, tx, journal, &packs, found).await?;
-        judge_all(services, tx, journal, &packs, &caught_up).await?;
+        let step = catch_up(services, tx, journal, &packs, found).await?;
+        judge_all(services, tx, journal, &packs, step).await?;
         Ok(Next::after(batch.processed(ids.len(), ids.last().map(|id| id.0))))
     }
-}
-
-/// Judges the releases of locked packs whose updates the catch-up has applied, if they are in progress or watched
-/// (R58).
-pub(super) async fn judge_all(
-    cx: &Services,
-    tx: &Tx,
-    journal: &mut Journal<'_>,
-    packs: &[Pack],
-    caught_up: &CaughtUp,
-) -> Result<(), Failure> {
-    if caught_up.applied_releases.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<_> = caught_up.applied_releases.iter().copied().collect();
-    for mut release in releases::get_all(tx, &ids).await? {
-        // A scheduled release is judged when its window opens. If it were judged now although its window is due, it
-        // could be paused, although readers already see it in progress (R30).
-        let is_started = release.state != ReleaseState::Scheduled;
-        if let Some(pack) = packs.iter().find(|pack| pack.id == release.pack_id && is_started) {
-            judge_step(cx, tx, journal, &mut pack.clone(), &mut release).await?;
-        }
-    }
-    Ok(())
 }
 
 /// The result of a catch-up.
@@ -77,7 +53,7 @@ pub(super) struct CaughtUp {
     /// All of the installations, with their new versions.
     pub(super) installations: Vec<Installation>,
     /// The releases whose updates the catch-up has applied.
-    applied_releases: BTreeSet<ReleaseId>,
+    pub(super) applied_releases: BTreeSet<ReleaseId>,
 }
 
 /// The changes of one catch-up, before they are saved.
@@ -102,13 +78,13 @@ pub(super) async fn catch_up(
     journal: &mut Journal<'_>,
     packs: &[Pack],
     mut found: Vec<Installation>,
-) -> Result<CaughtUp, Failure> {
+) -> Result<Step<CaughtUp>, Failure> {
     let standings: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack.standing.at(journal.now))).collect();
     let current = |pack: PackId| standings.get(&pack).and_then(|standing| standing.current_version);
     let is_behind = |i: &&Installation| current(i.pack_id).is_some_and(|current| current != i.version_id);
     let behind: Vec<_> = found.iter().filter(is_behind).cloned().collect();
     if behind.is_empty() {
-        return Ok(CaughtUp { installations: found, applied_releases: BTreeSet::new() });
+        return Ok(Step::of(CaughtUp { installations: found, applied_releases: BTreeSet::new() }));
     }
     let versions: Vec<_> = behind.iter().flat_map(|i| [Some(i.version_id), current(i.pack_id)]).flatten().collect();
     let in_force_releases = releases::of_versions(tx, &versions).await?;
@@ -139,7 +115,9 @@ pub(super) async fn catch_up(
         let decision = decide_catch_up(state, running, later);
         let row = rows.remove(&(installation.id, in_force.id));
         match (decision, row) {
-            (CatchUpDecision::Settle, Some(row)) => apply_skipped(cx, &mut changes, installation, row, journal.now),
+            (CatchUpDecision::Settle, Some(row)) => {
+                apply_skipped(cx, &mut changes, in_force, installation, row, journal.now);
+            }
             (CatchUpDecision::MoveBack, _) => {
                 let release = in_force_releases.get(&installation.version_id);
                 move_back(cx, &mut changes, &mut rows, release, installation, journal.now);
@@ -156,16 +134,23 @@ pub(super) async fn catch_up(
     }
     let is_applied = |row: &&UpdateRow| row.update.state == UpdateState::Applied;
     let applied_releases = changes.rows.iter().filter(is_applied).map(|row| row.update.id.release).collect();
-    Ok(CaughtUp { installations: found, applied_releases })
+    Ok(Step::of(CaughtUp { installations: found, applied_releases }))
 }
 
-fn apply_skipped(cx: &Services, changes: &mut Changes, installation: Installation, mut row: UpdateRow, now: Instant) {
+fn apply_skipped(
+    cx: &Services,
+    changes: &mut Changes,
+    release: &Release,
+    installation: Installation,
+    mut row: UpdateRow,
+    now: Instant,
+) {
     match cx.mover.move_installation(installation.id, row.update.id.release) {
         Ok(()) => {
             row.update.state = UpdateState::Applied;
             row.update.how = Some(UpdateMethod::CatchUp);
             row.update.skip_reason = None;
-            row.update.settled_at = Some(now);
+            row.update.settled_at = Some(release.settles_at(now));
             changes.moved.push(installation);
         }
         Err(code) => {

@@ -14,7 +14,8 @@ use crate::domain::packs::Pack;
 use crate::service::Services;
 use crate::service::ending::commit;
 use crate::service::error::Failure;
-use crate::service::followup::catch_up::{catch_up, judge_all, offer_to};
+use crate::service::followup::catch_up::{catch_up, offer_to};
+use crate::service::followup::judging::judge_all;
 use crate::service::followup::updates::VersionNumbers;
 use crate::service::journal::Journal;
 use crate::store::Tx;
@@ -201,9 +202,9 @@ async fn freeze(
             (true, false) => {}
         }
     }
-    let caught_up = catch_up(cx, tx, journal, packs, entitled_here).await?;
-    judge_all(cx, tx, journal, packs, &caught_up).await?;
-    offer_to(tx, journal, packs, &caught_up.installations, "scheduler.offerUpdate").await?;
+    let step = catch_up(cx, tx, journal, packs, entitled_here).await?;
+    let caught_up = judge_all(cx, tx, journal, packs, step).await?;
+    offer_to(tx, journal, packs, &caught_up, "scheduler.offerUpdate").await?;
     if frozen.is_empty() && unfrozen.is_empty() {
         return Ok(());
     }

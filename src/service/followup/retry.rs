@@ -1,6 +1,7 @@
 //! Retries the failed updates of a release, in batches.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow::{Break, Continue};
 
 use crate::domain::Instant;
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
@@ -24,7 +25,7 @@ use crate::store::installations::{classes, write as installations, write_updates
 use crate::store::packs::write as packs;
 
 use super::class_change::{ClassChange, Failed, move_each};
-use super::judging::judged;
+use super::judging::{Step, judged};
 use super::{Batch, FollowUp, Next};
 
 /// Retries failed updates. The last batch completes the release.
@@ -53,11 +54,13 @@ impl FollowUp for Retry {
         let failed =
             if waits { Vec::new() } else { updates::failed_after(tx, release.id, task.resume_after, size).await? };
         let last = failed.last().map(|row| row.update.id.installation.into());
-        let is_tried = try_failed(services, tx, &mut batch.journal, &pack, &release, &failed).await?;
+        let step = try_failed(services, tx, &mut batch.journal, &pack, &release, &failed).await?;
         let full = batch.processed(failed.len(), last);
-        if let Some(halted) = judged(batch, &mut pack, &mut release, last.or(task.resume_after)).await? {
-            return Ok(halted);
-        }
+        let resume_after = last.or(task.resume_after);
+        let is_tried = match judged(batch, (&mut pack, &mut release), step, resume_after).await? {
+            Continue(is_tried) => is_tried,
+            Break(next) => return Ok(next),
+        };
         if let Some(last) = full {
             // Accounts may have been suspended since the failed updates were read, so that nothing was tried.
             if is_tried {
@@ -68,15 +71,15 @@ impl FollowUp for Retry {
         let journal = &mut batch.journal;
         let due = updates::to_be_tried_again(tx, release.id, size).await?;
         let due: Vec<_> = due.into_iter().filter(|row| row.is_due(journal.now)).collect();
-        try_failed(services, tx, journal, &pack, &release, &due).await?;
-        if let Some(halted) = judged(batch, &mut pack, &mut release, last.or(task.resume_after)).await? {
-            return Ok(halted);
+        let step = try_failed(services, tx, journal, &pack, &release, &due).await?;
+        if let Break(next) = judged(batch, (&mut pack, &mut release), step, resume_after).await? {
+            return Ok(next);
         }
         let journal = &mut batch.journal;
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         let next = left.first().and_then(|row| row.next_attempt_at);
         if let Some(next) = next.or(waits.then_some(journal.now)) {
-            return Ok(Next::Again(next, last.or(task.resume_after)));
+            return Ok(Next::Again(next, resume_after));
         }
         if release.resumed_at.is_some_and(|resumed| task.created_at <= resumed) {
             // While it was paused, an account may have installed the former version or become eligible.
@@ -96,9 +99,9 @@ async fn try_failed(
     pack: &Pack,
     release: &Release,
     rows: &[UpdateRow],
-) -> Result<bool, Failure> {
+) -> Result<Step<bool>, Failure> {
     if rows.is_empty() {
-        return Ok(false);
+        return Ok(Step::of(false));
     }
     let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
     installations::lock_live(tx, &ids).await?;
@@ -149,7 +152,7 @@ async fn try_failed(
         changes.count_anew(plan_next(tx, release, &failed, journal.now).await?);
     }
     changes.end().await?;
-    Ok(is_tried)
+    Ok(Step::of(is_tried))
 }
 
 /// Plans the next attempts of updates that have failed again. They stay FAILED. Returns the number of updates that have
@@ -164,7 +167,7 @@ async fn plan_next(tx: &Tx, release: &Release, failed: &Failed, now: Instant) ->
         row.update.failure = Some(UpdateFailure { code: *code, attempts: row.attempts });
         row.next_attempt_at = pause_in_round(row.attempts).map(|pause| now + pause);
         if row.next_attempt_at.is_none() && !release.counts(row.update.settled_at) {
-            row.update.settled_at = Some(now);
+            row.update.settled_at = Some(release.settles_at(now));
             again += 1;
         }
     }

@@ -22,8 +22,9 @@ use crate::store::installations::section::Section;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
-use super::catch_up::{catch_up, judge_all};
+use super::catch_up::catch_up;
 use super::class_change::{ClassChange, Failed, move_each};
+use super::judging::judge_all;
 use super::withdraw::not_back;
 use super::{Batch, FollowUp, Next};
 
@@ -162,8 +163,9 @@ impl MovingBack<'_> {
         }
         let live = installations::lock_live(self.tx, &ids).await?;
         let packs = std::slice::from_ref(self.pack);
-        let caught_up = catch_up(self.services, self.tx, journal, packs, live).await?;
-        judge_all(self.services, self.tx, journal, packs, &caught_up).await
+        let step = catch_up(self.services, self.tx, journal, packs, live).await?;
+        judge_all(self.services, self.tx, journal, packs, step).await?;
+        Ok(())
     }
 
     fn class(&self, installation: &InstallationFacts) -> Class {

@@ -4,6 +4,7 @@
 //! moved now or earlier have attempts of their own, so each is updated individually.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow::{self, Break, Continue};
 
 use uuid::Uuid;
 
@@ -34,7 +35,7 @@ use crate::store::packs::write as packs;
 use super::catch_up::catch_up;
 use super::class_change::{ClassChange, Failed, move_each};
 use super::eligibility::Eligibility;
-use super::judging::{given_up, judged, try_again_first};
+use super::judging::{Step, given_up, judged, try_again_first};
 use super::{Batch, FollowUp, Next};
 
 /// How a rollout treats the installations that it reaches.
@@ -97,15 +98,15 @@ impl FollowUp for RollOut {
         let last = found.installations.last().map(|installation| installation.id.0).or(task.resume_after);
         let full = batch.processed(found.installations.len(), last).or(last.filter(|_| is_cut));
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
-        let astray = rollout.update_by_class(&mut batch.journal, &found).await?;
-        // Judges after each step, so that the batch does no further step once the release is halted (R58).
-        if let Some(next) = self.judged(batch, &mut pack, &mut release, last).await? {
-            return Ok(next);
-        }
+        let step = rollout.update_by_class(&mut batch.journal, &found).await?;
+        let astray = match self.judged(batch, (&mut pack, &mut release), step, last).await? {
+            Continue(astray) => astray,
+            Break(next) => return Ok(next),
+        };
         if !astray.is_empty() && self.mode == Mode::Move {
             let live = installations::lock_live(tx, &astray).await?;
-            catch_up(services, tx, &mut batch.journal, std::slice::from_ref(&pack), live).await?;
-            if let Some(next) = self.judged(batch, &mut pack, &mut release, last).await? {
+            let step = catch_up(services, tx, &mut batch.journal, std::slice::from_ref(&pack), live).await?;
+            if let Break(next) = self.judged(batch, (&mut pack, &mut release), step, last).await? {
                 return Ok(next);
             }
         }
@@ -117,10 +118,11 @@ impl FollowUp for RollOut {
             return Ok(Next::More(last));
         }
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
-        let next = rollout.try_again(&mut batch.journal, limit).await?;
-        if let Some(halted) = self.judged(batch, &mut pack, &mut release, last).await? {
-            return Ok(halted);
-        }
+        let step = rollout.try_again(&mut batch.journal, limit).await?;
+        let next = match self.judged(batch, (&mut pack, &mut release), step, last).await? {
+            Continue(next) => next,
+            Break(next) => return Ok(next),
+        };
         if let Some(next) = next {
             return Ok(Next::Again(next, last));
         }
@@ -160,19 +162,15 @@ pub(super) fn walks_again(task: &Task, release: &Release) -> bool {
 }
 
 impl RollOut {
-    /// Judges a step. Returns how the task continues if the release was halted.
-    async fn judged(
+    /// Judges a step. Returns its result, or how the task continues if the release was halted.
+    async fn judged<T>(
         &self,
         batch: &mut Batch<'_>,
-        pack: &mut Pack,
-        release: &mut Release,
+        of: (&mut Pack, &mut Release),
+        step: Step<T>,
         last: Option<Uuid>,
-    ) -> Result<Option<Next>, Failure> {
-        if self.mode == Mode::GiveUp {
-            given_up(batch, pack, release).await
-        } else {
-            judged(batch, pack, release, last).await
-        }
+    ) -> Result<ControlFlow<Next, T>, Failure> {
+        if self.mode == Mode::GiveUp { given_up(batch, of, step).await } else { judged(batch, of, step, last).await }
     }
 }
 
@@ -188,7 +186,7 @@ impl Rollout<'_> {
         &self,
         journal: &mut Journal<'_>,
         found: &First,
-    ) -> Result<Vec<InstallationId>, Failure> {
+    ) -> Result<Step<Vec<InstallationId>>, Failure> {
         let mut classes: BTreeMap<Class, Vec<&InstallationFacts>> = BTreeMap::new();
         for installation in &found.installations {
             let skip = reason_to_skip(installation.is_entitled, installation.status);
@@ -240,19 +238,23 @@ impl Rollout<'_> {
         }
         if failed.is_empty() {
             changes.end().await?;
-            return Ok(catching_up);
+            return Ok(Step::of(catching_up));
         }
         let ids: Vec<_> = failed.keys().copied().collect();
         let live = installations::lock_live(self.tx, &ids).await?;
         let stored = updates::of_release(self.tx, self.release.id, &ids).await?;
         let rows = self.update_each(journal, &live, stored, &failed).await?;
         changes.end_with(&rows).await?;
-        Ok(catching_up)
+        Ok(Step::of(catching_up))
     }
 
     /// Retries the installations whose pause is over, or gives all of them up. Returns when the next one is due, if any
     /// is left.
-    pub(super) async fn try_again(&self, journal: &mut Journal<'_>, size: u64) -> Result<Option<Instant>, Failure> {
+    pub(super) async fn try_again(
+        &self,
+        journal: &mut Journal<'_>,
+        size: u64,
+    ) -> Result<Step<Option<Instant>>, Failure> {
         let given_up = self.mode == Mode::GiveUp;
         let waiting = updates::to_be_tried_again(self.tx, self.release.id, size).await?;
         let due = waiting.into_iter().filter(|row| given_up || row.is_due(journal.now));
@@ -263,7 +265,8 @@ impl Rollout<'_> {
         let rows = self.update_each(journal, &live, stored, &Failed::new()).await?;
         updates::save(self.tx, &rows).await?;
         let left = updates::to_be_tried_again(self.tx, self.release.id, 1).await?;
-        Ok(left.first().and_then(|row| row.next_attempt_at).map(|at| if given_up { journal.now } else { at }))
+        let next = left.first().and_then(|row| row.next_attempt_at);
+        Ok(Step::of(next.map(|at| if given_up { journal.now } else { at })))
     }
 
     /// Moves, skips or gives up locked installations one by one. Returns their updates, which the caller must save. The
@@ -292,7 +295,7 @@ impl Rollout<'_> {
             match decision {
                 RolloutDecision::Skip(_) if self.mode == Mode::Stage => leave_to_later(&mut row),
                 RolloutDecision::Skip(reason) => skip(&mut row, reason, journal.now),
-                _ if self.mode == Mode::GiveUp => give_up(&mut row, journal.now),
+                _ if self.mode == Mode::GiveUp => give_up(&mut row, release.settles_at(journal.now)),
                 _ => self.attempt(&mut row, failed.get(&installation.id).copied(), journal.now),
             }
             let version = if row.update.state == UpdateState::Applied {
@@ -319,14 +322,14 @@ impl Rollout<'_> {
         let moved =
             failed.map_or_else(|| self.services.mover.move_installation(update.id.installation, release.id), Err);
         match moved {
-            Ok(()) => applied(row, self.how(), now),
+            Ok(()) => applied(row, self.how(), release.settles_at(now)),
             Err(code) => {
                 row.attempts = row.attempts.saturating_add(1);
                 update.failure = Some(UpdateFailure { code, attempts: row.attempts });
                 row.next_attempt_at = pause_after(row.attempts).map(|pause| now + pause);
                 if row.next_attempt_at.is_none() {
                     update.state = UpdateState::Failed;
-                    update.settled_at = Some(now);
+                    update.settled_at = Some(release.settles_at(now));
                     tracing::error!(installation = %update.id.installation, release = %release.id, ?code, "an update failed for good");
                 }
             }

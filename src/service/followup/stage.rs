@@ -4,6 +4,8 @@
 //! a later stage moves no installation while an earlier stage isn't complete. If the window has opened meanwhile, the
 //! task then becomes the rollout.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use uuid::Uuid;
 
 use crate::domain::id::{PackId, ReleaseId};
@@ -53,12 +55,11 @@ impl FollowUp for OpenStages {
         }
         let first = classes::first_of_stages(tx, &release, stages::position(index), task.resume_after, limit).await?;
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
-        rollout.update_by_class(&mut batch.journal, &first).await?;
+        let step = rollout.update_by_class(&mut batch.journal, &first).await?;
         let last = first.installations.last().map(|installation| installation.id.0).or(task.resume_after);
         batch.processed(first.installations.len(), last);
         let is_full = u64::try_from(first.installations.len()).is_ok_and(|found| found >= limit);
-        // Judges after each step, so that the batch does no further step once the release is halted (R58).
-        if let Some(next) = judged(batch, &mut pack, &mut release, None).await? {
+        if let Break(next) = judged(batch, (&mut pack, &mut release), step, None).await? {
             return Ok(next);
         }
         if let Some(last) = last.filter(|_| is_full) {
@@ -71,10 +72,11 @@ impl FollowUp for OpenStages {
         let goes_on = is_open(index + 1) || has_started;
         // Installations that could not be moved yet don't hold up the next stage.
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
-        let again = rollout.try_again(&mut batch.journal, limit).await?;
-        if let Some(next) = judged(batch, &mut pack, &mut release, None).await? {
-            return Ok(next);
-        }
+        let step = rollout.try_again(&mut batch.journal, limit).await?;
+        let again = match judged(batch, (&mut pack, &mut release), step, None).await? {
+            Continue(again) => again,
+            Break(next) => return Ok(next),
+        };
         if let Some(at) = again
             && !goes_on
         {

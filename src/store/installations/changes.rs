@@ -47,7 +47,7 @@ impl<'a> Changes<'a> {
     /// No changes so far.
     #[must_use]
     pub fn new(tx: &'a Tx, release: &'a Release, now: Instant) -> Self {
-        Self { tx, release, now, tally: Tally::default() }
+        Self { tx, release, now: release.settles_at(now), tally: Tally::default() }
     }
 
     /// Changes updates that all have the state `before`; with `None`, adds updates to installations without one.
