@@ -1,11 +1,12 @@
-//! The batches that move the installations of early stages (R55): when they are judged.
+//! The batches that move the installations of early stages (R55): when they are judged, and how far they look.
 
 use packwright::domain::installations::FailureCode;
+use packwright::service::Settings;
 use packwright::service::followup::run_one_batch;
 use serde_json::json;
 
 use crate::support::rows::LogMark;
-use crate::support::{At as _, TestApp, in_stages, of_groups};
+use crate::support::{At as _, Setup, TestApp, in_stages, of_groups};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
@@ -41,4 +42,35 @@ async fn r30_a_batch_of_a_stage_neither_pauses_nor_cancels_a_release_whose_windo
         assert_eq!(app.read_release(&release, "pause { at }").await.at("/pause").is_null(), then == "ROLL_BACK");
         assert_eq!(app.current_number(&world.pack.id).await, Some(current));
     }
+}
+
+/// The stage holds one of many installations. A batch that went on until it has found enough of them would go through the
+/// whole pack while it holds the pack's lock.
+#[tokio::test]
+async fn r55_a_batch_of_a_stage_looks_no_further_than_a_batch_of_a_rollout_goes() {
+    let settings = Settings { batch_size: 3, ..Settings::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    for n in 0..10 {
+        app.install_as(&acme, "Orders", &format!("number {n}")).await;
+    }
+    let pilot = app.install_as(&globex, "Orders", "pilot").await;
+    let pilots = app.group("Pilots", &[&globex]).await;
+    let release = app.release_in_stages(&pack, "2026-12-01", &[of_groups("Pilots", "2026-11-25", &[&pilots])]).await;
+    app.tick().await;
+    let mark = LogMark::now(&app).await;
+    app.open_next_stage(&release).await;
+    for part in 1..=3 {
+        assert_eq!(app.stage_states(&release).await, ["OPEN", "WAITING"], "after part {part}");
+        assert_eq!(app.installed_number(&globex, &pilot).await, 1, "it is in part 4");
+        assert!(run_one_batch(&app.app.services).await.expect("a batch"));
+    }
+    assert_eq!(app.stage_states(&release).await, ["DONE", "WAITING"]);
+    assert_eq!(app.installed_number(&globex, &pilot).await, 2);
+    assert_eq!(app.progress(&release).await.int("/applied"), 1);
+    let kinds = ["RELEASE_STAGE_OPENED", "INSTALLATION_UPDATED", "RELEASE_STAGE_COMPLETED"];
+    assert_eq!(mark.kinds(&app).await, kinds, "a part without an installation of the stage is no progress");
 }

@@ -202,7 +202,7 @@ async fn r39_stages_that_a_server_missed_open_late_in_their_order() {
 
 #[tokio::test]
 async fn r55_a_window_that_opens_while_a_stage_is_moved_waits_for_its_end() {
-    let settings = Settings { batch_size: 2, ..Settings::default() };
+    let settings = Settings { batch_size: 4, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let pack = app.multi_pack_with("Orders", &["Import"]).await;
@@ -216,7 +216,7 @@ async fn r55_a_window_that_opens_while_a_stage_is_moved_waits_for_its_end() {
     let release = app.release_in_stages(&pack, "2026-12-01", &[of_groups("Pilots", "2026-11-25", &[&pilots])]).await;
     app.tick().await;
     app.open_next_stage(&release).await;
-    assert_eq!(app.progress(&release).await.int("/applied"), 2, "the first batch");
+    assert_eq!(app.progress(&release).await.int("/applied"), 2, "of the first four installations");
     assert_eq!(app.stage_states(&release).await, ["OPEN", "WAITING"]);
     app.promote(&release).await;
     assert_eq!(app.stage_states(&release).await, ["OPEN", "OPEN"]);

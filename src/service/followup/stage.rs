@@ -15,7 +15,7 @@ use crate::service::followup::completion::{announce_progress, pack_and_release};
 use crate::service::followup::roll_out::{Mode, Rollout};
 use crate::service::releases::{complete_stage, lets_stages_work, size_of_batch};
 use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
-use crate::store::installations::classes;
+use crate::store::installations::staged;
 use crate::store::packs::write as packs;
 use crate::store::releases::stages;
 
@@ -53,18 +53,23 @@ impl FollowUp for OpenStages {
         if let Some(next) = try_again_first(batch, &mut pack, &mut release, Mode::Stage, limit).await? {
             return Ok(next);
         }
-        let first = classes::first_of_stages(tx, &release, stages::position(index), task.resume_after, limit).await?;
+        let bounds = (size, limit);
+        let part = staged::next_part(tx, &release, stages::position(index), task.resume_after, bounds).await?;
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
-        let step = rollout.update_by_class(&mut batch.journal, &first).await?;
-        let last = first.installations.last().map(|installation| installation.id.0).or(task.resume_after);
-        batch.processed(first.installations.len(), last);
-        let is_full = u64::try_from(first.installations.len()).is_ok_and(|found| found >= limit);
+        let step = rollout.update_by_class(&mut batch.journal, &part.held).await?;
+        let held = u64::try_from(part.held.installations.len()).unwrap_or(u64::MAX);
+        let last_held = part.held.installations.last().map(|installation| installation.id.0);
+        let is_cut = held >= limit;
+        let goes_on_after = if is_cut { last_held } else { part.last };
+        // The batch has looked at the whole part, of which the stage may hold few installations.
+        let is_whole = !is_cut && part.last.is_some();
+        batch.processed = batch.processed.saturating_add(if is_whole { size } else { held });
         if let Break(next) = judged(batch, (&mut pack, &mut release), step, None).await? {
             return Ok(next);
         }
-        if let Some(last) = last.filter(|_| is_full) {
+        if let Some(last) = goes_on_after {
             // The first batch announces no progress, because it may run within a command's call.
-            if task.resume_after.is_some() {
+            if task.resume_after.is_some() && held > 0 {
                 announce_progress(tx, &mut batch.journal, &pack, &release).await?;
             }
             return Ok(Next::More(last));
@@ -80,7 +85,7 @@ impl FollowUp for OpenStages {
         if let Some(at) = again
             && !goes_on
         {
-            return Ok(Next::Again(at, last));
+            return Ok(Next::Again(at, last_held.or(task.resume_after)));
         }
         if let Some(stage) = found.get(index) {
             complete_stage(tx, &mut batch.journal, &pack, &release, (stage, index)).await?;

@@ -23,7 +23,6 @@ use crate::store::convert::{Stored as _, read_some};
 use crate::store::installations::section::Section;
 use crate::store::locks::locked;
 use crate::store::packed::{packed, unpacked};
-use crate::store::releases::is_to_be_moved;
 use crate::store::{StoreResult, Tx};
 
 /// The facts by which a rule decides on an installation and its update by one release.
@@ -46,7 +45,7 @@ pub struct InstallationFacts {
 }
 
 /// The accounts that have a grant of a pack.
-enum Granted {
+pub(super) enum Granted {
     /// All accounts: the pack is shared with All Accounts.
     All,
     /// The members of these groups.
@@ -54,7 +53,7 @@ enum Granted {
 }
 
 impl Granted {
-    async fn read(tx: &Tx, pack: PackId) -> StoreResult<Self> {
+    pub(super) async fn read(tx: &Tx, pack: PackId) -> StoreResult<Self> {
         let select = Query::select()
             .columns([group::Column::Id, group::Column::IsAllAccounts].map(|column| (group::Entity, column)))
             .from(share::Entity)
@@ -103,7 +102,7 @@ struct Row {
 /// Selects the facts about installations of a pack. Accounts that aren't active are few, and a partial index has only
 /// them, so it quickly shows that an account is active. The status is a literal and not a parameter, so that PostgreSQL
 /// sees that the index matches.
-fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
+pub(super) fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
     let not_active = Query::select()
         .column((account::Entity, account::Column::Status))
         .from(account::Entity)
@@ -125,11 +124,11 @@ fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
 }
 
 /// The stored updates, by installation: the state, whether another attempt will follow, and the newest report.
-type Updates = BTreeMap<Uuid, (ReachedState, bool, Option<UpdateOutcome>)>;
+pub(super) type Updates = BTreeMap<Uuid, (ReachedState, bool, Option<UpdateOutcome>)>;
 
 /// The updates of a release that meet a condition. They are ordered like the index that should be used: PostgreSQL has
 /// no statistics on a new release, and might choose another index otherwise.
-async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<Updates> {
+pub(super) async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<Updates> {
     let columns = [update::Column::InstallationId, update::Column::State, update::Column::How, update::Column::Outcome];
     let select = Query::select()
         .columns(columns.map(|column| (update::Entity, column)))
@@ -176,7 +175,11 @@ fn ids(tx: &Tx, row: &QueryResult, column: &str) -> StoreResult<Vec<Uuid>> {
     if tx.is_postgresql() { unpacked(&row.try_get::<Vec<u8>>("", column)?) } else { Ok(vec![row.try_get("", column)?]) }
 }
 
-async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> StoreResult<Vec<InstallationFacts>> {
+pub(super) async fn judged(
+    tx: &Tx,
+    installations: &SelectStatement,
+    updates: &Updates,
+) -> StoreResult<Vec<InstallationFacts>> {
     let others = ["version_id", "is_live", "is_entitled", "status"];
     let rows = tx.conn().query_all(&grouped(tx, installations.clone(), &["id", "account_id"], &others)).await?;
     let mut found = Vec::new();
@@ -203,7 +206,7 @@ async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> 
 }
 
 /// Adds the states of `updates` to the facts of their installations.
-fn add_updates(found: &mut [InstallationFacts], updates: &Updates) {
+pub(super) fn add_updates(found: &mut [InstallationFacts], updates: &Updates) {
     for installation in found {
         if let Some((reached, is_tried_again, outcome)) = updates.get(&installation.id.0) {
             (installation.update, installation.is_tried_again) = (Some(*reached), *is_tried_again);
@@ -242,29 +245,6 @@ pub async fn first_of_pack(
     let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
     let section = Section { pack, after: after.unwrap_or_default(), last, count };
     Ok(First { installations: found, section: alike.then_some(section) })
-}
-
-/// Locks the next live installations of a release's pack that its early stages up to a position hold and that the
-/// release hasn't moved yet, like [`first_of_pack`].
-pub async fn first_of_stages(
-    tx: &Tx,
-    release: &Release,
-    position: i32,
-    after: Option<Uuid>,
-    limit: u64,
-) -> StoreResult<First> {
-    let mut select = of(tx, release.pack_id, &Granted::read(tx, release.pack_id).await?);
-    select
-        .and_where(col(installation::Column::UninstalledAt).is_null())
-        .and_where(is_to_be_moved(release.id, position))
-        .and_where_option(after.map(|after| col(installation::Column::Id).gt(after)))
-        .limit(limit)
-        .lock_with_tables(LockType::NoKeyUpdate, [installation::Entity]);
-    let mut found = judged(tx, &select, &Updates::new()).await?;
-    let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(First::default()) };
-    let updates = updates(tx, release.id, between(col(update::Column::InstallationId), after, last)).await?;
-    add_updates(&mut found, &updates);
-    Ok(First { installations: found, section: None })
 }
 
 /// The next installations of a pack.

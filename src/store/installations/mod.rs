@@ -10,6 +10,7 @@ pub mod outcomes;
 pub mod progress;
 pub mod read;
 pub mod section;
+pub mod staged;
 pub mod tallies;
 pub mod updates;
 pub mod write;
