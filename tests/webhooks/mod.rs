@@ -5,6 +5,7 @@ mod dead_servers;
 mod endpoints;
 mod handing_over;
 mod https;
+mod large_payloads;
 mod measured;
 mod outbound;
 mod pure;
