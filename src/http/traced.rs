@@ -49,8 +49,7 @@ pub(super) fn begin(engine: &Engine, admitted: &Admitted) -> Span {
         if let Some(name) = shown_name(admitted) {
             span.set("graphql.operation.name", Value::Text(name));
         }
-        let hash = admitted.checked.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        span.set("packwright.document.hash", Value::Text(hash));
+        span.set("packwright.document.hash", Value::Hash(admitted.checked.hash));
     }
     span
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::collector::{Collector, NotTaken};
-use super::otlp;
+use super::otlp::Bodies;
 use super::queue::{BATCH, Queue};
 use super::settings::TraceSettings;
 use super::span::Finished;
@@ -23,6 +23,7 @@ pub struct Exporter {
     queue: Arc<Queue>,
     settings: TraceSettings,
     collector: Collector,
+    bodies: Bodies,
     /// Whether the last batch was lost. The log has a line when that begins and when it ends.
     is_losing: bool,
 }
@@ -30,7 +31,8 @@ pub struct Exporter {
 impl Exporter {
     pub(super) fn new(queue: Arc<Queue>, settings: TraceSettings) -> Result<Self, String> {
         let collector = Collector::new(&settings)?;
-        Ok(Self { queue, settings, collector, is_losing: false })
+        let bodies = Bodies::new(&settings.resource);
+        Ok(Self { queue, settings, collector, bodies, is_losing: false })
     }
 
     /// Sends spans until `ending` is true, and then the spans that still wait, with one attempt for each batch. A
@@ -67,8 +69,7 @@ impl Exporter {
             return;
         }
         let count = u64::try_from(spans.len()).unwrap_or(u64::MAX);
-        let body = Bytes::from(otlp::body(&self.settings.resource, &spans));
-        drop(spans);
+        let body = Bytes::from(self.bodies.body(spans));
         let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
         let lost = loop {
             let posted = timeout(self.settings.limit, self.collector.post(body.clone())).await;

@@ -1,143 +1,146 @@
-//! The body of a request to a collector: OTLP as JSON.
+//! The body of a request to a collector: OTLP as JSON. It is written by hand, because a server with traces writes a few
+//! spans for each operation, and because nearly all of it are the texts of the same statements: each is escaped once.
 
-use serde::{Serialize, Serializer};
+use quick_cache::unsync::Cache;
+use serde::Serialize;
 
 use super::span::{Finished, Kind, Value};
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Body<'a> {
-    resource_spans: [ResourceSpans<'a>; 1],
+/// How many texts of statements are kept in their escaped form.
+const TEXTS: usize = 256;
+/// The bytes of a span, as a first guess.
+const SPAN: usize = 512;
+/// The end of a body, after the spans.
+const TAIL: &[u8] = b"]}]}]}";
+
+/// Writes bodies.
+pub(super) struct Bodies {
+    /// The beginning of each body, before the spans.
+    head: Vec<u8>,
+    /// Texts of statements, and how JSON has them.
+    texts: Cache<String, Box<[u8]>>,
+    /// The bytes of a span in the last body.
+    per_span: usize,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResourceSpans<'a> {
-    resource: Resource<'a>,
-    scope_spans: [ScopeSpans<'a>; 1],
-}
+impl Bodies {
+    /// Bodies for the spans of a server that `resource` describes.
+    pub(super) fn new(resource: &[(String, String)]) -> Self {
+        let mut head = b"{\"resourceSpans\":[{\"resource\":{\"attributes\":[".to_vec();
+        for (index, (key, value)) in resource.iter().enumerate() {
+            head.extend_from_slice(if index == 0 { b"{\"key\":" } else { b",{\"key\":" });
+            json(&mut head, key);
+            head.extend_from_slice(b",\"value\":{\"stringValue\":");
+            json(&mut head, value);
+            head.extend_from_slice(b"}}");
+        }
+        head.extend_from_slice(b"]},\"scopeSpans\":[{\"scope\":{\"name\":\"packwright\",\"version\":");
+        json(&mut head, env!("CARGO_PKG_VERSION"));
+        head.extend_from_slice(b"},\"spans\":[");
+        Self { head, texts: Cache::new(TEXTS), per_span: SPAN }
+    }
 
-#[derive(Serialize)]
-struct Resource<'a> {
-    attributes: Vec<Attribute<'a>>,
-}
+    /// The body with these spans.
+    pub(super) fn body(&mut self, spans: Vec<Finished>) -> Vec<u8> {
+        let count = spans.len().max(1);
+        let mut out = Vec::with_capacity(self.head.len() + count * (self.per_span + self.per_span / 8) + TAIL.len());
+        out.extend_from_slice(&self.head);
+        for (index, span) in spans.into_iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.span(&mut out, span);
+        }
+        self.per_span = (out.len() - self.head.len()).div_ceil(count);
+        out.extend_from_slice(TAIL);
+        out
+    }
 
-#[derive(Serialize)]
-struct ScopeSpans<'a> {
-    scope: Scope,
-    spans: Vec<Span<'a>>,
-}
+    fn span(&mut self, out: &mut Vec<u8>, span: Finished) {
+        out.extend_from_slice(b"{\"traceId\":\"");
+        hex(out, &span.trace.to_be_bytes());
+        out.extend_from_slice(b"\",\"spanId\":\"");
+        hex(out, &span.span.to_be_bytes());
+        if let Some(parent) = span.parent {
+            out.extend_from_slice(b"\",\"parentSpanId\":\"");
+            hex(out, &parent.to_be_bytes());
+        }
+        out.push(b'"');
+        if let Some(state) = &span.state {
+            out.extend_from_slice(b",\"traceState\":");
+            json(out, &**state);
+        }
+        // The flags of the W3C's context: the trace is recorded.
+        out.extend_from_slice(b",\"flags\":1,\"name\":");
+        name(out, span.name);
+        out.extend_from_slice(match span.kind {
+            Kind::Internal => b",\"kind\":1,\"startTimeUnixNano\":\"",
+            Kind::Server => b",\"kind\":2,\"startTimeUnixNano\":\"",
+            Kind::Client => b",\"kind\":3,\"startTimeUnixNano\":\"",
+        });
+        // OTLP's JSON has numbers of 64 bits as texts.
+        json(out, &span.began);
+        out.extend_from_slice(b"\",\"endTimeUnixNano\":\"");
+        json(out, &span.ended);
+        out.extend_from_slice(b"\",\"attributes\":[");
+        for (index, (key, value)) in span.attributes.into_iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b"{\"key\":" } else { b",{\"key\":" });
+            name(out, key);
+            self.value(out, value);
+            out.extend_from_slice(b"}}");
+        }
+        // 2 is an error.
+        out.extend_from_slice(if span.has_failed { b"],\"status\":{\"code\":2}}" } else { b"],\"status\":{}}" });
+    }
 
-#[derive(Serialize)]
-struct Scope {
-    name: &'static str,
-    version: &'static str,
-}
+    fn value(&mut self, out: &mut Vec<u8>, value: Value) {
+        if let Value::Number(number) = value {
+            out.extend_from_slice(b",\"value\":{\"intValue\":\"");
+            json(out, &number);
+            return out.push(b'"');
+        }
+        out.extend_from_slice(b",\"value\":{\"stringValue\":");
+        match value {
+            Value::Name(text) => name(out, text),
+            Value::Text(text) => json(out, &text),
+            Value::Statement(text) => self.statement(out, text),
+            Value::Hash(hash) => {
+                out.push(b'"');
+                hex(out, &hash);
+                out.push(b'"');
+            }
+            Value::Number(_) => {}
+        }
+    }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Span<'a> {
-    trace_id: Hex<u128>,
-    span_id: Hex<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent_span_id: Option<Hex<u64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_state: Option<&'a str>,
-    /// The flags of the W3C's context: the trace is recorded.
-    flags: u32,
-    name: &'static str,
-    kind: u8,
-    start_time_unix_nano: Decimal<u64>,
-    end_time_unix_nano: Decimal<u64>,
-    attributes: Vec<Attribute<'a>>,
-    status: Status,
-}
-
-#[derive(Serialize)]
-struct Status {
-    /// 2 is an error, and 0 is unset.
-    #[serde(skip_serializing_if = "is_unset")]
-    code: u8,
-}
-
-fn is_unset(code: &u8) -> bool {
-    *code == 0
-}
-
-#[derive(Serialize)]
-struct Attribute<'a> {
-    key: &'a str,
-    value: Any<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Any<'a> {
-    StringValue(&'a str),
-    IntValue(Decimal<i64>),
-}
-
-/// An id as hexadecimal digits.
-struct Hex<T>(T);
-
-impl Serialize for Hex<u128> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:032x}", self.0))
+    fn statement(&mut self, out: &mut Vec<u8>, text: String) {
+        if let Some(escaped) = self.texts.get(&text) {
+            return out.extend_from_slice(escaped);
+        }
+        let begin = out.len();
+        json(out, &text);
+        self.texts.insert(text, Box::from(&out[begin..]));
     }
 }
 
-impl Serialize for Hex<u64> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:016x}", self.0))
+/// Writes a text or a number as JSON has it.
+fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Nothing of it can fail: a text or a number is written into memory.
+    let _ = serde_json::to_writer(out, value);
+}
+
+/// Writes a name that this program gives. No character of it must be escaped.
+fn name(out: &mut Vec<u8>, name: &'static str) {
+    debug_assert!(name.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\'), "{name}");
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'"');
+}
+
+/// Writes bytes as hexadecimal digits.
+fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
-}
-
-/// A number of 64 bits. OTLP's JSON has such numbers as texts.
-struct Decimal<T>(T);
-
-impl<T: std::fmt::Display> Serialize for Decimal<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-fn attribute<'a>((key, value): &'a (&'static str, Value)) -> Attribute<'a> {
-    let value = match value {
-        Value::Name(name) => Any::StringValue(name),
-        Value::Text(text) => Any::StringValue(text),
-        Value::Number(number) => Any::IntValue(Decimal(*number)),
-    };
-    Attribute { key, value }
-}
-
-fn span(finished: &Finished) -> Span<'_> {
-    Span {
-        trace_id: Hex(finished.trace),
-        span_id: Hex(finished.span),
-        parent_span_id: finished.parent.map(Hex),
-        trace_state: finished.state.as_deref(),
-        flags: 1,
-        name: finished.name,
-        kind: match finished.kind {
-            Kind::Internal => 1,
-            Kind::Server => 2,
-            Kind::Client => 3,
-        },
-        start_time_unix_nano: Decimal(finished.began),
-        end_time_unix_nano: Decimal(finished.ended),
-        attributes: finished.attributes.iter().map(attribute).collect(),
-        status: Status { code: if finished.has_failed { 2 } else { 0 } },
-    }
-}
-
-/// The body with these spans.
-pub(super) fn body(resource: &[(String, String)], spans: &[Finished]) -> Vec<u8> {
-    let attributes = resource.iter().map(|(key, value)| Attribute { key, value: Any::StringValue(value) }).collect();
-    let scope = Scope { name: "packwright", version: env!("CARGO_PKG_VERSION") };
-    let scope_spans = [ScopeSpans { scope, spans: spans.iter().map(span).collect() }];
-    let body = Body { resource_spans: [ResourceSpans { resource: Resource { attributes }, scope_spans }] };
-    let mut written = Vec::with_capacity(spans.len() * 512);
-    // Nothing of it can fail: all keys are texts.
-    let _ = serde_json::to_writer(&mut written, &body);
-    written
 }

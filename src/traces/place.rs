@@ -79,7 +79,7 @@ pub fn statement(system: &'static str, kind: Statement, text: &str, took: Durati
     if is_known {
         attributes.push(("db.operation.name", Value::Name(kind.name())));
     }
-    attributes.push(("db.query.text", Value::Text(shortened(text))));
+    attributes.push(("db.query.text", Value::Statement(shortened(text))));
     if has_failed {
         attributes.push(("error.type", Value::Name(error.name())));
     }

@@ -23,8 +23,13 @@ pub enum Kind {
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
+    /// A name that this program gives.
     Name(&'static str),
     Text(String),
+    /// The text of a statement: the same ones come again and again.
+    Statement(String),
+    /// A hash, which is told in hexadecimal digits.
+    Hash([u8; 32]),
     Number(i64),
 }
 
@@ -42,6 +47,9 @@ pub(super) struct Finished {
     pub(super) attributes: Vec<(&'static str, Value)>,
     pub(super) has_failed: bool,
 }
+
+/// How many attributes most spans have at most.
+const ATTRIBUTES: usize = 6;
 
 /// Data that all spans of a server share.
 pub(super) struct Shared {
@@ -108,7 +116,7 @@ impl Traces {
             kind,
             parent: parent.map(|parent| parent.span),
             began: (system_nanos(), Instant::now()),
-            attributes: Vec::new(),
+            attributes: Vec::with_capacity(if is_sampled { ATTRIBUTES } else { 0 }),
             has_failed: false,
         })))
     }

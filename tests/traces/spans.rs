@@ -238,3 +238,31 @@ async fn a_very_long_statement_is_cut() {
     );
     assert_eq!(attribute(statement, "db.operation.name"), Value::Null);
 }
+
+#[tokio::test]
+async fn the_text_of_a_statement_comes_as_it_is_each_time() {
+    let traced = Traced::new().await;
+    let traces = traced.app.app.services.traces.clone();
+    // More texts than the exporter keeps, between each text's first time and its next one.
+    let plain = (0..300).map(|number| format!("SELECT {number} FROM \"pack\""));
+    let hard = ["", "\"\\/\u{8}\u{c}\n\r\t\u{0}\u{1f}\u{7f}", "'é' \u{2028} \u{10ffff} 😀", "{\"key\":\"\\u0000\"}"];
+    let texts: Vec<String> = plain.chain(hard.map(str::to_owned)).collect();
+    for round in 0..3 {
+        for texts in texts.chunks(200) {
+            let span = traces.span("round", Kind::Internal, None);
+            within(span.place(), async {
+                for text in texts {
+                    let error = if round == 1 { StatementError::Failed } else { StatementError::None };
+                    statement("sqlite", Statement::Select, text, Duration::from_nanos(1), error);
+                }
+            })
+            .await;
+        }
+    }
+    let (_, collector) = traced.end().await;
+    let spans = collector.spans();
+    let sent: Vec<_> = named(&spans, "SELECT").iter().map(|span| attribute(span, "db.query.text")).collect();
+    assert_eq!(sent, texts.iter().cycle().take(3 * texts.len()).map(|text| json!(text)).collect::<Vec<_>>());
+    let failed = named(&spans, "SELECT").iter().filter(|span| span.at("/status") == &json!({ "code": 2 })).count();
+    assert_eq!(failed, texts.len());
+}
