@@ -14,7 +14,7 @@ use futures_util::stream::BoxStream;
 use crate::clock::Clock;
 use crate::events::hub::Hub;
 use crate::graphql::{self, ResetDemo};
-use crate::http::{self, AdminOptions, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions, NotReady};
+use crate::http::{self, AdminOptions, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions, NotReady, Routes};
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings, PipelineSettings, Pipelines};
 use crate::metrics::{Metrics, Sample};
@@ -246,7 +246,7 @@ impl App {
     }
 
     /// The routes of the server.
-    pub fn router(&self, http: HttpOptions) -> axum::Router {
+    pub fn router(&self, http: HttpOptions) -> Routes {
         http::router(self.engine.clone(), http)
     }
 
@@ -261,7 +261,7 @@ impl App {
     }
 
     /// The routes of the listener for operators.
-    pub fn admin_router(&self, options: AdminOptions) -> axum::Router {
+    pub fn admin_router(&self, options: AdminOptions) -> Routes {
         http::admin_router(self.engine.clone(), options)
     }
 

@@ -22,7 +22,7 @@ use crate::domain::Instant;
 use crate::domain::refusal::Refusal;
 use crate::domain::webhooks::AllowedNetworks;
 use crate::graphql::ResetDemo;
-use crate::http::{self, AdminOptions, DemoToken, EngineOptions, HttpOptions, Router};
+use crate::http::{AdminOptions, DemoToken, EngineOptions, HttpOptions, Routes};
 use crate::jwt::PipelineSettings;
 use crate::metrics::Metrics;
 use crate::outbound::OutboundOptions;
@@ -116,7 +116,7 @@ pub struct World {
     pub app: App,
     /// Worlds are numbered from 1.
     number: u32,
-    router: Router,
+    routes: Routes,
     ending: watch::Sender<bool>,
 }
 
@@ -215,18 +215,15 @@ impl Demo {
     }
 
     /// Routes each request to the current world.
-    pub fn router(self: &Arc<Self>) -> Router {
+    pub fn router(self: &Arc<Self>) -> Routes {
         let demo = self.clone();
-        http::replaceable(move || demo.world().router.clone())
+        Routes::replaceable(move || demo.world().routes.clone())
     }
 
     /// The routes of the listener for operators, for the current world.
-    pub fn admin_router(
-        self: &Arc<Self>,
-        options: impl Fn() -> AdminOptions + Clone + Send + Sync + 'static,
-    ) -> Router {
+    pub fn admin_router(self: &Arc<Self>, options: impl Fn() -> AdminOptions + Send + Sync + 'static) -> Routes {
         let demo = self.clone();
-        http::replaceable(move || demo.world().app.admin_router(options()))
+        Routes::replaceable(move || demo.world().app.admin_router(options()))
     }
 
     /// Runs the scheduler of the current world, and of each world that replaces it, until `ending` is true. Then the
@@ -284,12 +281,12 @@ impl World {
         present.pipelines = options.pipelines.clone();
         let app = App::build(present).await?;
         let (ending, ended) = watch::channel(false);
-        let router = app.router(HttpOptions {
+        let routes = app.router(HttpOptions {
             demo_tokens: TOKENS.to_vec(),
             demo_world: Some(crate::ids::secret("")),
             shutdown: Some(ended),
             ..options.http.clone()
         });
-        Ok(Self { app, number, router, ending })
+        Ok(Self { app, number, routes, ending })
     }
 }

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::ServeArgs;
 use crate::http::connections::{self, ConnectionOptions};
-use crate::http::{AdminOptions, LogFilter, Router};
+use crate::http::{AdminOptions, LogFilter, Routes};
 use crate::telemetry;
 
 use super::CliError;
@@ -34,7 +34,7 @@ impl AdminListener {
     }
 
     /// Serves the listener in a task, until the server ends.
-    pub(super) fn serve(self, router: Router, ending: watch::Receiver<bool>) -> JoinHandle<()> {
+    pub(super) fn serve(self, routes: Routes, ending: watch::Receiver<bool>) -> JoinHandle<()> {
         if let Ok(address) = self.listener.local_addr() {
             tracing::info!("listening for operators on http://{address}");
         }
@@ -44,7 +44,7 @@ impl AdminListener {
             head_limit: 16 * 1024,
             ..ConnectionOptions::default()
         };
-        tokio::spawn(connections::serve(self.listener, router, options, ending))
+        tokio::spawn(connections::serve(self.listener, routes, options, ending))
     }
 }
 

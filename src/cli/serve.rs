@@ -18,7 +18,7 @@ use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::workload::WorkOptions;
-use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX, Shed, ended_or_gone};
+use crate::http::{EngineOptions, HttpOptions, Routes, SMALL_MAX, Shed, ended_or_gone};
 use crate::metrics::Metrics;
 use crate::outbound::{OutboundOptions, authorities};
 use crate::service::accounts::has_accounts;
@@ -216,12 +216,12 @@ async fn serve(
         let services = app.services.clone();
         reload_when_signaled(reload_signal, move || services.clone())
     });
-    let router = app.router(http_options(args, address, ending.clone()));
+    let routes = app.router(http_options(args, address, ending.clone()));
     let admin = admin.map(|admin| {
         let options = admin_options(admin.token.clone(), ending.clone());
         admin.serve(app.admin_router(options), ending.clone())
     });
-    let served = (listener, router, connection_options(args, &app.services.metrics, shed));
+    let served = (listener, routes, connection_options(args, &app.services.metrics, shed));
     let work = vec![("scheduler", scheduler), ("sending of webhooks", webhooks)];
     let result = serve_until_signaled(args, served, empty, end, work, signaled).await;
     end_of_admin(admin).await;
@@ -237,7 +237,7 @@ type Work = Vec<(&'static str, JoinHandle<()>)>;
 /// Serves requests until a signal comes. Then it sets `end`, and waits for requests and the other work.
 async fn serve_until_signaled(
     args: &ServeArgs,
-    (listener, router, connections): (TcpListener, Router, ConnectionOptions),
+    (listener, routes, connections): (TcpListener, Routes, ConnectionOptions),
     empty: bool,
     end: watch::Sender<bool>,
     mut work: Work,
@@ -250,7 +250,7 @@ async fn serve_until_signaled(
         LogFormat::Json => print(&format!("{}\n", welcome::json(args, &base, empty))),
     }
     tracing::info!("listening on {base}");
-    let mut server = tokio::spawn(connections::serve(listener, router, connections, ending.clone()));
+    let mut server = tokio::spawn(connections::serve(listener, routes, connections, ending.clone()));
     let supervisor = Arc::new(Supervisor::of_environment());
     supervisor.ready(&base);
     let signs = tokio::spawn({

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -16,6 +15,7 @@ use super::connections::Client;
 use super::engine::Engine;
 use super::refusals::{Reason, Refusals};
 use super::reply::{Refused, refusal};
+use super::routes::Routes;
 use super::settings::ended;
 use super::{health, limits, metrics};
 
@@ -47,14 +47,17 @@ struct Admin {
     refusals: Refusals,
 }
 
-/// The router of the listener for operators.
-pub fn admin_router(engine: Arc<Engine>, options: AdminOptions) -> Router {
+/// The routes of the listener for operators.
+pub fn admin_router(engine: Arc<Engine>, options: AdminOptions) -> Routes {
     let admin = Arc::new(Admin { engine, options, refusals: Refusals::default() });
-    Router::new().fallback(async move |request: Request<Body>| {
-        let encodings = Encodings::of(request.headers());
-        let mut response = encodings.apply(admin.answer(request).await).await;
-        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        response
+    Routes::new(move |request| {
+        let admin = admin.clone();
+        Box::pin(async move {
+            let encodings = Encodings::of(request.headers());
+            let mut response = encodings.apply(admin.answer(request).await).await;
+            response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            response
+        })
     })
 }
 

@@ -31,6 +31,7 @@ use super::measured::MeasuredRequest;
 use super::origin::{Hosts, Origins, cross_site};
 use super::refusals::{Reason, Refusals};
 use super::reply::{FAILED, Refused, refusal};
+use super::routes::Routes;
 use super::settings::HttpOptions;
 use super::{graphiql, graphql, health, metrics, pages, schema, stream};
 
@@ -61,8 +62,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The most bytes of an id from a client.
 const REQUEST_ID_MAX: usize = 128;
 
-/// The router of a server.
-pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
+/// The routes of a server.
+pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Routes {
     let hosts = Hosts::new(options.listener, &options.public_hosts);
     let origins = Origins::new(&options.cors_origins);
     engine.ends_with(options.shutdown.clone());
@@ -92,7 +93,7 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
         .method_not_allowed_fallback(async || Refused::method("GET, HEAD", "Send GET.").reply(Media::Json))
         .with_state(state.clone());
     let entrance = Arc::new(Entrance { state, pages: TowerToHyperService::new(pages) });
-    Router::new().fallback(move |request: Request<Body>| entrance.clone().answer(request))
+    Routes::new(move |request| entrance.clone().answer(request))
 }
 
 /// The service that gets every request first.
@@ -103,8 +104,7 @@ struct Entrance {
 }
 
 impl Entrance {
-    /// Answers a request. Each gets an id, its host is checked, and even a panic leads to a response. Boxed, because
-    /// the web framework moves the future a few times.
+    /// Answers a request. Each gets an id, its host is checked, and even a panic leads to a response.
     fn answer(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response> {
         Box::pin(async move { self.admit(request).await })
     }

@@ -17,8 +17,8 @@ type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 async fn serve(app: &TestApp) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let router = app.app.router(HttpOptions { listener: Some(address), ..HttpOptions::default() });
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let routes = app.app.router(HttpOptions { listener: Some(address), ..HttpOptions::default() });
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback_service(routes)).await });
     address
 }
 

@@ -176,8 +176,8 @@ async fn open_subscriptions_end_when_the_demo_begins_anew() {
     let demo = demo_at("2026-11-29T12:00:00Z").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = demo.router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let routes = demo.router();
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback_service(routes)).await });
     let mut socket = TcpStream::connect(address).await.unwrap();
     let body = r#"{"query":"subscription { events { cursor } }"}"#;
     let request = format!(

@@ -10,19 +10,17 @@ use std::convert::Infallible;
 use std::io::{Error, ErrorKind};
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use futures_util::future::BoxFuture;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,6 +29,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::http::reply::UntilSent;
+use crate::http::routes::Routes;
 use crate::http::settings::ended_or_gone;
 use crate::http::shed::Shed;
 use crate::metrics::{Active, ConnectionLimit, Metrics};
@@ -99,18 +98,14 @@ pub struct TooManyConnections {
 /// Accepts and serves connections until `ending` is true. Returns when the last connection has ended.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: Routes,
     options: ConnectionOptions,
     mut ending: watch::Receiver<bool>,
 ) {
     let most = options.max.clamp(1, CONNECTIONS_MAX);
     let slots = Arc::new(Semaphore::new(most as usize));
-    let acceptor = Arc::new(Acceptor {
-        peers: Peers::new(options.max_per_peer),
-        reserve: Reserve::new(),
-        router: TowerToHyperService::new(router),
-        options,
-    });
+    let acceptor =
+        Arc::new(Acceptor { peers: Peers::new(options.max_per_peer), reserve: Reserve::new(), routes, options });
     let ending_of_connections = ending.clone();
     loop {
         tokio::select! {
@@ -139,7 +134,7 @@ async fn not_accepted(error: &Error) {
 struct Acceptor {
     peers: Arc<Peers>,
     reserve: Reserve,
-    router: TowerToHyperService<Router>,
+    routes: Routes,
     options: ConnectionOptions,
 }
 
@@ -233,9 +228,9 @@ impl Acceptor {
         let client = self.client(&request, peer, behind_proxy);
         let slot = client.slot.clone().ok().flatten();
         request.extensions_mut().insert(client);
-        let answer = self.router.call(request.map(Body::new));
+        let answer = self.routes.answer(request.map(Body::new));
         Box::pin(async move {
-            let mut response = answer.await?;
+            let mut response = answer.await;
             let until_sent = response.extensions_mut().remove::<UntilSent>();
             if let Some(date) = date() {
                 response.headers_mut().insert(header::DATE, date);
@@ -263,7 +258,7 @@ impl Acceptor {
 
     /// Refuses a connection over the limit, after a short dialogue.
     fn refuse(&self, socket: TcpStream, peer: IpAddr, status: StatusCode, code: &'static str, message: String) {
-        self.reserve.serve(socket, peer, self.router.clone(), Refusal { status, code, message });
+        self.reserve.serve(socket, peer, self.routes.clone(), Refusal { status, code, message });
     }
 }
 
@@ -336,13 +331,13 @@ impl Drop for TrackedBody {
 /// The current time in the format of HTTP, formatted once a second; `None` when its year has more than four digits.
 fn date() -> Option<HeaderValue> {
     static FORMATTED: Mutex<Option<(i64, HeaderValue)>> = Mutex::new(None);
-    let clock = Clock::system();
-    let now = clock.now();
+    static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::system);
+    let now = CLOCK.now();
     let mut formatted = FORMATTED.lock().unwrap_or_else(PoisonError::into_inner);
     match &*formatted {
         Some((second, date)) if *second == now.timestamp() => Some(date.clone()),
         _ => {
-            let date = clock.is_representable().then(|| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+            let date = CLOCK.is_representable().then(|| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
             let date = HeaderValue::from_str(&date?).ok()?;
             *formatted = Some((now.timestamp(), date.clone()));
             Some(date)

@@ -7,15 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -26,6 +24,7 @@ use crate::http::accept::Media;
 use crate::http::health::is_probe;
 use crate::http::limits;
 use crate::http::reply::Refused;
+use crate::http::routes::Routes;
 
 /// The most such connections at a time. Further ones are closed without an answer.
 const SLOTS: usize = 64;
@@ -59,24 +58,24 @@ impl Reserve {
     }
 
     /// Serves a connection for a short time, in a task of its own.
-    pub(super) fn serve(&self, socket: TcpStream, peer: IpAddr, router: TowerToHyperService<Router>, refusal: Refusal) {
+    pub(super) fn serve(&self, socket: TcpStream, peer: IpAddr, routes: Routes, refusal: Refusal) {
         let (Ok(permit), Some(slot)) = (self.slots.clone().try_acquire_owned(), self.peers.enter(peer)) else {
             return;
         };
         tokio::spawn(async move {
-            serve_connection(socket, router, refusal).await;
+            serve_connection(socket, routes, refusal).await;
             drop((permit, slot));
         });
     }
 }
 
-async fn serve_connection(socket: TcpStream, router: TowerToHyperService<Router>, refusal: Refusal) {
+async fn serve_connection(socket: TcpStream, routes: Routes, refusal: Refusal) {
     let spoke = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let (spoke, refusal) = (spoke.clone(), refusal.clone());
         move |request: Request<Incoming>| {
             spoke.store(true, Ordering::Relaxed);
-            answer(request, router.clone(), refusal.clone()).boxed()
+            answer(request, routes.clone(), refusal.clone()).boxed()
         }
     });
     let mut builder = http1::Builder::new();
@@ -97,14 +96,10 @@ async fn serve_connection(socket: TcpStream, router: TowerToHyperService<Router>
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    router: TowerToHyperService<Router>,
-    refusal: Refusal,
-) -> Result<Response<Body>, Infallible> {
+async fn answer(request: Request<Incoming>, routes: Routes, refusal: Refusal) -> Result<Response<Body>, Infallible> {
     let request = request.map(Body::new);
     if is_probe(request.uri().path()) {
-        return router.call(request).await;
+        return Ok(routes.answer(request).await);
     }
     let (parts, body) = request.into_parts();
     // The operating system would discard the answer when unread bytes remain.
