@@ -27,7 +27,7 @@ impl Media {
         // What most clients send needs no parsing.
         match only(headers, &header::ACCEPT) {
             Some(b"application/json" | b"*/*") => return Some(Self::Json),
-            Some(b"application/graphql-response+json") => return Some(Self::GraphqlResponse),
+            Some(value) if PREFER_GRAPHQL.contains(&value) => return Some(Self::GraphqlResponse),
             _ => {}
         }
         let accepted = Accepted::of(headers);
@@ -40,6 +40,14 @@ impl Media {
         }
     }
 }
+
+/// What clients send that know `application/graphql-response+json`. The last ones are of its specification, with and
+/// without a space.
+const PREFER_GRAPHQL: [&[u8]; 3] = [
+    b"application/graphql-response+json",
+    b"application/graphql-response+json, application/json;q=0.9",
+    b"application/graphql-response+json,application/json;q=0.9",
+];
 
 /// The value of a header that occurs once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
@@ -71,7 +79,9 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     }
     let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii());
     let range = text.and_then(Range::parse);
-    range.is_some_and(|range| range.kind == "application" && range.subtype == "json")
+    range.is_some_and(|range| {
+        range.kind.eq_ignore_ascii_case("application") && range.subtype.eq_ignore_ascii_case("json")
+    })
 }
 
 /// Whether the body has a content encoding. Encoded bodies aren't supported.
@@ -95,14 +105,14 @@ impl Quality {
 }
 
 /// The `Accept` headers of a request, combined.
-struct Accepted {
-    ranges: Vec<Range>,
+struct Accepted<'a> {
+    ranges: Vec<Range<'a>>,
     /// There is no such header, so every type is accepted.
     silent: bool,
 }
 
-impl Accepted {
-    fn of(headers: &HeaderMap) -> Self {
+impl<'a> Accepted<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
         let (mut ranges, mut silent) = (Vec::new(), true);
         for value in headers.get_all(header::ACCEPT) {
             // A value that isn't ASCII can't name a supported type.
@@ -142,18 +152,18 @@ enum Exactness {
 }
 
 /// A media range with its quality in thousandths.
-struct Range {
-    kind: String,
-    subtype: String,
+struct Range<'a> {
+    kind: &'a str,
+    subtype: &'a str,
     exactness: Exactness,
     quality: u16,
 }
 
-impl Range {
+impl<'a> Range<'a> {
     /// `None` for an invalid range, and for one with a charset other than UTF-8.
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &'a str) -> Option<Self> {
         let mut parts = split(text, ';');
-        let name = parts.next()?.to_ascii_lowercase();
+        let name = parts.next()?;
         let (kind, subtype) = match name.split_once('/') {
             Some(both) => both,
             // Old Java clients send this.
@@ -166,22 +176,23 @@ impl Range {
         let (mut exactness, mut quality) = (Exactness::Name, 1000);
         for part in parts.filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let value = value.trim().trim_matches('"').to_ascii_lowercase();
-            match name.trim().to_ascii_lowercase().as_str() {
-                "q" => quality = thousandths(&value),
-                "charset" if value == "utf-8" || value == "utf8" => {
-                    exactness = exactness.max(Exactness::NameAndCharset)
-                }
-                "charset" => return None,
-                _ => exactness = exactness.min(Exactness::NameAndMore),
+            let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+            if name.eq_ignore_ascii_case("q") {
+                quality = thousandths(value);
+            } else if !name.eq_ignore_ascii_case("charset") {
+                exactness = exactness.min(Exactness::NameAndMore);
+            } else if value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8") {
+                exactness = exactness.max(Exactness::NameAndCharset);
+            } else {
+                return None;
             }
         }
-        Some(Self { kind: kind.to_owned(), subtype: subtype.to_owned(), exactness, quality })
+        Some(Self { kind, subtype, exactness, quality })
     }
 
     /// `None` when the range doesn't match the type.
     fn exactness(&self, kind: &str, subtype: &str) -> Option<Exactness> {
-        match (self.kind == kind, self.subtype == subtype) {
+        match (self.kind.eq_ignore_ascii_case(kind), self.subtype.eq_ignore_ascii_case(subtype)) {
             (true, true) if self.exactness == Exactness::NameAndMore && self.quality == 0 => None,
             (true, true) => Some(self.exactness),
             (true, false) if self.subtype == "*" => Some(Exactness::Kind),

@@ -188,14 +188,14 @@ impl Engine {
     }
 
     fn charge(&self, caller: &Caller, peer: Option<IpAddr>, cost: u64) -> Result<Option<Allowance>, Box<Answer>> {
-        let now = tokio::time::Instant::now();
+        let instant = tokio::time::Instant::now;
         let (charged, owner_name) = match (caller, &self.allowances, &self.peers, peer) {
             (Caller::Viewer(viewer), Some(tokens), _, _) => {
-                (tokens.charge(viewer.token.id.into(), cost, now), "this token may ask for")
+                (tokens.charge(viewer.token.id.into(), cost, instant()), "this token may ask for")
             }
             (Caller::Viewer(_), ..) => return Ok(None),
             (_, _, Some(peers), Some(peer)) => {
-                (peers.charge(peers::network(peer), cost, now), "an address may ask for without a token")
+                (peers.charge(peers::network(peer), cost, instant()), "an address may ask for without a token")
             }
             _ => return Ok(None),
         };

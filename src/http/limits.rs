@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, StatusCode, header};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::reply::Refused;
@@ -22,11 +22,16 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize, within: 
         discard(headers, body).await;
         return Err(too_large(limit, announced));
     }
-    let until = Instant::now() + within;
+    let mut until = None;
     let mut read = Vec::new();
     let mut chunks = body.into_data_stream();
     loop {
-        let chunk = match timeout_at(until, chunks.next()).await {
+        // A short body has come with the headers, and needs no clock.
+        let next = match chunks.next().now_or_never() {
+            Some(next) => Ok(next),
+            None => timeout_at(*until.get_or_insert_with(|| Instant::now() + within), chunks.next()).await,
+        };
+        let chunk = match next {
             Ok(Some(Ok(chunk))) => chunk,
             Ok(None) => return Ok(read),
             Ok(Some(Err(_))) => {

@@ -76,12 +76,13 @@ pub(super) fn shown_name(admitted: &Admitted) -> Option<String> {
 
 /// The span of an operation, within the one of its request: each line of the log has both.
 pub(super) fn span(caller: &Caller, admitted: &Admitted, trace: &Span) -> tracing::Span {
-    let account = match caller {
+    let account = || match caller {
         Caller::Anonymous => None,
         Caller::Enrolment(enrolment) => Some(enrolment.account.shown_id()),
         Caller::Viewer(viewer) => Some(viewer.account.shown_id()),
     };
-    tracing::info_span!("operation", account, operation = shown_name(admitted), trace_id = trace.trace_id())
+    // The values of a span that isn't logged are never made.
+    tracing::info_span!("operation", account = account(), operation = shown_name(admitted), trace_id = trace.trace_id())
 }
 
 impl Engine {
