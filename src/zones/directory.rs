@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::rules::Rules;
-use super::{DataSet, DataVersion};
+use super::{DataSet, DataVersion, Source};
 
 /// The files that may name the data's version. `+VERSION` comes first, because it contains nothing else.
 const VERSION_FILES: [&str; 3] = ["+VERSION", "version", "tzdata.zi"];
@@ -66,7 +66,7 @@ fn collect(
     folder: &Path,
     prefix: &str,
     depth: usize,
-    zones: &mut BTreeMap<String, (String, Arc<Rules>)>,
+    zones: &mut BTreeMap<String, (String, Source)>,
 ) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -89,7 +89,7 @@ fn collect(
             }
             match Rules::read(&bytes) {
                 Ok(rules) => {
-                    zones.insert(name.to_ascii_lowercase(), (name, Arc::new(rules)));
+                    zones.insert(name.to_ascii_lowercase(), (name, Source::Read(Arc::new(rules))));
                 }
                 Err(fault) => tracing::warn!(file = %path.display(), fault, "a time zone's file can't be used"),
             }

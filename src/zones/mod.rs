@@ -8,7 +8,7 @@ mod rules;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::domain::releases::{DataVersion, Zone};
 
@@ -38,13 +38,35 @@ struct DataSet {
     version: DataVersion,
     /// `None` for the built-in data.
     directory: Option<PathBuf>,
-    zones: BTreeMap<String, (String, Arc<Rules>)>,
+    zones: BTreeMap<String, (String, Source)>,
 }
 
 impl DataSet {
     fn find(&self, lower: &str) -> Option<Zone> {
-        let (name, rules) = self.zones.get(lower)?;
-        Some(Zone { name: name.clone(), version: self.version.clone(), offsets: rules.clone() })
+        let (name, source) = self.zones.get(lower)?;
+        Some(Zone { name: name.clone(), version: self.version.clone(), offsets: source.rules()? })
+    }
+}
+
+/// Where the rules of a zone come from.
+#[derive(Debug)]
+enum Source {
+    Read(Arc<Rules>),
+    /// They are built in, and read at their first use, because a server needs few of all zones. `None` if they can't be
+    /// read.
+    BuiltIn {
+        bytes: &'static [u8],
+        read: OnceLock<Option<Arc<Rules>>>,
+    },
+}
+
+impl Source {
+    fn rules(&self) -> Option<Arc<Rules>> {
+        match self {
+            Self::Read(rules) => Some(rules.clone()),
+            // A test makes sure that all of them can be read.
+            Self::BuiltIn { bytes, read } => read.get_or_init(|| Rules::read(bytes).ok().map(Arc::new)).clone(),
+        }
     }
 }
 
@@ -106,8 +128,9 @@ impl TimeZones {
     /// The names of all zones, as IANA spells them.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let all: BTreeMap<_, _> = self.sets().iter().rev().flat_map(|set| set.zones.clone()).collect();
-        all.into_values().map(|(name, _)| name).collect()
+        let sets = self.sets();
+        let all: BTreeMap<_, _> = sets.iter().rev().flat_map(|set| &set.zones).collect();
+        all.into_values().map(|(name, _)| name.clone()).collect()
     }
 
     /// The version of the newest data.
