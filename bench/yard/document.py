@@ -68,22 +68,30 @@ def table(rows):
 
 
 def cell(result, step, key, form, bound, more):
-    if result is None:
-        return "not measured"
     value = result["steps"][step]["figures"][key]
     met = value >= bound if more else value <= bound
     note = result["steps"][step].get("note")
     return f"{form.format(value)}{'' if met else ' (missed)'}, `{result['commit']}`{f', {note}' if note else ''}"
 
 
+def before_and_now(all_results, step, key):
+    """The results for the two columns: that of the first commit that was kept, and the newest of another commit. What was
+    not measured is `None`."""
+    having = [result for result in all_results if key in result["steps"].get(step, {}).get("figures", {})]
+    is_first = lambda result: result["commit"] == all_results[0]["commit"]
+    before = next(filter(is_first, having), None)
+    now = having[-1] if having and not is_first(having[-1]) else None
+    return before, now
+
+
 def write():
     all_results = results()
     rows = [["", "To reach", "Before", "Now"]]
     for step, key, label, form, bound, more in FIGURES:
-        having = [r for r in all_results if key in r["steps"].get(step, {}).get("figures", {})]
-        before, now = (having[0] if having else None), (having[-1] if len(having) > 1 else None)
+        before, now = before_and_now(all_results, step, key)
         reach = ("≥ " if more else "≤ ") + form.replace(":.2f", ":g").replace(":.1f", ":g").replace(":.0f", ":g").format(bound)
-        rows.append([label, reach, cell(before, step, key, form, bound, more), cell(now, step, key, form, bound, more) if now else "–"])
+        show = lambda result: cell(result, step, key, form, bound, more) if result else "–"
+        rows.append([label, reach, show(before), show(now) if before or now else "not measured"])
     text = f"""# Benchmarks
 
 `bench/run --keep` has written this page; [bench/README.md](../bench/README.md) tells what is measured and how. The figures are ratios from one run on one machine, on which client, server and database share the processor: contestants are asked in turn in short rounds, and a ratio is the median of the rounds' ratios. Absolute numbers say nothing of another machine.
