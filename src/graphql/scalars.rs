@@ -116,7 +116,7 @@ impl From<String> for Markdown {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uri(pub String);
 
-/// An absolute `https:` or `http:` address with a host, without a user, at most 2,000 characters; answered as the WHATWG URL standard writes it. Stored and shown, never fetched by the server.
+/// An absolute `https:` or `http:` address with a host, without a user, at most 2,000 characters; answered as the WHATWG URL standard writes it. The server sends requests to the `url` of a webhook endpoint alone; it stores and shows the others.
 #[Scalar(name = "URI", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986")]
 impl ScalarType for Uri {
     fn parse(value: Value) -> InputValueResult<Self> {
