@@ -8,6 +8,7 @@ use crate::accounts::authority::after_a_statement;
 use crate::accounts::jwt::lets_in;
 use crate::accounts::jwt_issuer::SigningKey;
 use crate::accounts::pipeline_issuer::PipelineIssuer;
+use crate::log::events_socket::{Socket, greeted, receive, send, serve};
 use crate::support::rows::LogMark;
 use crate::support::{At as _, TestApp};
 
@@ -55,6 +56,55 @@ async fn r70_what_a_pipeline_has_opened_ends_within_five_seconds_when_it_is_no_l
     let pack = app.pack_with("Orders", &["Import"]).await;
     assert!(!pack.id.is_empty());
     assert_eq!(others.next().await.text("/events/kind"), "PACK_CREATED", "a token goes on");
+}
+
+#[tokio::test]
+async fn r70_an_idle_socket_is_closed_when_its_jwt_expires() {
+    let (_issuer, app, jwt, _) = world().await;
+    let address = serve(&app).await;
+    let (mut idle, mut of_token) = (greeted(address, &jwt).await, greeted(address, &app.publisher).await);
+    app.clock_only("2026-11-22T09:10:30Z");
+    let began = Instant::now();
+    assert_eq!(receive(&mut idle).await, json!({ "closed": 4403 }));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    still_answers(&mut of_token).await;
+}
+
+#[tokio::test]
+async fn r70_an_idle_socket_is_closed_when_its_pipeline_is_no_longer_trusted() {
+    let (_issuer, app, jwt, trusted) = world().await;
+    let address = serve(&app).await;
+    let mut idle = greeted(address, &jwt).await;
+    // A subscription has its own end first: its client is told why.
+    let mut busy = greeted(address, &jwt).await;
+    send(&mut busy, json!({ "id": "1", "type": "subscribe", "payload": { "query": EVENTS } })).await;
+    let mut of_token = greeted(address, &app.publisher).await;
+    still_answers(&mut of_token).await;
+    app.ok(&app.publisher, "deleteTrustedPublisher", json!({ "trustedPublisherId": trusted }), "").await;
+    let began = Instant::now();
+    assert_eq!(receive(&mut idle).await, json!({ "closed": 4403 }));
+    let told = receive(&mut busy).await;
+    assert_eq!(told.text("/type"), "error", "{told:#}");
+    assert_eq!(receive(&mut busy).await, json!({ "closed": 4403 }));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    still_answers(&mut of_token).await;
+}
+
+#[tokio::test]
+async fn r04_an_idle_socket_is_closed_when_its_token_is_revoked() {
+    let app = TestApp::new().await;
+    let input = json!({ "name": "leaked", "role": "SUPPORT" });
+    let made = app.ok(&app.publisher, "createApiToken", input, "secret apiToken { id }").await;
+    let mut idle = greeted(serve(&app).await, &made.text("/secret")).await;
+    app.ok(&app.publisher, "revokeApiToken", json!({ "tokenId": made.text("/apiToken/id") }), "").await;
+    assert_eq!(receive(&mut idle).await, json!({ "closed": 4403 }));
+}
+
+async fn still_answers(socket: &mut Socket) {
+    send(socket, json!({ "id": "q", "type": "subscribe", "payload": { "query": "{ viewer { account { name } } }" } }))
+        .await;
+    assert_eq!(receive(socket).await.text("/type"), "next");
+    assert_eq!(receive(socket).await.text("/type"), "complete");
 }
 
 #[tokio::test]

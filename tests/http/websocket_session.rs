@@ -28,6 +28,8 @@ use crate::support::At as _;
 struct Script {
     /// Whether the client gave no token.
     anonymous: bool,
+    /// After how long the client's token isn't valid any more.
+    token_ends: Option<Duration>,
     /// The number of open operations.
     open: Arc<AtomicUsize>,
     /// The number of large answers that were generated.
@@ -62,6 +64,17 @@ impl Operations for Script {
 
     fn is_anonymous(&self) -> bool {
         self.anonymous
+    }
+
+    fn token_ends(&self) -> BoxFuture<'_, Close> {
+        async move {
+            match self.token_ends {
+                Some(after) => tokio::time::sleep(after).await,
+                None => std::future::pending().await,
+            }
+            Close::forbidden()
+        }
+        .boxed()
     }
 
     fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<Started, Close>> {
@@ -415,6 +428,27 @@ async fn a_client_without_a_token_that_does_nothing_is_closed_though_it_answers_
     // A client with a token may stay idle.
     let mut client = Client::authenticated(10).await;
     assert!(tokio::time::timeout(Duration::from_secs(300), client.closed()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_token_ends_is_closed_when_no_operation_is_in_progress() {
+    let script = || Script { token_ends: Some(Duration::from_secs(600)), ..Script::default() };
+    let mut idle = Client::connect_to(script(), 10);
+    idle.send_message(json!({ "type": "connection_init" }));
+    let began = Instant::now();
+    assert_eq!(idle.closed().await, 4403);
+    assert_eq!(began.elapsed().as_secs(), 600);
+    let mut busy = Client::connect_to(script(), 10);
+    busy.send_message(json!({ "type": "connection_init" }));
+    assert_eq!(busy.receive_json().await, json!({ "type": "connection_ack" }));
+    busy.subscribe("a", "ticking");
+    for _ in 0..700 {
+        assert_eq!(busy.receive_json().await.text("/type"), "next");
+    }
+    busy.send_message(json!({ "id": "a", "type": "complete" }));
+    let stopped = Instant::now();
+    assert_eq!(busy.closed().await, 4403);
+    assert!(stopped.elapsed() < Duration::from_secs(2), "{:?}", stopped.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

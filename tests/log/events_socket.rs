@@ -11,10 +11,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::{At, TestApp};
 
-type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// Serves the app on a free port of the loopback interface until the test ends.
-async fn serve(app: &TestApp) -> SocketAddr {
+pub(crate) async fn serve(app: &TestApp) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let routes = app.app.router(HttpOptions { listener: Some(address), ..HttpOptions::default() });
@@ -30,12 +30,12 @@ async fn connect(address: SocketAddr) -> Socket {
     socket
 }
 
-async fn send(socket: &mut Socket, message: Value) {
+pub(crate) async fn send(socket: &mut Socket, message: Value) {
     socket.send(Message::text(message.to_string())).await.expect("sent");
 }
 
 /// The next message other than a ping; `{ "closed": code }` when the socket was closed.
-async fn receive(socket: &mut Socket) -> Value {
+pub(crate) async fn receive(socket: &mut Socket) -> Value {
     loop {
         let next = tokio::time::timeout(std::time::Duration::from_secs(20), socket.next()).await.expect("nothing came");
         match next.expect("a message").expect("a sound message") {
@@ -52,7 +52,7 @@ async fn receive(socket: &mut Socket) -> Value {
 }
 
 /// Opens a socket and authenticates with this token.
-async fn greeted(address: SocketAddr, token: &str) -> Socket {
+pub(crate) async fn greeted(address: SocketAddr, token: &str) -> Socket {
     let mut socket = connect(address).await;
     send(&mut socket, json!({ "type": "connection_init", "payload": { "Authorization": format!("Bearer {token}") } }))
         .await;

@@ -2,6 +2,7 @@
 
 pub mod machine;
 pub mod message;
+mod operations;
 pub mod session;
 
 use std::net::IpAddr;
@@ -20,7 +21,7 @@ use tracing::Instrument as _;
 use crate::gate::OperationKind;
 use crate::metrics::{Active, CloseCode};
 use crate::service::access::Caller;
-use crate::service::accounts::{NamedAccount, check_token_valid};
+use crate::service::accounts::{NamedAccount, TokenWatch, Watched, check_token_valid};
 use crate::service::error::Failure;
 use crate::traces::Context;
 
@@ -87,6 +88,7 @@ pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: 
         upgrade_trace: traced::of_headers(&state.engine, &parts.headers),
         peer: super::intake::peer(&parts),
         caller: OnceLock::new(),
+        watched: OnceLock::new(),
         _client: parts.extensions.get::<Client>().cloned(),
         _active: state.engine.metrics.websockets.enter(()),
         state,
@@ -113,6 +115,8 @@ struct Connection {
     named: NamedAccount,
     /// The caller, once the client is authenticated.
     caller: OnceLock<Caller>,
+    /// Notices the end of the caller's token while no operation runs that would notice it.
+    watched: OnceLock<Watched>,
     /// The client's span that the upgrade request names, and the one that the first message names instead.
     upgrade_trace: Option<Context>,
     trace: OnceLock<Context>,
@@ -138,6 +142,9 @@ impl Connection {
         })?;
         if let Some(trace) = traced::of_payload(&self.state.engine, &payload) {
             let _ = self.trace.set(trace);
+        }
+        if let Caller::Viewer(viewer) = &caller {
+            let _ = self.watched.set(TokenWatch::watch(&self.state.engine.services, viewer));
         }
         // Set only once, because the machine greets only once.
         let _ = self.caller.set(caller);
@@ -215,6 +222,16 @@ impl Operations for Connection {
 
     fn is_anonymous(&self) -> bool {
         !matches!(self.caller.get(), Some(Caller::Viewer(_)))
+    }
+
+    fn token_ends(&self) -> BoxFuture<'_, Close> {
+        let ended = async {
+            match self.watched.get() {
+                Some(watched) => self.close(&watched.refused().await),
+                None => std::future::pending().await,
+            }
+        };
+        ended.boxed()
     }
 
     fn has_closed(&self, code: Option<u16>) {

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message};
-use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
@@ -15,7 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::Instrument as _;
 
 use super::machine::{Action, Close, Machine};
-use super::message::{Payload, ServerMessage};
+use super::message::ServerMessage;
+pub use super::operations::{Operations, Started};
 use crate::http::answer::{Answer, Phase};
 use crate::http::busy;
 use crate::http::request::GraphqlRequest;
@@ -32,34 +31,6 @@ const ONCE_MAX: usize = 8;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long to keep a closed connection open, so that the client can read the reason.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// Authenticates clients and starts their operations.
-pub trait Operations: Send + Sync + 'static {
-    /// Authenticates a client by the payload of its first message.
-    fn authenticate(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>>;
-
-    /// Starts an operation. A refused one has a single answer, which wasn't executed.
-    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<Started, Close>>;
-
-    /// The id of this connection in the log.
-    fn request_id(&self) -> &str;
-
-    /// Whether the client gave no token.
-    fn is_anonymous(&self) -> bool {
-        false
-    }
-
-    /// Notes with which code the server closed the connection; `None` if the client did.
-    fn has_closed(&self, _code: Option<u16>) {}
-}
-
-/// An operation that has been started.
-pub struct Started {
-    /// The operation runs only while the stream is polled.
-    pub answers: BoxStream<'static, Answer>,
-    /// Whether there is a single answer, as for a query or a mutation.
-    pub once: bool,
-}
 
 /// The limits of a connection.
 #[derive(Clone, Debug)]
@@ -144,6 +115,8 @@ where
         let init_until = Instant::now() + self.limits.init;
         let mut ping = interval_at(Instant::now() + self.limits.ping, self.limits.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let operations = self.operations.clone();
+        let mut token_ends = operations.token_ends();
         // When the connection was last active. Pings and their answers don't count.
         let mut idle_since = Instant::now();
         loop {
@@ -177,6 +150,8 @@ where
                         return Err(Close::new(1000, format!("No operation was running for {} s", self.limits.idle.as_secs_f32())));
                     }
                 }
+                // An operation in progress ends by itself, and its client is told why.
+                close = &mut token_ends, if self.machine.is_open() && !self.machine.is_running() => return Err(close),
                 _ = ping.tick() => self.send_pings().await?,
                 () = ended(&mut shutdown), if self.ending_since.is_none() => self.ending_since = Some(Instant::now()),
                 () = tokio::time::sleep(LOOK), if self.ending_since.is_some() => {}

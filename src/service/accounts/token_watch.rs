@@ -1,4 +1,4 @@
-//! Watches the tokens of open subscriptions: one statement checks them all, however many subscriptions there are (R4).
+//! Watches the tokens of open subscriptions and WebSockets: one statement checks them all, however many there are (R4).
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -24,7 +24,7 @@ const CHECK: Duration = Duration::from_secs(3);
 /// The pause after a check that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The tokens of the process's open subscriptions.
+/// The tokens of the process's open subscriptions and WebSockets.
 #[derive(Default)]
 pub struct TokenWatch {
     state: Mutex<State>,
@@ -49,13 +49,14 @@ struct State {
 
 struct Slot {
     token: Arc<Token>,
-    subscriptions: usize,
+    /// How many subscriptions and WebSockets watch it.
+    watches: usize,
 }
 
 impl Slot {
     fn of(key: Key) -> Self {
         let token = Token { key, valid_at: AtomicU64::new(0), refused: OnceLock::new(), changed: Notify::new() };
-        Self { token: Arc::new(token), subscriptions: 0 }
+        Self { token: Arc::new(token), watches: 0 }
     }
 }
 
@@ -87,14 +88,14 @@ impl Token {
     }
 }
 
-/// The watch of one subscription. Dropping it ends the watch.
+/// The watch of one subscription or WebSocket. Dropping it ends the watch.
 pub struct Watched {
     services: Shared,
     token: Arc<Token>,
 }
 
 impl TokenWatch {
-    /// Watches the token of a viewer whose subscription begins.
+    /// Watches the token of a viewer whose subscription or WebSocket begins.
     #[must_use]
     pub fn watch(services: &Shared, viewer: &Viewer) -> Watched {
         let watch = &services.token_watch;
@@ -110,7 +111,7 @@ impl TokenWatch {
         if slot.token.refused.get().is_some() {
             *slot = Slot::of(key);
         }
-        slot.subscriptions += 1;
+        slot.watches += 1;
         let token = slot.token.clone();
         if !std::mem::replace(&mut state.is_running, true) {
             tokio::spawn(run(services.clone()));
@@ -196,15 +197,15 @@ impl Drop for Watched {
     fn drop(&mut self) {
         let mut state = self.services.token_watch.state();
         if let Some(slot) = state.tokens.get_mut(&self.token.key).filter(|slot| Arc::ptr_eq(&slot.token, &self.token)) {
-            slot.subscriptions -= 1;
-            if slot.subscriptions == 0 {
+            slot.watches -= 1;
+            if slot.watches == 0 {
                 state.tokens.remove(&self.token.key);
             }
         }
     }
 }
 
-/// Checks tokens until no subscription is open: all every few seconds, and the awaited ones at once.
+/// Checks tokens until no subscription and no WebSocket is open: all every few seconds, and the awaited ones at once.
 async fn run(services: Shared) {
     let watch = &services.token_watch;
     let mut due = tokio::time::Instant::now() + CHECK;
