@@ -47,7 +47,7 @@ pub enum Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(text) => Self::Unavailable(text),
+            StoreError::Unavailable(text) | StoreError::Newer(text) => Self::Unavailable(text),
             // Use cases turn the conflicts that they expect into refusals. After any other conflict, the caller should
             // repeat the call.
             StoreError::Conflict(text) => Self::Unavailable(text),

@@ -2,8 +2,8 @@
 //!
 //! During an update of several servers, a newer one may have stored a name that this version doesn't know. A read of
 //! such a row fails with UNAVAILABLE, because another server, or this one after its update, can answer it. The program
-//! guesses neither the rules for an unknown state nor the content of an audit entry. Only readers of the event log and
-//! of tasks skip such rows, because they must not stop.
+//! guesses neither the rules for an unknown state nor the content of an audit entry. Only what reads rows of all accounts,
+//! such as the event log and the tasks, skips such rows: one account's row must not stop the others.
 
 use entity as row;
 use sea_orm::prelude::Uuid;
@@ -32,7 +32,7 @@ pub trait Stored: Sized + Copy {
     /// The value with this stored name.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] for a name that this version of the program doesn't know.
+    /// [`StoreError::Newer`] for a name that this version of the program doesn't know.
     fn read(name: &str) -> StoreResult<Self>;
 }
 
@@ -102,7 +102,7 @@ stored! {
 }
 
 fn unknown(what: &str, name: &str) -> StoreError {
-    StoreError::Unavailable(format!("this version of the program doesn't know the {what} {name}: update it"))
+    StoreError::Newer(format!("this version of the program doesn't know the {what} {name}: update it"))
 }
 
 pub(in crate::store) fn read<T: Stored>(name: &str) -> StoreResult<T> {

@@ -54,4 +54,5 @@ pub use migrating::MigrationError;
 pub use probe::Unusable;
 pub use served::ServedFile;
 pub use snapshot::{Snapshot, WholeServer};
+pub(crate) use tolerant::readable;
 pub use tx::{Commits, Tx};

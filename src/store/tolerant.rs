@@ -1,5 +1,5 @@
-//! Rows that can't be read, because of a damaged disk or changes from outside. Readers of logs and tasks log such a
-//! row and skip it, so that one row doesn't block all others.
+//! Rows that can't be read: a newer version of the program wrote them, a disk was damaged, or somebody changed them from
+//! outside. What reads rows of all accounts logs such a row and skips it, so that one row doesn't block all others.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -40,6 +40,21 @@ pub(in crate::store) fn column<T: TryGetable>(row: &QueryResult, name: &str) -> 
 fn reason(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     format!("a value is beyond what can be held: {}", text.unwrap_or("no reason is known"))
+}
+
+/// What was read of a row; `None` if the row can't be read. Then this is logged.
+///
+/// # Errors
+/// Any other error, such as that of a database that can't be reached.
+pub(crate) fn readable<T>(table: &'static str, id: impl Display, read: StoreResult<T>) -> StoreResult<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(why @ (StoreError::Newer(_) | StoreError::Fault(_))) => {
+            skip(table, id, &why);
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Logs that a row is skipped, once for each row.

@@ -18,14 +18,14 @@ const PAGE: &str = "query($after: String, $before: String, $first: Int, $last: I
       edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage } } }";
 
 /// An invalid time. SQLite stores any text, PostgreSQL has an infinite time.
-fn no_instant(app: &TestApp) -> &'static str {
+pub(crate) fn no_instant(app: &TestApp) -> &'static str {
     match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => "'infinity'",
         _ => "'garbage'",
     }
 }
 
-async fn damage(app: &TestApp, table: &str, column: &str, value: &str, which: &str) {
+pub(crate) async fn damage(app: &TestApp, table: &str, column: &str, value: &str, which: &str) {
     let statement = format!("UPDATE {table} SET {column} = {value} WHERE {which}");
     tables(app).execute_unprepared(&statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }

@@ -22,5 +22,6 @@ pub(crate) mod pooler;
 pub(crate) mod statements;
 pub(crate) mod stopped_process;
 pub(crate) mod timeouts;
+pub(crate) mod unreadable_rows;
 pub(crate) mod upgrades;
 pub(crate) mod waiting;

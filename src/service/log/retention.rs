@@ -10,8 +10,8 @@ use crate::store::installations::{tallies, write_counts as counts};
 use crate::store::log::{audit_retention, retention};
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
-use crate::store::requests;
 use crate::store::webhooks::{servers, write_attempts};
+use crate::store::{readable, requests};
 
 /// The most events that a batch removes.
 const BATCH: u64 = 500;
@@ -42,21 +42,23 @@ pub(crate) async fn begin_pruning(cx: &Services) -> Result<Cutoffs, Failure> {
     Ok(Cutoffs { events: before(cx.settings.keep_events_days), entries: cx.settings.keep_audit_days.map(before) })
 }
 
-/// Compacts the counts of packs and releases that have many rows: each installing and uninstalling adds one.
+/// Compacts the counts of packs and releases that have many rows: each installing and uninstalling adds one. Those that
+/// can't be read are left alone.
 async fn compact_counts(cx: &Services) -> Result<(), Failure> {
     for pack in counts::to_compact(&cx.db.whole_server(), PACKS).await? {
         let tx = cx.db.begin().await?;
-        if packs::lock_any(&tx, pack).await?.is_some() {
+        if readable("integration_pack", pack, packs::lock_any(&tx, pack).await)?.flatten().is_some() {
             counts::compact(&tx, pack, cx.now(&tx), ROWS_MAX).await?;
             tx.commit().await?;
         }
     }
     for (pack, release) in tallies::to_compact(&cx.db.whole_server(), PACKS).await? {
         let tx = cx.db.begin().await?;
-        if packs::lock_any(&tx, pack).await?.is_none() {
+        if readable("integration_pack", pack, packs::lock_any(&tx, pack).await)?.flatten().is_none() {
             continue;
         }
-        if let Some(release) = releases::get(&tx, pack, release).await? {
+        let found = readable("pack_release", release, releases::get(&tx, pack, release).await)?;
+        if let Some(release) = found.flatten() {
             tallies::compact(&tx, &release, cx.now(&tx), ROWS_MAX).await?;
             tx.commit().await?;
         }

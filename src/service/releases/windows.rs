@@ -67,9 +67,7 @@ pub(crate) async fn recompute_windows(cx: &Services, by: Initiator) -> Result<Re
     let version = cx.zones.version();
     let (mut done, mut after, mut failed) = (Recomputed::default(), None, None);
     loop {
-        let page = of_older_data(&cx.db.whole_server(), &version, after, PAGE).await?;
-        let last = page.last().map(|pending| pending.release);
-        let full = page.len() as u64 == PAGE;
+        let (page, more_after) = of_older_data(&cx.db.whole_server(), &version, after, PAGE).await?;
         let (move_these, keep_these) = sort_out(cx, page);
         done.seen += (move_these.len() + keep_these.len()) as u64;
         if !keep_these.is_empty() {
@@ -89,10 +87,10 @@ pub(crate) async fn recompute_windows(cx: &Services, by: Initiator) -> Result<Re
                 }
             }
         }
-        if !full {
+        if more_after.is_none() {
             return failed.map_or(Ok(done), Err);
         }
-        after = last;
+        after = more_after;
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use entity::{account, trusted_publisher as trusted};
 use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryTrait as _};
+use uuid::Uuid;
 
 use crate::domain::accounts::{Account, AccountStatus, TrustedPublisher, lookup_key};
 use crate::domain::id::{AccountId, TrustedPublisherId};
@@ -14,12 +15,14 @@ use crate::store::any_of::VALUES_MAX;
 use crate::store::column::col;
 use crate::store::convert::{self, from_json, read};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
-use crate::store::{Snapshot, StoreResult, WholeServer, page, tolerant};
+use crate::store::{Snapshot, StoreResult, WholeServer, page, readable, tolerant};
 
 use trusted::Column as T;
 
 /// The prefix of a trusted publisher's columns in a joined row.
 const OF_TRUSTED: &str = "t_";
+/// The column of its id there.
+const ID: &str = "t_id";
 /// The most rows that are read for a JWT. An account has at most 20.
 const READ_MAX: u64 = 1_000;
 
@@ -75,6 +78,9 @@ pub async fn pages(
 /// The trusted publishers that a JWT of `issuer` with these claims matches, and their accounts; with `named`, of this
 /// account only. A row that can't be read is logged and skipped, because it may be another account's. `None` if more
 /// than 1,000 rows share one of the claims, so that such rows can't exhaust the server's memory.
+///
+/// # Errors
+/// Also if the JWT matches no other account than one that can't be read.
 pub async fn matching(
     server: &WholeServer,
     issuer: &str,
@@ -89,19 +95,23 @@ pub async fn matching(
     if u64::try_from(rows.len()).is_ok_and(|count| count > READ_MAX) {
         return Ok(None);
     }
-    let mut found = Vec::new();
+    let (mut found, mut unreadable) = (Vec::new(), None);
     for row in rows {
-        let trusted: trusted::Model = tolerant::row(&row, OF_TRUSTED)?;
-        let id = trusted.id;
-        match trusted_of(trusted) {
-            Ok(trusted) if trusted.matches(issuer, claims) => {
-                found.push((trusted, convert::account(tolerant::row(&row, OF_ACCOUNT)?)?));
-            }
-            Ok(_) => {}
-            Err(why) => tolerant::skip("trusted_publisher", id, &why),
-        }
+        let id: Uuid = row.try_get("", ID)?;
+        let read = tolerant::row(&row, OF_TRUSTED).and_then(trusted_of);
+        let Some(trusted) = readable("trusted_publisher", id, read)?.filter(|of| of.matches(issuer, claims)) else {
+            continue;
+        };
+        let account = tolerant::row(&row, OF_ACCOUNT).and_then(convert::account);
+        unreadable = account.as_ref().err().cloned().or(unreadable);
+        let account = readable("account", trusted.account_id.0, account)?;
+        found.extend(account.map(|account| (trusted, account)));
     }
-    Ok(Some(found))
+    match unreadable {
+        // The JWT is of the account that can't be read, and of no other.
+        Some(why) if found.is_empty() => Err(why),
+        _ => Ok(Some(found)),
+    }
 }
 
 /// The statuses of the accounts to which these trusted publishers belong. A deleted trusted publisher is absent. A

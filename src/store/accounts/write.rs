@@ -11,7 +11,7 @@ use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _};
 use crate::store::locks::{ActorColumns, locked};
 use crate::store::scope::PublisherScope;
-use crate::store::{Db, StoreResult, Tx, WholeServer};
+use crate::store::{Db, StoreResult, Tx, WholeServer, readable};
 
 /// Locks an account.
 pub async fn lock(tx: &Tx, id: AccountId) -> StoreResult<Option<Account>> {
@@ -39,7 +39,8 @@ pub async fn any(server: &WholeServer) -> StoreResult<bool> {
     Ok(account::Entity::find().limit(1).one(server.conn()).await?.is_some())
 }
 
-/// All accounts for the command line: each publisher is followed by the accounts that it manages, by name.
+/// All accounts for the command line: each publisher is followed by the accounts that it manages, by name. One that can't
+/// be read is logged and left out.
 pub async fn all(server: &WholeServer) -> StoreResult<Vec<Account>> {
     let found = account::Entity::find()
         .order_by_asc(account::Column::PublisherId)
@@ -47,7 +48,8 @@ pub async fn all(server: &WholeServer) -> StoreResult<Vec<Account>> {
         .order_by_asc(account::Column::NameKey)
         .all(server.conn())
         .await?;
-    found.into_iter().map(convert::account).collect()
+    let read = |row: account::Model| readable("account", row.id, convert::account(row)).transpose();
+    found.into_iter().filter_map(read).collect()
 }
 
 /// The account with this name, other than `but`: among the managed accounts of `publisher`, or among publishers.

@@ -3,7 +3,10 @@
 
 use entity::{integration_pack, pack_release, release_stage};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    Select,
+};
 use uuid::Uuid;
 
 use crate::domain::Instant;
@@ -13,7 +16,7 @@ use crate::store::column::col;
 use crate::store::convert::{self, Stored as _};
 use crate::store::packs::has_due;
 use crate::store::reader::Reads;
-use crate::store::{StoreResult, Tx, WholeServer};
+use crate::store::{StoreResult, Tx, WholeServer, readable, tolerant};
 
 /// The publishers whose packs a look-up considers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,13 +109,15 @@ pub struct PendingWindow {
 }
 
 /// The windows of pending releases that were computed with time zone data older than `version`, or have a waiting stage
-/// whose window was, in the order of the releases' ids, from the id after `after` on.
+/// whose window was, in the order of the releases' ids, from the id after `after` on. Beside them is the
+/// last id if there may be more after it. A release that can't be read is logged and left out: it must not keep the
+/// windows of others where they are.
 pub async fn of_older_data(
     server: &WholeServer,
     version: &DataVersion,
     after: Option<ReleaseId>,
     limit: u64,
-) -> StoreResult<Vec<PendingWindow>> {
+) -> StoreResult<(Vec<PendingWindow>, Option<ReleaseId>)> {
     let mut select =
         pack_release::Entity::find().filter(pack_release::Column::State.eq(ReleaseState::Scheduled.stored())).filter(
             col(pack_release::Column::TimeZoneDataVersion).lt(version.as_str()).or(has_stage_of_older_data(version)),
@@ -120,13 +125,19 @@ pub async fn of_older_data(
     if let Some(after) = after {
         select = select.filter(pack_release::Column::Id.gt(Uuid::from(after)));
     }
-    let rows = select.order_by_asc(pack_release::Column::Id).limit(limit).all(server.conn()).await?;
-    let releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
-    let pending = |release: crate::domain::releases::Release| {
+    let select = select.order_by_asc(pack_release::Column::Id).limit(limit).into_query();
+    let rows = server.conn().query_all(&select).await?;
+    let is_full = u64::try_from(rows.len()).is_ok_and(|count| count >= limit);
+    let (mut found, mut last) = (Vec::new(), None);
+    for row in &rows {
+        let id: Uuid = row.try_get("", "id")?;
+        last = Some(id.into());
+        let read = tolerant::row(row, "").and_then(convert::release);
+        let Some(release) = readable("pack_release", id, read)? else { continue };
         let (pack, has_stages) = (release.pack_id, release.has_stages);
-        Some(PendingWindow { pack, release: release.id, window: release.window?, has_stages })
-    };
-    Ok(releases.into_iter().filter_map(pending).collect())
+        found.extend(release.window.map(|window| PendingWindow { pack, release: release.id, window, has_stages }));
+    }
+    Ok((found, last.filter(|_| is_full)))
 }
 
 /// The condition that a release has a waiting stage whose window was computed with older data. A server with older data

@@ -21,7 +21,7 @@ use crate::store::locks::locked;
 use crate::store::webhooks::endpoints::endpoint_of;
 use crate::store::webhooks::servers::{self, is_dead};
 use crate::store::webhooks::write_attempts;
-use crate::store::{DatabaseKind, Db, StoreResult, Tx, WholeServer};
+use crate::store::{DatabaseKind, Db, StoreResult, Tx, WholeServer, readable, tolerant};
 
 use endpoint::Column as E;
 
@@ -127,7 +127,9 @@ pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
     for (endpoint, revision, state) in changed {
         // The task that serves an endpoint gives it back after it has saved its progress.
         save_server(&tx, endpoint, Some(id), revision).await?;
-        if WebhookState::read(&state)?.is_served() {
+        // Nobody serves an endpoint in a state that only a newer program knows, until that program changes it.
+        let state = readable("webhook_endpoint", endpoint, WebhookState::read(&state))?;
+        if state.is_some_and(WebhookState::is_served) {
             turn.begun.insert(endpoint.into());
         }
     }
@@ -219,7 +221,8 @@ pub async fn load(from: &WholeServer, id: WebhookId) -> StoreResult<Option<Serve
     let Some(account) = account::Entity::find_by_id(row.account_id).one(from.conn()).await? else { return Ok(None) };
     let (secret, server) = (row.secret.clone(), row.server_id);
     let former_secret = row.former_secret.clone().zip(row.former_secret_until);
-    Ok(Some(Served { account: convert::account(account)?, endpoint: endpoint_of(row)?, secret, former_secret, server }))
+    let endpoint = endpoint_of(row).inspect_err(|why| tolerant::skip("webhook_endpoint", Uuid::from(id), why))?;
+    Ok(Some(Served { account: convert::account(account)?, endpoint, secret, former_secret, server }))
 }
 
 /// The progress of an endpoint.
