@@ -4,18 +4,39 @@ use std::fmt::Write as _;
 
 use crate::plan::Plan;
 
+/// A space without width. Services look for mentions and links in the text that a reader sees, where an escaped
+/// character is the character again; this space keeps it apart from what follows.
+const APART: &str = "&#8203;";
+
 /// Escapes a text within a line, so that it contains no markup, no link and no mention.
 fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    let mut before = ['\0'; 3];
     for c in text.chars() {
+        // `https://` and `www.` begin links, and `GH-1` is a link to an issue.
+        let begins_link = match (before, c) {
+            ([.., ':'], '/') => true,
+            ([a, b, c], '.') => [a, b, c].iter().all(|of| of.eq_ignore_ascii_case(&'w')),
+            ([_, a, b], '-') => a.eq_ignore_ascii_case(&'g') && b.eq_ignore_ascii_case(&'h'),
+            _ => false,
+        };
+        if begins_link {
+            shown.push_str(APART);
+        }
+        before = [before[1], before[2], c];
         match c {
             '\n' | '\r' => shown.push(' '),
-            // A mention would send a message to somebody.
-            '@' => shown.push_str("&#64;"),
+            // A mention would send a message to somebody, and a number would become a link to an issue.
+            '@' | '#' => {
+                shown.push('\\');
+                shown.push(c);
+                shown.push_str(APART);
+            }
             '<' => shown.push_str("&lt;"),
-            '&' => shown.push_str("&amp;"),
-            // A number would become a link to an issue.
-            '#' => shown.push_str("&#35;"),
+            '&' => {
+                shown.push_str("&amp;");
+                shown.push_str(APART);
+            }
             c if c.is_ascii_punctuation() && !matches!(c, '.' | ',' | '-' | '/' | ':' | ';' | '\'' | '"') => {
                 shown.push('\\');
                 shown.push(c);
@@ -45,6 +66,13 @@ pub fn of_plan(plan: &Plan) -> String {
         for refusal in &plan.refusals {
             let _ = writeln!(text, "- `{}`: {}", refusal.code, plain(&refusal.message));
         }
+    }
+    if let Some(superseded) = plan.supersedes.as_ref().filter(|_| plan.exit() == crate::Exit::Changes) {
+        let _ = writeln!(
+            text,
+            "\n**It would supersede the release {}**: that one would never be rolled out.",
+            plain(&superseded.shown())
+        );
     }
     changes(plan, &mut text);
     if !plan.stage_outlooks.is_empty() {

@@ -51,6 +51,29 @@ pub struct StageOutlook {
     pub will_move_count: i64,
 }
 
+/// A release that waits for its date, and that a release at once would take the place of.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Superseded {
+    pub id: String,
+    pub number: i64,
+    /// The date for which it is scheduled, and its time zone.
+    pub date: Option<String>,
+    pub time_zone: Option<String>,
+}
+
+impl Superseded {
+    /// The release in a sentence.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let Self { id, number, date, time_zone } = self;
+        match (date, time_zone) {
+            (Some(date), Some(zone)) => format!("{id} of version {number}, which is scheduled for {date} ({zone})"),
+            _ => format!("{id} of version {number}, which is scheduled"),
+        }
+    }
+}
+
 /// A warning or a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Remark {
@@ -82,6 +105,9 @@ pub struct Plan {
     pub will_move_count: i64,
     pub will_skip: Vec<Skipped>,
     pub stage_outlooks: Vec<StageOutlook>,
+    /// Absent in the files of versions that didn't tell it.
+    #[serde(default)]
+    pub supersedes: Option<Superseded>,
     pub warnings: Vec<Remark>,
     pub refusals: Vec<Remark>,
 }
@@ -114,6 +140,13 @@ impl Plan {
             refusals if refusals.iter().all(|refusal| refusal.code == "NOTHING_TO_RELEASE") => Exit::Done,
             _ => Exit::Refused,
         }
+    }
+
+    /// What becomes of the release that is scheduled; `None` if there is none.
+    #[must_use]
+    pub fn superseding(&self) -> Option<String> {
+        let superseded = self.supersedes.as_ref()?;
+        Some(format!("It would supersede the release {}: that one would never be rolled out.", superseded.shown()))
     }
 
     /// The release notes of a release for which nobody wrote any: a list of the components. The same content always has

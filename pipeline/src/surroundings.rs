@@ -27,14 +27,21 @@ impl Source {
         *self == Self::default()
     }
 
-    /// This source, with each field that `given` has replaced by that one's.
+    /// This source, with each field that `given` has replaced by that one's. The address of a commit is left out if `given`
+    /// names another commit.
     #[must_use]
     pub fn overridden(self, given: Self) -> Self {
+        let is_same = match (&self.commit, &given.commit) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            // A commit may be given by the beginning of its hash.
+            (Some(own), Some(given)) => !given.is_empty() && own.to_lowercase().starts_with(&given.to_lowercase()),
+        };
         Self {
             commit: given.commit.or(self.commit),
             reference: given.reference.or(self.reference),
             repository_url: given.repository_url.or(self.repository_url),
-            commit_url: given.commit_url.or(self.commit_url),
+            commit_url: given.commit_url.or(self.commit_url.filter(|_| is_same)),
             pull_request_url: given.pull_request_url.or(self.pull_request_url),
             build_url: given.build_url.or(self.build_url),
         }

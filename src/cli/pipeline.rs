@@ -266,8 +266,8 @@ async fn execute(command: PipelineCommand) -> Result<Report, Failure> {
             let request = pipeline::WatchRequest { release, wait, max_failed: limit.max_failed };
             pipeline::watch(&mut api, &request, &mut talk).await
         }
-        PipelineCommand::Pause { release, reason, .. } => pipeline::pause(&mut api, &release, &reason).await,
-        PipelineCommand::Resume { release, .. } => pipeline::resume(&mut api, &release).await,
+        PipelineCommand::Pause { release, reason, .. } => pipeline::pause(&mut api, &release, &reason, &mut talk).await,
+        PipelineCommand::Resume { release, .. } => pipeline::resume(&mut api, &release, &mut talk).await,
         PipelineCommand::Rollback { release, reason, at_most, wait, request_id, .. } => {
             let request = pipeline::RollBackRequest { release, reason, at_most, wait, request_id };
             pipeline::roll_back(&mut api, &request, &mut talk).await

@@ -1,7 +1,7 @@
 //! What the commands decide without a connection.
 
 use chrono::NaiveDate;
-use pipeline::plan::{Change, Item, Named, Plan, Remark, StageOutlook};
+use pipeline::plan::{Change, Item, Named, Plan, Remark, StageOutlook, Superseded};
 use pipeline::sse::{Event, Reader};
 use pipeline::stages::{Holds, StagesFile, Then};
 use pipeline::verdict::{Course, Goal, MaxFailed, Verdict, judge};
@@ -79,6 +79,7 @@ fn plan() -> Plan {
         unchanged_count: 4,
         will_move_count: 1,
         will_skip: Vec::new(),
+        supersedes: None,
         stage_outlooks: vec![StageOutlook { name: "Pilots".into(), date: "2027-01-08".into(), will_move_count: 2 }],
         warnings: vec![Remark { code: "LABEL_GOES_BACK".into(), message: "A label\ngoes back.".into() }],
         refusals: Vec::new(),
@@ -106,7 +107,27 @@ fn a_plan_is_read_as_it_was_written() {
     assert_eq!(Plan::parse(&written), Ok(plan()));
     let newer = written.replace("\"format\":1", "\"format\":2");
     assert!(Plan::parse(&newer).is_err_and(|why| why.contains("preview again")));
+    let former = written.replace("\"supersedes\":null,", "");
+    assert!(former != written && Plan::parse(&former) == Ok(plan()), "a file of a version that didn't tell it");
     assert_eq!(plan().usual_notes(), "This version holds:\n\n- Import 1.1\n- Export 1\n");
+}
+
+#[test]
+fn a_comment_says_which_scheduled_release_would_be_superseded() {
+    let superseded = Superseded {
+        id: "rel_a_b".into(),
+        number: 2,
+        date: Some("2027-01-31".into()),
+        time_zone: Some("Europe/Berlin".into()),
+    };
+    let plan = Plan { supersedes: Some(superseded), ..plan() };
+    let text = markdown::of_plan(&plan);
+    let sentence = "\n**It would supersede the release rel\\_a\\_b of version 2, which is scheduled for 2027-01-31 \
+        \\(Europe/Berlin\\)**: that one would never be rolled out.\n";
+    assert!(text.contains(sentence), "{text}");
+    let refusals = vec![Remark { code: "NOTHING_TO_RELEASE".into(), message: "No.".into() }];
+    assert!(!markdown::of_plan(&Plan { refusals, ..plan.clone() }).contains("supersede"), "nothing would be released");
+    assert_eq!(Plan::parse(&serde_json::to_string(&plan).expect("JSON")), Ok(plan));
 }
 
 #[test]
@@ -114,10 +135,39 @@ fn names_in_a_comment_are_no_markup() {
     let text = markdown::of_plan(&plan());
     let expected = "### Release of Orders\n\nIt would move 1 installation from version 2 to version 3 on 2027-01-15.\n\n\
         | Component | Before | After |\n|---|---|---|\n| Import | 1.2 | 1.1 (an older version) |\n| Export | | 1 |\n\
-        | Old \\| &#64;all &#35;1 &lt;b\\> | 7 | **taken away** |\n\nUnchanged: 4.\n\n\
+        | Old \\| \\@&#8203;all \\#&#8203;1 &lt;b\\> | 7 | **taken away** |\n\nUnchanged: 4.\n\n\
         | Stage | Opens on | Moves |\n|---|---|---|\n| Pilots | 2027-01-08 | 2 installations |\n\n\
         **Warnings**\n\n- `LABEL_GOES_BACK`: A label goes back.\n";
     assert_eq!(text, expected);
+    let named = |name: &str| {
+        let change = Change { name: name.into(), from: "1".into(), to: "2".into(), is_downgrade: false };
+        markdown::of_plan(&Plan { changed: vec![change], ..plan() })
+    };
+    // What a service sees that looks for mentions and links in the text without its markup.
+    let seen = |name: &str| {
+        let text = named(name).replace("&#8203;", "\u{200b}").replace("&amp;", "&").replace("&lt;", "<");
+        text.replace('\\', "")
+    };
+    for (name, read_as_more) in [
+        ("@octocat", "@octocat"),
+        ("@acme/admins", "@acme"),
+        ("me@example.com", "@example"),
+        ("@-x", "@-"),
+        ("Fixes #12", "#12"),
+        ("northwind/orders#12", "#12"),
+        ("Fixes GH-12", "GH-12"),
+        ("gh-12", "gh-12"),
+        ("https://example.com/a", "https://"),
+        ("HTTP://example.com", "HTTP://"),
+        ("www.example.com", "www."),
+        ("WwW.example.com", "WwW."),
+        ("&#64;octocat", "@octocat"),
+        ("group&12", "&12"),
+    ] {
+        assert!(!seen(name).contains(read_as_more), "{name}: {}", named(name));
+        let shown: String = seen(name).chars().filter(|c| *c != '\u{200b}').collect();
+        assert!(shown.contains(name), "{name} is shown as it is: {shown}");
+    }
     let refused = Plan { refusals: vec![Remark { code: "EMPTY_PACK".into(), message: "Add one.".into() }], ..plan() };
     assert!(markdown::of_plan(&refused).contains("would be refused.**\n\n- `EMPTY_PACK`: Add one.\n"));
 }

@@ -127,6 +127,33 @@ fn r68_what_the_server_wouldn_t_take_is_left_out() {
 }
 
 #[test]
+fn r68_the_address_of_a_commit_belongs_to_the_commit() {
+    let found = Source {
+        commit: text("0f3a5c77"),
+        commit_url: text("https://github.com/northwind/orders/commit/0f3a5c77"),
+        build_url: text("https://github.com/northwind/orders/actions/runs/7"),
+        ..Source::default()
+    };
+    let with = |commit: Option<&str>, url: Option<&str>| {
+        let given = Source { commit: commit.and_then(text), commit_url: url.and_then(text), ..Source::default() };
+        let both = found.clone().overridden(given);
+        assert_eq!(both.build_url, found.build_url, "the run is the same");
+        (both.commit, both.commit_url)
+    };
+    assert_eq!(with(Some("beef"), None), (text("beef"), None));
+    let url = "https://example.com/beef";
+    assert_eq!(with(Some("beef"), Some(url)), (text("beef"), text(url)));
+    assert_eq!(with(None, Some(url)), (text("0f3a5c77"), text(url)));
+    assert_eq!(with(None, None), (found.commit.clone(), found.commit_url.clone()));
+    for same in ["0f3a5c77", "0F3A5C77", "0f3a5c7"] {
+        assert_eq!(with(Some(same), None), (text(same), found.commit_url.clone()), "{same}");
+    }
+    let without = Source { commit: None, ..found.clone() };
+    let given = Source { commit: text("beef"), ..Source::default() };
+    assert_eq!(without.overridden(given).commit_url, None, "an address of a commit that isn't known");
+}
+
+#[test]
 fn a_request_id_belongs_to_a_run_a_command_and_its_arguments() {
     let run = Belonging::Run("7".into());
     let id = derived(&run, "package", &["a", "bc"]);

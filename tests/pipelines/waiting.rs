@@ -26,6 +26,8 @@ struct Wire {
     streams: Arc<AtomicUsize>,
     cut: tokio::sync::watch::Sender<usize>,
     is_down: Arc<AtomicBool>,
+    /// How many more connections it passes on before it is down.
+    left: Arc<AtomicUsize>,
     /// How many connections were closed at once.
     closed: Arc<AtomicUsize>,
     task: JoinHandle<()>,
@@ -40,15 +42,21 @@ impl Wire {
         let counted = streams.clone();
         let is_down = Arc::new(AtomicBool::new(false));
         let down = is_down.clone();
+        let left = Arc::new(AtomicUsize::new(usize::MAX));
+        let passed_on = left.clone();
         let closed = Arc::new(AtomicUsize::new(0));
         let closing = closed.clone();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((mut near, _)) = listener.accept().await {
+                if passed_on.load(Ordering::SeqCst) == 0 {
+                    down.store(true, Ordering::SeqCst);
+                }
                 if down.load(Ordering::SeqCst) {
                     closing.fetch_add(1, Ordering::SeqCst);
                     continue;
                 }
+                passed_on.fetch_sub(1, Ordering::SeqCst);
                 let (mut cuts, counted) = (cuts.clone(), counted.clone());
                 cuts.mark_unchanged();
                 connections.spawn(async move {
@@ -67,7 +75,7 @@ impl Wire {
                 });
             }
         });
-        Self { address, streams, cut, is_down, closed, task }
+        Self { address, streams, cut, is_down, left, closed, task }
     }
 
     /// Waits until so many streams of events were opened.
@@ -77,6 +85,17 @@ impl Wire {
 
     fn cut(&self) {
         self.cut.send_modify(|times| *times += 1);
+    }
+
+    /// Passes so many further connections on, and closes each one after them.
+    fn close_after(&self, connections: usize) {
+        self.left.store(connections, Ordering::SeqCst);
+    }
+
+    /// Lets connections through again.
+    fn open_again(&self) {
+        self.left.store(usize::MAX, Ordering::SeqCst);
+        self.set_down(false);
     }
 
     /// Closes new connections, and leaves open what is there.
@@ -207,6 +226,68 @@ async fn release_waits_for_its_own_release() {
     // Again: the same release, which has ended.
     let again = world.run(&["release", "orders", "--wait", "1m"], RUN).await;
     assert_eq!((again.status, again.printed), (0, ended.printed));
+}
+
+/// The connections of `packwright release` up to the answer that the release is made: the pack, the preview, the release.
+const UNTIL_IT_IS_MADE: usize = 3;
+
+#[tokio::test]
+async fn release_waits_on_though_the_server_is_away_right_after_the_release_is_made() {
+    let world = World::new().await;
+    world.package("1.1.0").await;
+    let wire = Wire::to(world.server.address).await;
+    let server = format!("http://{}", wire.address);
+    for wait in [&["--wait", "5m"][..], &[]] {
+        wire.close_after(UNTIL_IT_IS_MADE);
+        let closed = wire.closed.load(Ordering::SeqCst);
+        let arguments = [&["release", "orders", "--server", &server], wait].concat();
+        let release = begun(&world, &arguments, RUN);
+        until("the command asks again", async || wire.closed.load(Ordering::SeqCst) > closed + TRIES_OF_A_QUESTION)
+            .await;
+        world.app.tick().await;
+        wire.open_again();
+        let ended = end(release).await;
+        assert!(ended.status == 0 && ended.printed.ends_with(" SUCCEEDED\n"), "{wait:?}: {ended:?}");
+        assert!(ended.words.contains("is there; trying again to read it"), "{wait:?}: {ended:?}");
+    }
+    assert_eq!(world.installed().await, 2, "one release");
+}
+
+#[tokio::test]
+async fn release_names_its_release_though_the_server_stays_away_until_the_time_is_over() {
+    let world = World::new().await;
+    world.package("1.1.0").await;
+    let wire = Wire::to(world.server.address).await;
+    let server = format!("http://{}", wire.address);
+    wire.close_after(UNTIL_IT_IS_MADE);
+    let ended = end(begun(&world, &["release", "orders", "--server", &server, "--wait", "2s", "--json"], RUN)).await;
+    let release = ended.json().text("/release/id");
+    assert!(ended.status == 5 && ended.words.contains(&format!("packwright watch {release}")), "{ended:?}");
+    world.app.tick().await;
+    assert_eq!(world.app.release_state(&release).await, "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn a_preview_and_a_release_say_which_scheduled_release_is_superseded() {
+    let world = World::new().await;
+    let pending = scheduled(&world).await;
+    let json = world.run(&["preview", "orders", "--json"], &[]).await;
+    assert_eq!(json.status, 2, "{json:?}");
+    let expected = json!({ "id": pending, "number": 2, "date": "2026-12-01", "timeZone": "Europe/Berlin" });
+    assert_eq!(json.json().at("/supersedes"), &expected);
+    assert!(json.words.contains(&format!("It would supersede the release {pending} of version 2")), "{json:?}");
+    let markdown = world.run(&["preview", "orders", "--markdown"], &[]).await;
+    assert!(markdown.printed.contains("**It would supersede the release "), "{markdown:?}");
+    let dated = world.run(&["preview", "orders", "--on", "2026-12-02", "--json"], &[]).await;
+    assert_eq!((dated.status, dated.json().at("/supersedes")), (3, &json!(null)), "{dated:?}");
+    let released = world.run(&["release", "orders"], RUN).await;
+    assert!(
+        released.status == 0 && released.words.contains(&format!("takes the place of the release {pending}")),
+        "{released:?}"
+    );
+    assert_eq!(world.app.release_state(&pending).await, "SUPERSEDED");
+    let none = world.run(&["preview", "orders", "--json"], &[]).await;
+    assert_eq!(none.json().at("/supersedes"), &json!(null));
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ const AWAY_MAX: Duration = Duration::from_secs(15 * 60);
 pub(super) struct Wait {
     /// The time limit; `None` waits as long as it takes.
     pub(super) limit: Option<Duration>,
+    /// Whether the server is known to have the release. Then the wait also survives a server that is away from the start on.
+    pub(super) is_known: bool,
     pub(super) goal: Goal,
     pub(super) max_failed: MaxFailed,
 }
@@ -44,7 +46,7 @@ pub struct WatchRequest {
 /// # Errors
 /// When there is no such release, or a call fails for good.
 pub async fn watch(api: &mut Api, request: &WatchRequest, talk: &mut dyn Talk) -> Result<Report, Failure> {
-    let wait = Wait { limit: request.wait, goal: Goal::Released, max_failed: request.max_failed };
+    let wait = Wait { limit: request.wait, is_known: false, goal: Goal::Released, max_failed: request.max_failed };
     until_the_end(api, &request.release, wait, talk).await
 }
 
@@ -109,9 +111,33 @@ async fn look(api: &mut Api, release: &str) -> Result<Seen, Failure> {
     Ok(Seen { release: found.release.ok_or_else(unknown)?, cursor: found.viewer.event_cursor })
 }
 
+/// Looks at a release that the server has told of, for as long as it takes to reach the server.
+async fn look_again(api: &mut Api, release: &str, is_limited: bool, talk: &mut dyn Talk) -> Result<Seen, Failure> {
+    let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        let broken = match look(api, release).await {
+            Ok(seen) => return Ok(seen),
+            Err(failure) => failure,
+        };
+        if !broken.is_passing || !is_limited && begun.elapsed() > AWAY_MAX {
+            return Err(broken);
+        }
+        if pause == FIRST_PAUSE {
+            talk.say(&format!("{} The release {release} is there; trying again to read it.", broken.message));
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
 /// Reports on the release without a wait. A run that is repeated may find that its release has ended without success.
-pub(super) async fn as_it_is(api: &mut Api, release: &str, max_failed: MaxFailed) -> Result<Report, Failure> {
-    let seen = look(api, release).await?;
+pub(super) async fn as_it_is(
+    api: &mut Api,
+    release: &str,
+    max_failed: MaxFailed,
+    talk: &mut dyn Talk,
+) -> Result<Report, Failure> {
+    let seen = look_again(api, release, false, talk).await?;
     let course = seen.course();
     let exit = match judge(&course, Goal::Released, max_failed) {
         Verdict::Missed => Exit::NotSucceeded,
@@ -129,8 +155,15 @@ pub(super) async fn until_the_end(
     talk: &mut dyn Talk,
 ) -> Result<Report, Failure> {
     let deadline = wait.limit.map(|limit| Instant::now() + limit);
-    // The first read must succeed, because the id may be wrong. Later ones are tried again while the server is away.
-    let first = look(api, release).await?;
+    // The first read must succeed if the id may be wrong. Others are tried again while the server is away.
+    let first = match deadline.filter(|_| wait.is_known) {
+        Some(deadline) => match timeout_at(deadline, look_again(api, release, true, talk)).await {
+            Ok(seen) => seen?,
+            Err(_) => return Ok(never_seen(release)),
+        },
+        None if wait.is_known => look_again(api, release, false, talk).await?,
+        None => look(api, release).await?,
+    };
     if judge(&first.course(), wait.goal, wait.max_failed) == Verdict::GoesOn {
         talk.say(&first.words());
     }
@@ -170,6 +203,16 @@ pub(super) async fn until_the_end(
         ),
     };
     Ok(seen.report(Some(format!("{}{more}", seen.words())), exit))
+}
+
+/// The end of a wait in which the server couldn't be reached.
+fn never_seen(release: &str) -> Report {
+    let words = format!(
+        "The time of the wait is over. The release {release} was made, and the server couldn't be reached since. \
+         `packwright watch {release}` goes on waiting."
+    );
+    let data = json!({ "release": { "id": release } });
+    Report { lines: vec![release.to_owned()], data, words: Some(words), exit: Exit::StillRunning }
 }
 
 /// A wait in progress.
@@ -293,8 +336,14 @@ async fn next(stream: &mut Opened) -> Result<Vec<u8>, Failure> {
 
 /// Reports on a release for a command that has changed it. `words` come before the sentence about its state, and `more`
 /// is added to the JSON.
-pub(super) async fn with_words(api: &mut Api, release: &str, words: &str, more: Value) -> Result<Report, Failure> {
-    let seen = look(api, release).await?;
+pub(super) async fn with_words(
+    api: &mut Api,
+    release: &str,
+    words: &str,
+    more: Value,
+    talk: &mut dyn Talk,
+) -> Result<Report, Failure> {
+    let seen = look_again(api, release, false, talk).await?;
     let mut report = seen.report(Some(format!("{words} {}", seen.words())), Exit::Done);
     if let (Some(data), Some(more)) = (report.data.as_object_mut(), more.as_object()) {
         data.extend(more.clone());

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::find;
 use crate::operations::{Preview, preview as operation, spelled};
-use crate::plan::{Change, Item, Named, Plan, Remark, Skipped, StageOutlook};
+use crate::plan::{Change, Item, Named, Plan, Remark, Skipped, StageOutlook, Superseded};
 use crate::stages::{Holds, StagesFile};
 use crate::{Api, Exit, Failure, Report};
 
@@ -32,10 +32,13 @@ pub async fn preview(api: &mut Api, request: &PreviewRequest) -> Result<(Report,
                 plan.refusals.iter().map(|refusal| format!("{}: {}", refusal.code, refusal.message)).collect();
             format!("A release would be refused. {}", refusals.join(" "))
         }
-        _ => format!(
-            "Version {} of {} would move {} installations.",
-            plan.next_number, plan.pack.name, plan.will_move_count
-        ),
+        _ => {
+            let superseding = plan.superseding().map(|sentence| format!(" {sentence}")).unwrap_or_default();
+            format!(
+                "Version {} of {} would move {} installations.{superseding}",
+                plan.next_number, plan.pack.name, plan.will_move_count
+            )
+        }
     };
     let data = serde_json::to_value(&plan).unwrap_or_default();
     Ok((Report { data, lines: plan.lines(), words: Some(words), exit }, plan))
@@ -112,6 +115,10 @@ pub(super) async fn planned(
                 will_move_count: stage.will_move_count,
             })
             .collect(),
+        supersedes: found.supersedes.map(|release| {
+            let (date, time_zone) = release.window.map(|window| (window.date, window.time_zone)).unzip();
+            Superseded { id: release.id, number: release.version.number, date, time_zone }
+        }),
         warnings: found
             .warnings
             .into_iter()

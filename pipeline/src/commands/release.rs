@@ -57,8 +57,9 @@ pub async fn release(api: &mut Api, request: &ReleaseRequest, talk: &mut dyn Tal
             // The content token doesn't cover the current version. Another version may be current by now, and then the
             // release removes other components than the plan says.
             let now = planned(api, pack, None, &StagesFile::default()).await?;
+            let supersedes = now.supersedes.filter(|_| plan.on.is_none());
             let removed = if now.content_token == plan.content_token { now.removed } else { plan.removed.clone() };
-            Plan { removed, ..plan.clone() }
+            Plan { removed, supersedes, ..plan.clone() }
         }
         None => planned(api, pack, request.on, request.stages.as_ref().unwrap_or(&StagesFile::default())).await?,
     };
@@ -67,6 +68,9 @@ pub async fn release(api: &mut Api, request: &ReleaseRequest, talk: &mut dyn Tal
     }
     let stages = request.stages.as_ref().unwrap_or(&plan.stages);
     let input = input(api, &plan, stages, request).await?;
+    if let Some(superseded) = &plan.supersedes {
+        talk.say(&format!("The release at once takes the place of the release {}.", superseded.shown()));
+    }
     let answer = api.ask::<Release>(operation::Variables { input }).await?.release_integration_pack;
     let id = match (answer.release, first::<operation::Refusal>(answer.errors)) {
         (Some(release), _) => release.id,
@@ -79,10 +83,11 @@ pub async fn release(api: &mut Api, request: &ReleaseRequest, talk: &mut dyn Tal
     };
     match request.wait {
         Some(limit) => {
-            let wait = Wait { limit: Some(limit), goal: Goal::Released, max_failed: request.max_failed };
+            let wait =
+                Wait { limit: Some(limit), is_known: true, goal: Goal::Released, max_failed: request.max_failed };
             following::until_the_end(api, &id, wait, talk).await
         }
-        None => following::as_it_is(api, &id, request.max_failed).await,
+        None => following::as_it_is(api, &id, request.max_failed, talk).await,
     }
 }
 

@@ -18,15 +18,15 @@ use crate::{Api, Failure, Report, Talk};
 ///
 /// # Errors
 /// When a rule refuses, or a call fails.
-pub async fn pause(api: &mut Api, release: &str, reason: &str) -> Result<Report, Failure> {
+pub async fn pause(api: &mut Api, release: &str, reason: &str, talk: &mut dyn Talk) -> Result<Report, Failure> {
     let variables = pausing::Variables { release_id: release.to_owned(), reason: reason.to_owned() };
     let answer = api.ask::<Pause>(variables).await?.pause_release;
     match first::<pausing::Refusal>(answer.errors) {
         Some(refusal) if refusal.code == "ALREADY_PAUSED" => {
-            following::with_words(api, release, "It was paused already.", json!({ "wasSo": true })).await
+            following::with_words(api, release, "It was paused already.", json!({ "wasSo": true }), talk).await
         }
         Some(refusal) => Err(refusal.into_failure()),
-        None => following::with_words(api, release, "It is paused.", json!({ "wasSo": false })).await,
+        None => following::with_words(api, release, "It is paused.", json!({ "wasSo": false }), talk).await,
     }
 }
 
@@ -34,15 +34,15 @@ pub async fn pause(api: &mut Api, release: &str, reason: &str) -> Result<Report,
 ///
 /// # Errors
 /// When a rule refuses, or a call fails.
-pub async fn resume(api: &mut Api, release: &str) -> Result<Report, Failure> {
+pub async fn resume(api: &mut Api, release: &str, talk: &mut dyn Talk) -> Result<Report, Failure> {
     let variables = resuming::Variables { release_id: release.to_owned() };
     let answer = api.ask::<Resume>(variables).await?.resume_release;
     match first::<resuming::Refusal>(answer.errors) {
         Some(refusal) if refusal.code == "NOT_PAUSED" => {
-            following::with_words(api, release, "It wasn't paused.", json!({ "wasSo": true })).await
+            following::with_words(api, release, "It wasn't paused.", json!({ "wasSo": true }), talk).await
         }
         Some(refusal) => Err(refusal.into_failure()),
-        None => following::with_words(api, release, "It goes on.", json!({ "wasSo": false })).await,
+        None => following::with_words(api, release, "It goes on.", json!({ "wasSo": false }), talk).await,
     }
 }
 
@@ -77,12 +77,13 @@ pub async fn roll_back(api: &mut Api, request: &RollBackRequest, talk: &mut dyn 
     }
     match request.wait {
         Some(limit) => {
-            let wait = Wait { limit: Some(limit), goal: Goal::RolledBack, max_failed: MaxFailed::default() };
+            let wait =
+                Wait { limit: Some(limit), is_known: true, goal: Goal::RolledBack, max_failed: MaxFailed::default() };
             following::until_the_end(api, &request.release, wait, talk).await
         }
         None => {
             let more = json!({ "installationCount": answer.installation_count });
-            following::with_words(api, &request.release, "The roll back has begun.", more).await
+            following::with_words(api, &request.release, "The roll back has begun.", more, talk).await
         }
     }
 }

@@ -67,7 +67,7 @@ pub(super) struct SourceArgs {
     /// The https address of the repository
     #[arg(long, value_name = "URL", env = "PACKWRIGHT_REPOSITORY_URL")]
     repository_url: Option<String>,
-    /// The https address of the commit
+    /// The https address of the commit. That of another commit than --commit is left out
     #[arg(long, value_name = "URL", env = "PACKWRIGHT_COMMIT_URL")]
     commit_url: Option<String>,
     /// The https address of the pull request
