@@ -100,6 +100,13 @@ async fn health_says_whether_a_server_is_ready() {
         .await
         .expect("it runs");
     assert!(well.status.success(), "{}", text_of(&well));
+    // As a container does whose server has a configuration file: the same variable names it for both.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("packwright.toml");
+    std::fs::write(&file, format!("listen = \"{everywhere}\"\n")).expect("written");
+    let well = program(&["health", "--health-timeout", "60"]).env("PACKWRIGHT_CONFIG", &file).output().await;
+    let well = well.expect("it runs");
+    assert!(well.status.success() && text_of(&well).contains(&address), "{}", text_of(&well));
     server.signal("STOP");
     let late = run(&["health", "--listen", &address, "--health-timeout", "1"]).await;
     assert!(late.status.code() == Some(1) && text_of(&late).contains("didn't answer within 1 s"), "{}", text_of(&late));
