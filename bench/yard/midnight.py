@@ -106,7 +106,7 @@ def open_windows(bench, base, packs, count):
     due = f"now() + interval '{AHEAD} s'"
     base.run(
         f"""BEGIN;
-        UPDATE integration_pack SET pending_starts_at = {due} WHERE id IN (SELECT id FROM bench_due);
+        UPDATE integration_pack SET pending_starts_at = {due}, pending_due_at = {due} WHERE id IN (SELECT id FROM bench_due);
         UPDATE pack_release SET starts_at = {due}, ends_at = {due} + interval '1 day' WHERE id IN (SELECT pending_release_id FROM bench_due);
         COMMIT;"""
     )
