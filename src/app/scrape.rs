@@ -1,5 +1,6 @@
 //! Reads the samples that a scrape shows in addition to the metrics that the server counts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,14 +139,14 @@ impl Scrape {
         let (server, now) = (&self.services.db.whole_server(), self.services.clock.now());
         let since = |at: crate::domain::Instant| seconds(now - at);
 
-        let mut has_other = false;
+        // All kinds of newer programs have the same label, and a series may occur only once.
+        let mut by_label: BTreeMap<&str, tasks::OfKind> = BTreeMap::new();
         for of in tasks::by_kind(server).await? {
-            let kind = TaskKind::of(&of.kind);
-            // All kinds of newer programs have the same label, and a series may occur only once.
-            if kind == TaskKind::Other && std::mem::replace(&mut has_other, true) {
-                continue;
-            }
-            let kind = kind.name();
+            let label = TaskKind::of(&of.kind).name();
+            let joined = by_label.remove(label).map_or_else(|| of.clone(), |other| other.joined(&of));
+            by_label.insert(label, joined);
+        }
+        for (kind, of) in by_label {
             let numbers = [
                 (&m::TASKS, of.open as f64),
                 (&m::TASKS_FAILING, of.failing as f64),

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{Scrape, admin, get, scrape, serve};
+use crate::releases::stuck::strange_task;
 use crate::support::{Ask, At as _, Reply, Server, Setup, TestApp};
 
 fn text(reply: &Reply) -> String {
@@ -255,6 +256,17 @@ async fn the_numbers_of_the_database_are_those_of_its_rows() {
     assert_eq!(opened.get("packwright_releases_in_progress"), 1.0);
     let updates = |state: &str| opened.get(&format!("packwright_rollout_updates{{state=\"{state}\"}}"));
     assert_eq!(updates("applied") + updates("failed") + updates("offered"), 1.0, "{}", opened.text);
+}
+
+#[tokio::test]
+async fn kinds_of_tasks_of_newer_programs_are_counted_together() {
+    let app = TestApp::new().await;
+    for kind in ["FORECAST", "FORECAST", "AUDITION"] {
+        strange_task(&app, kind, None).await;
+    }
+    let scraped = scrape(&app).await;
+    let of = |family: &str| scraped.get(&format!("packwright_{family}{{kind=\"_OTHER\"}}"));
+    assert_eq!((of("tasks"), of("tasks_failing")), (3.0, 0.0), "{}", scraped.text);
 }
 
 #[tokio::test]

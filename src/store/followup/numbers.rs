@@ -23,6 +23,21 @@ pub struct OfKind {
     pub first_due: Instant,
 }
 
+impl OfKind {
+    /// The numbers of the open tasks of both kinds.
+    #[must_use]
+    pub fn joined(self, other: &Self) -> Self {
+        Self {
+            kind: self.kind,
+            open: self.open + other.open,
+            failing: self.failing + other.failing,
+            most_failures: std::cmp::max(self.most_failures, other.most_failures),
+            oldest: std::cmp::min(self.oldest, other.oldest),
+            first_due: std::cmp::min(self.first_due, other.first_due),
+        }
+    }
+}
+
 /// The numbers of open tasks by kind. A kind without a task is left out.
 pub async fn by_kind(server: &WholeServer) -> StoreResult<Vec<OfKind>> {
     let failing = Expr::case(col(Column::Failures).gt(0), 1).finally(0);
