@@ -29,7 +29,7 @@ fn date(text: &str) -> NaiveDate {
 
 /// The window of a dated release (R36, R37, R42): the midnight of a date in a zone.
 mod window {
-    use packwright::domain::releases::{moved, release_dates, release_window};
+    use packwright::domain::releases::{computed_anew, release_dates, release_window};
 
     use super::*;
 
@@ -54,7 +54,7 @@ mod window {
         let newer = zone("Europe/Berlin");
         let older = Zone { version: Default::default(), ..newer.clone() };
         let window = release_window(date("2026-10-25"), &older).expect("the day exists");
-        bencher.bench(|| moved(black_box(&window), black_box(&newer)));
+        bencher.bench(|| computed_anew(black_box(&window), black_box(&newer)));
     }
 
     #[divan::bench]
