@@ -21,7 +21,7 @@ async fn publisher_of(app: &TestApp) -> AccountId {
 
 /// Inserts a task like another version of the program.
 pub(crate) async fn strange_task(app: &TestApp, kind: &str, pack: Option<Uuid>) -> Uuid {
-    let id = Uuid::now_v7();
+    let id = Uuid::from_u128(0x0123_4567_89ab_cdef + open_tasks(app).await.len() as u128);
     let row = task::ActiveModel {
         id: Set(id),
         kind: Set(kind.into()),

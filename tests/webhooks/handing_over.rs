@@ -83,7 +83,7 @@ async fn r63_an_attempt_that_failed_while_the_clock_was_ahead_is_made_again_when
     let dispatching = Dispatching::of(&server);
     world.happen(1).await;
     let failing = world.app.until_state(&world.app.publisher, &id, "FAILING").await;
-    assert!(failing.text("/nextAttemptAt") > "2026-11-23T05:00:00".to_owned(), "{failing:#}");
+    assert!(failing.text("/nextAttemptAt").as_str() > "2026-11-23T05:00:00", "{failing:#}");
     server.services.clock.set_to(right);
     world.receiver.wait_for(3).await;
     dispatching.end().await;
