@@ -122,7 +122,7 @@ async fn r51_seals_go_on_in_a_new_file_when_theirs_is_moved_away_and_damaged_lin
     let hash = whole.find("hash\":\"").expect("a hash") + 7;
     std::fs::write(&moved, format!("{whole}{}", &whole[..20])).expect("written");
     let (status, printed) = status_of(&app, &seals).await;
-    assert!(status == 0 && printed.contains("its last line has no end"), "{status}: {printed}");
+    assert!(status == 0 && printed.contains("its last line is incomplete"), "{status}: {printed}");
     for damaged in [format!("{}{}", &whole[..hash], &whole[hash + 3..]), format!("{}\n{whole}", &whole[..20])] {
         std::fs::write(&moved, format!("{damaged}{whole}")).expect("written");
         let (status, printed) = status_of(&app, &seals).await;

@@ -70,7 +70,7 @@ async fn a_database_of_a_newer_program_or_of_something_else_is_told() {
     db.for_migration().execute_unprepared(later).await.expect("written");
     let why = refused(database.url()).await;
     assert!(
-        why.contains("newer version") && why.contains("m9999_later") && why.contains("update the program"),
+        why.contains("newer version") && why.contains("m9999_later") && why.contains("Update the program"),
         "{why}"
     );
     let status = run(&["migrate", "status", "--database-url", database.url()]).await;

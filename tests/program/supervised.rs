@@ -116,7 +116,7 @@ async fn health_says_whether_a_server_is_ready() {
     let gone = run(&["health", "--listen", &address]).await;
     assert!(gone.status.code() == Some(1) && text_of(&gone).contains("No server answers at"), "{}", text_of(&gone));
     let nowhere = run(&["health", "--listen", "127.0.0.1:0"]).await;
-    assert!(!nowhere.status.success() && text_of(&nowhere).contains("Port 0"), "{}", text_of(&nowhere));
+    assert!(!nowhere.status.success() && text_of(&nowhere).contains("on port 0"), "{}", text_of(&nowhere));
 }
 
 #[tokio::test]
