@@ -212,6 +212,7 @@ fn literal(value: &Value) -> String {
         Value::Int(Some(value)) => format!("{value}::int4"),
         Value::BigInt(Some(value)) => format!("{value}::int8"),
         Value::BigUnsigned(Some(value)) => format!("{value}::int8"),
+        Value::Double(Some(value)) => format!("{value}::float8"),
         Value::String(Some(text)) => quoted(text, "text"),
         Value::Uuid(Some(id)) => quoted(&id.to_string(), "uuid"),
         Value::ChronoDateTimeUtc(Some(at)) => quoted(&at.to_rfc3339(), "timestamptz"),
