@@ -10,8 +10,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::program::kill::until;
+use crate::releases::stuck::{allow, refuse};
 use crate::support::rows::tables;
-use crate::support::{Setup, TestApp, uuid_of};
+use crate::support::{At as _, Setup, TestApp, uuid_of};
 use crate::webhooks::receiver::{Dispatching, Receiver, Reply};
 use crate::webhooks::serving::World;
 
@@ -39,6 +40,26 @@ async fn r63_what_was_taken_is_saved_while_the_next_attempt_lasts() {
     let asked = Instant::now();
     until("the place is saved", async || place(&world.app, &id).await == before + 2).await;
     assert!(asked.elapsed() < ATTEMPT, "not before the attempt ended: {:?}", asked.elapsed());
+    dispatching.kill();
+}
+
+#[tokio::test]
+async fn r63_an_attempt_goes_on_while_what_was_taken_can_not_be_saved() {
+    let world = World::new().await;
+    let (id, _) = world.endpoint(json!({})).await;
+    let options = DispatchOptions { save_after: Duration::from_millis(100), ..DispatchOptions::default() };
+    let server = world.app.another_server_dispatching(options).await;
+    world.receiver.reply([Reply::Status(204), Reply::Status(204), Reply::After(Duration::from_millis(500))]);
+    refuse(&world.app, "no_place", "UPDATE OF place ON webhook_endpoint", "NEW.place <> OLD.place").await;
+    let dispatching = Dispatching::of(&server);
+    world.happen(2).await;
+    world.receiver.wait_for(3).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    allow(&world.app, "no_place", "webhook_endpoint").await;
+    until("the attempts are saved", async || world.app.deliveries(&world.app.publisher, &id).await.len() >= 3).await;
+    let told = world.app.deliveries(&world.app.publisher, &id).await;
+    let slowest = told.iter().map(|one| one.int("/milliseconds")).max().expect("an attempt");
+    assert!((500..2_000).contains(&slowest), "{told:#?}");
     dispatching.kill();
 }
 
