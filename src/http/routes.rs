@@ -1,15 +1,12 @@
 //! What a listener serves: a function from requests to responses.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::header::Entry;
 use axum::http::{HeaderValue, Method, Request, header};
 use axum::response::Response;
-use futures_util::future::{BoxFuture, FutureExt as _, Map};
-use tower_service::Service;
+use futures_util::future::{BoxFuture, FutureExt as _};
 
 /// Answers the requests of a listener. It is cheap to clone. A router of the web framework in its place would cost each
 /// request some allocations and copies.
@@ -45,19 +42,4 @@ fn without_body(mut response: Response) -> Response {
         missing.insert(HeaderValue::from(length));
     }
     response.map(|_| Body::empty())
-}
-
-/// For the web framework.
-impl Service<Request<Body>> for Routes {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Map<BoxFuture<'static, Response>, fn(Response) -> Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.answer(request).map(Ok)
-    }
 }

@@ -138,53 +138,56 @@ impl Worker {
         let served = self.load().await?;
         let endpoint = served.endpoint;
         let viewer = Viewer::of_endpoint(served.account, endpoint.id, &endpoint.created_by, endpoint.created_at);
-        let opened_at = endpoint.place;
-        let mut items = (self.dispatcher.source)(viewer.clone(), &endpoint);
         let mut state = State::of(endpoint, &viewer.account);
+        let end = self.send_events(&viewer, &mut state, trouble).await;
+        if let Err(End::Again(_)) = end {
+            // Events that were accepted before the failure must not be sent again.
+            self.save(&mut state).await?;
+        }
+        end
+    }
+
+    /// Sends the endpoint its events until the worker is stopped. After a failure, the caller saves the progress.
+    async fn send_events(&self, viewer: &Viewer, state: &mut State, trouble: &mut Trouble) -> Result<(), End> {
+        let opened_at = state.endpoint.place;
+        let mut items = (self.dispatcher.source)(viewer.clone(), &state.endpoint);
         let options = self.dispatcher.options;
         let mut tidy_at = Instant::now() + options.tidy;
         loop {
             let save_at = state.unsaved_since.map_or(tidy_at, |since| since + options.save_after);
             tokio::select! {
-                () = ended(self.stopped.clone()) => return self.save(&mut state).await,
+                () = ended(self.stopped.clone()) => return self.save(state).await,
                 item = items.next() => match item {
                     Some(Ok(item)) if item.data.is_none() && !trouble.gives_up(self.id, item.event.position()) => {
-                        self.save(&mut state).await?;
                         return Err(End::Again(Failure::Fault("what the document selects of an event can't be read".into())));
                     }
-                    Some(Ok(item)) => match self.deliver(&mut state, item).await {
-                        Ok(true) => trouble.ends(),
-                        Ok(false) => return Ok(()),
-                        Err(End::Again(failure)) => {
-                            // Events that were accepted before the failure must not be sent again.
-                            self.save(&mut state).await?;
-                            return Err(End::Again(failure));
+                    Some(Ok(item)) => {
+                        if !self.deliver(state, item).await? {
+                            return Ok(());
                         }
-                        Err(End::Over) => return Err(End::Over),
-                    },
+                        trouble.ends();
+                    }
                     // The stream knows the place only where it was opened. The events up to the present one may be gone.
                     Some(Err(SourceEnd::Expired)) if state.progress.place != opened_at => {
-                        self.save(&mut state).await?;
                         return Err(End::Again(Failure::Unavailable("the stream's beginning is no longer kept".into())));
                     }
-                    Some(Err(SourceEnd::Expired)) => return self.disable(&mut state, DisabledReason::CursorExpired).await,
+                    Some(Err(SourceEnd::Expired)) => return self.disable(state, DisabledReason::CursorExpired).await,
                     Some(Err(SourceEnd::Refused)) if trouble.refused_for() >= options.refused_for => {
-                        return self.disable(&mut state, DisabledReason::DocumentRefused).await;
+                        return self.disable(state, DisabledReason::DocumentRefused).await;
                     }
                     Some(Err(SourceEnd::Refused)) => {
                         return Err(End::Again(Failure::Fault("the gate refuses the endpoint's document".into())));
                     }
                     Some(Err(SourceEnd::Ended)) | None => {
-                        self.save(&mut state).await?;
                         return Err(End::Again(Failure::Unavailable("the events of an endpoint ended".into())));
                     }
                 },
                 () = tokio::time::sleep_until(save_at) => {
                     if state.unsaved_since.is_none() {
                         tidy_at = Instant::now() + options.tidy;
-                        self.tidy(&viewer, &mut state).await?;
+                        self.tidy(viewer, state).await?;
                     }
-                    self.save(&mut state).await?;
+                    self.save(state).await?;
                 }
             }
         }

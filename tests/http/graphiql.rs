@@ -36,7 +36,8 @@ async fn get(options: HttpOptions, path: &str, encoding: &str) -> Answer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let routes = app.app.router(HttpOptions { listener: Some(address), ..options });
-    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback_service(routes)).await });
+    let answer = move |request| routes.answer(request);
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
     let mut socket = TcpStream::connect(address).await.unwrap();
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept-encoding: {encoding}\r\nconnection: close\r\n\r\n");

@@ -18,7 +18,8 @@ pub(crate) async fn serve(app: &TestApp) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let routes = app.app.router(HttpOptions { listener: Some(address), ..HttpOptions::default() });
-    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback_service(routes)).await });
+    let answer = move |request| routes.answer(request);
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
     address
 }
 

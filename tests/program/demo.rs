@@ -177,7 +177,8 @@ async fn open_subscriptions_end_when_the_demo_begins_anew() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let routes = demo.router();
-    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback_service(routes)).await });
+    let answer = move |request| routes.answer(request);
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
     let mut socket = TcpStream::connect(address).await.unwrap();
     let body = r#"{"query":"subscription { events { cursor } }"}"#;
     let request = format!(

@@ -82,10 +82,17 @@ pub(super) fn is_free(is_postgresql: bool) -> Condition {
     is_open().add(col(E::ServerId).is_null().or(col(E::ServerId).in_subquery(dead)))
 }
 
-/// How many endpoints each server serves, when all that take endpoints have the same part.
-async fn part(tx: &Tx, id: Uuid) -> StoreResult<u64> {
-    let servers = servers::others(tx, id).await? + 1;
-    Ok(count(tx, is_open()).await?.div_ceil(servers))
+/// How many endpoints a server may take in a turn, and how many it gives back: when all servers that take endpoints have
+/// the same part. A server without others takes what it finds, and nothing must be counted.
+async fn room(tx: &Tx, id: Uuid) -> StoreResult<(u64, u64)> {
+    let others = servers::others(tx, id).await?;
+    if others == 0 {
+        return Ok((TAKEN_MAX, 0));
+    }
+    let part = count(tx, is_open()).await?.div_ceil(others + 1);
+    let own = count(tx, is_open().add(col(E::ServerId).eq(id))).await?;
+    let (takes, beyond) = (part.saturating_sub(own), own.saturating_sub(part));
+    Ok((std::cmp::min(TAKEN_MAX, takes), std::cmp::min(GIVEN_BACK_MAX, beyond)))
 }
 
 async fn count(tx: &Tx, of: Condition) -> StoreResult<u64> {
@@ -103,13 +110,12 @@ pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
         tx.commit().await?;
         return Ok(turn);
     }
-    let part = part(&tx, id).await?;
-    let own = count(&tx, is_open().add(col(E::ServerId).eq(id))).await?;
+    let (takes, beyond) = room(&tx, id).await?;
     let free = endpoint::Entity::find()
         .select_only()
         .columns([E::Id, E::Revision])
         .filter(is_free(tx.is_postgresql()))
-        .limit(std::cmp::min(TAKEN_MAX, part.saturating_sub(own)))
+        .limit(takes)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
     let taken: Vec<(Uuid, i32)> = free.into_tuple().all(tx.conn()).await?;
     for (endpoint, revision) in &taken {
@@ -134,7 +140,6 @@ pub async fn take_turn(db: &Db, id: Uuid) -> StoreResult<Turn> {
         }
     }
     turn.served = served_by(&tx, id).await?;
-    let beyond = std::cmp::min(own.saturating_sub(part), GIVEN_BACK_MAX);
     if beyond > 0 {
         // In order, so that the next turn finds the same ones while their attempts last.
         let mut ids: Vec<_> = turn.served.keys().copied().collect();
