@@ -160,6 +160,7 @@ impl ServeArgs {
             batch_time: Some(service::BATCH_TIME),
             keep_events_days: self.keep_events,
             keep_audit_days: self.keep_audit,
+            ..service::Settings::default()
         }
     }
 

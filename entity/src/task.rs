@@ -16,6 +16,7 @@ pub struct Model {
     pub moves_installations: bool,
     pub resume_after: Option<Uuid>,
     pub done: i64,
+    pub until: Option<Uuid>,
     pub not_before: DateTimeUtc,
     pub deferred: bool,
     pub failures: i32,

@@ -561,6 +561,8 @@ CREATE TABLE task (
     -- The last object that a batch processed, and the number of objects that were processed so far.
     resume_after $uuid,
     done bigint NOT NULL,
+    -- The last object of the task's range, for the range of a rollout or of a roll back; null if it has no upper end.
+    until $uuid,
     -- When the task is due. If `deferred` is true, this is the end of a pause; otherwise a batch may begin earlier.
     not_before $instant NOT NULL,
     deferred boolean NOT NULL,

@@ -152,7 +152,7 @@ catalogue! {
         [TaskKind::LABEL, WorkOutcome::LABEL],
         "Time of a batch of a task.";
     TASK_OBJECTS = "packwright_task_objects_total", Kind::Counter, "objects", [TaskKind::LABEL],
-        "Installations, accounts or packs that batches of this server have processed; of ROLL_OUT, the rate of rollouts.";
+        "Installations, accounts or packs that batches of this server have processed; of ROLL_OUT and ROLL_OUT_RANGE, the rate of rollouts.";
     TASKS = "packwright_tasks", Kind::Gauge, "tasks", [TaskKind::LABEL],
         "Tasks that are not done.";
     TASKS_FAILING = "packwright_tasks_failing", Kind::Gauge, "tasks", [TaskKind::LABEL],

@@ -280,8 +280,8 @@ label! {
 label! {
     /// The kind of a task, as the database stores it.
     TaskKind = "kind" {
-        Offer = "OFFER", RollOut = "ROLL_OUT", Stage = "STAGE", Retry = "RETRY", GiveUp = "GIVE_UP",
-        Withdraw = "WITHDRAW", RollBack = "ROLL_BACK", GrantsOfPack = "GRANTS_OF_PACK",
+        Offer = "OFFER", RollOut = "ROLL_OUT", RollOutRange = "ROLL_OUT_RANGE", Stage = "STAGE", Retry = "RETRY", GiveUp = "GIVE_UP",
+        Withdraw = "WITHDRAW", RollBack = "ROLL_BACK", RollBackRange = "ROLL_BACK_RANGE", GrantsOfPack = "GRANTS_OF_PACK",
         GrantsOfAccount = "GRANTS_OF_ACCOUNT", CatchUp = "CATCH_UP", Rename = "RENAME", Delete = "DELETE",
         Other = "_OTHER",
     }

@@ -53,7 +53,7 @@ impl From<StoreError> for Failure {
             StoreError::Conflict(text) => Self::Unavailable(text),
             StoreError::OutcomeUnknown(text) => Self::OutcomeUnknown(text),
             StoreError::Timeout(text) => Self::Timeout(text),
-            StoreError::NotRead => Self::Overtaken,
+            StoreError::NotRead | StoreError::Overtaken => Self::Overtaken,
             StoreError::Fault(text) => Self::Fault(text),
         }
     }

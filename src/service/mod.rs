@@ -54,6 +54,8 @@ pub struct Settings {
     /// The target duration of a batch, from which the next one's size is computed. `None`: all batches have the full
     /// size.
     pub batch_time: Option<std::time::Duration>,
+    /// How many full batches a rollout or a roll back must have before it, so that it is split into ranges (ADR 55).
+    pub split_from: u64,
     /// How many days events are kept, at least 1 (R49).
     pub keep_events_days: u16,
     /// How many days audit entries are kept, at least as many as events; `None` for good (R51).
@@ -62,7 +64,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { release_days_ahead: 365, batch_size: 250, batch_time: None, keep_events_days: 90, keep_audit_days: None }
+        Self {
+            release_days_ahead: 365,
+            batch_size: 250,
+            batch_time: None,
+            split_from: 8,
+            keep_events_days: 90,
+            keep_audit_days: None,
+        }
     }
 }
 

@@ -23,6 +23,9 @@ pub enum StoreError {
     /// A snapshot was asked for a read after it was closed, because everything needed should have been read before.
     #[error("a closed snapshot was asked for a read")]
     NotRead,
+    /// Another transaction has added a row among those that this one changes as a whole. The transaction begins again.
+    #[error("another transaction has added a row meanwhile")]
+    Overtaken,
     /// A row has a value that only a newer version of the program knows. Another server may answer the same call.
     #[error("{0}")]
     Newer(String),
@@ -240,6 +243,7 @@ impl StoreError {
             Self::OutcomeUnknown(text) => Self::OutcomeUnknown(hide(text)),
             Self::Timeout(text) => Self::Timeout(hide(text)),
             Self::NotRead => Self::NotRead,
+            Self::Overtaken => Self::Overtaken,
             Self::Newer(text) => Self::Newer(hide(text)),
             Self::Fault(text) => Self::Fault(hide(text)),
         }

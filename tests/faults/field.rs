@@ -18,7 +18,7 @@ use crate::whole::invariants_checks::{is_at_its_version, rows_are_sound};
 use crate::whole::invariants_rows::Rows;
 
 /// The options of the servers: small batches, so that much happens between them, and no allowances.
-const OPTIONS: [&str; 6] = ["--batch-size", "3", "--rate-limit", "0", "--peer-rate-limit", "0"];
+const OPTIONS: [&str; 6] = ["--batch-size", "2", "--rate-limit", "0", "--peer-rate-limit", "0"];
 
 /// An address at which nothing listens.
 const NOWHERE: ([u8; 4], u16) = ([127, 0, 0, 1], 1);
@@ -71,7 +71,7 @@ pub(crate) struct Field {
 impl Field {
     /// A world with two packs, of which every account has several installations, and so many servers.
     pub(crate) async fn new(servers: usize, database: Database) -> Arc<Self> {
-        let settings = Settings { batch_size: 3, ..Settings::default() };
+        let settings = Settings { batch_size: 2, ..Settings::default() };
         // Long ago, so that a window of this world has opened for the real servers.
         let setup = Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() };
         let app = TestApp::on(setup, database).await;
@@ -86,7 +86,7 @@ impl Field {
         }
         for account in &accounts {
             app.install(account, "Orders").await;
-            for number in 0..4 {
+            for number in 0..5 {
                 app.install_as(account, "Tools", &format!("number {number}")).await;
             }
         }

@@ -21,6 +21,8 @@ pub(crate) mod pausing;
 mod pausing_meetings;
 mod pausing_rollouts;
 mod pending_releases;
+mod ranges;
+mod ranges_meeting;
 pub(crate) mod release_conflicts;
 pub(crate) mod release_dates;
 pub(crate) mod release_decisions;

@@ -32,6 +32,7 @@ pub(crate) async fn strange_task(app: &TestApp, kind: &str, pack: Option<Uuid>) 
         moves_installations: Set(false),
         resume_after: Set(None),
         done: Set(0),
+        until: Set(None),
         not_before: Set(app.now() - chrono::Duration::days(1)),
         deferred: Set(false),
         failures: Set(0),

@@ -23,6 +23,7 @@ async fn add_grants_task(app: &TestApp, account: &str) {
         moves_installations: Set(false),
         resume_after: Set(None),
         done: Set(0),
+        until: Set(None),
         not_before: Set(app.now()),
         deferred: Set(false),
         failures: Set(0),

@@ -57,7 +57,8 @@ impl Field {
     /// `None` on SQLite, which has one writer at a time.
     pub(crate) async fn new() -> Option<Self> {
         // A batch has one installation, so that a task has several transactions.
-        let settings = Settings { batch_size: 1, ..Settings::default() };
+        // And that a rollout that has begun has two ranges.
+        let settings = Settings { batch_size: 1, split_from: 2, ..Settings::default() };
         let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
         if app.has_one_writer() {
             return None;

@@ -2,6 +2,7 @@
 
 use chrono::Duration;
 
+use crate::domain::Instant;
 use crate::domain::id::ReleaseId;
 use crate::domain::log::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
@@ -9,6 +10,7 @@ use crate::domain::releases::{Command, Release, ReleaseState, outcome, transitio
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::store::convert::Stored as _;
+use crate::store::followup::ranges;
 use crate::store::installations::write_counts::ROWS_MAX;
 use crate::store::installations::{tallies, write_counts as counts, write_updates as updates};
 use crate::store::packs::write as packs;
@@ -77,17 +79,28 @@ async fn end(
     Ok(())
 }
 
-/// Announces progress of a rollout or a roll back to the publisher, at most once a second (R50).
+/// Announces progress of a rollout or a roll back to the publisher, at most once a second (R50). Unless `is_locked`,
+/// the pack is only held, and batches of other ranges may announce at the same moment.
 pub(super) async fn announce_progress(
     tx: &Tx,
     journal: &mut Journal<'_>,
     pack: &Pack,
     release: &Release,
+    is_locked: bool,
 ) -> StoreResult<()> {
-    let last = releases::progressed_at(tx, release.id).await?;
-    // The comparison `last <= now` keeps a clock that was set back from silencing the progress.
-    if last.is_some_and(|last| last <= journal.now && journal.now - last < Duration::seconds(1)) {
+    // The difference without its sign keeps a clock that was set back from silencing the progress, and a batch that has
+    // read the clock a moment before another one from announcing after it.
+    let is_recent = |last: Instant| (journal.now - last).abs() < Duration::seconds(1);
+    if releases::progressed_at(tx, release.id).await?.is_some_and(is_recent) {
         return Ok(());
+    }
+    if !is_locked {
+        // The next batch that announces waits here until this one has ended. So it counts what this one has counted,
+        // and the progress never goes back.
+        ranges::lock_release(tx, release.id).await?;
+        if releases::progressed_at(tx, release.id).await?.is_some_and(is_recent) {
+            return Ok(());
+        }
     }
     releases::save_progressed_at(tx, release.id, journal.now).await?;
     let kept = updates::progress(tx, release.id).await?;

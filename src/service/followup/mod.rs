@@ -12,6 +12,7 @@ mod grants;
 mod judging;
 mod mover;
 mod offer;
+mod ranges;
 mod rename;
 mod retry;
 mod roll_back;
@@ -61,6 +62,8 @@ pub(super) struct Batch<'a> {
     pub size: u64,
     /// Whether the batch must not do other tasks, too, because some of this server's tasks pause after a failure.
     pub alone: bool,
+    /// Whether the batch of a range must lock its pack, because it was overtaken when it only held the pack.
+    pub locks_pack: bool,
     /// The number of objects that the batch has processed.
     pub processed: u64,
 }
@@ -80,6 +83,11 @@ pub(super) enum Next {
     More(Uuid),
     /// All objects were processed, but some must be tried again at this instant. The id is the last processed object's.
     Again(Instant, Option<Uuid>),
+    /// The batch has processed all objects up to the first one. The rest is split into ranges: the next one begins
+    /// there, and further ones after each of these objects.
+    Split(Uuid, Vec<Uuid>),
+    /// The task was the last range. It becomes the whole work again, for the batch that ends it.
+    Join,
     /// The task goes on with other work, from its first object on.
     Then(Work),
     /// The task is done.

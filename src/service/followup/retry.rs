@@ -64,7 +64,7 @@ impl FollowUp for Retry {
         if let Some(last) = full {
             // Accounts may have been suspended since the failed updates were read, so that nothing was tried.
             if is_tried {
-                announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+                announce_progress(tx, &mut batch.journal, &pack, &release, true).await?;
             }
             return Ok(Next::More(last));
         }

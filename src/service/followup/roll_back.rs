@@ -17,14 +17,14 @@ use crate::service::followup::updates::{VersionNumbers, offered};
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
-use crate::store::installations::classes::InstallationFacts;
+use crate::store::installations::classes::{Bounds, InstallationFacts};
 use crate::store::installations::section::Section;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
-use crate::store::packs::write as packs;
 
 use super::catch_up::catch_up;
 use super::class_change::{ClassChange, Failed, move_each};
 use super::judging::judge_all;
+use super::ranges::{Kept, end, go_on, keep_pack};
 use super::withdraw::not_back;
 use super::{Batch, FollowUp, Next};
 
@@ -42,6 +42,8 @@ struct MovingBack<'a> {
     pack: &'a Pack,
     release: &'a Release,
     former: PackVersionId,
+    /// Whether the pack is locked, and not only held together with others.
+    is_locked: bool,
 }
 
 /// Installations that a roll back treats in the same way.
@@ -58,23 +60,27 @@ impl FollowUp for RollBack {
     async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
         let rolling_back = |state| state == ReleaseState::RollingBack;
-        // Locks the pack instead of holding it, because the last batch changes it.
-        let pack = packs::lock_any(tx, self.pack).await?;
+        // Locks the pack, because the last batch changes it. A range's batch never is the last one.
+        let Kept { pack, is_locked } = keep_pack(batch, self.pack, self.release, false).await?;
         batch.journal.now = services.now(tx);
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, rolling_back).await? else {
             return Ok(Next::Done);
         };
         let former = release.previous_version_id.ok_or_else(|| Failure::bug("a roll back without a former version"))?;
-        let moving = MovingBack { services, tx, pack: &pack, release: &release, former };
-        let found = classes::first_of_pack(tx, pack.id, release.id, task.resume_after, size).await?;
+        let moving = MovingBack { services, tx, pack: &pack, release: &release, former, is_locked };
+        let bounds = Bounds { after: task.resume_after, until: task.until, is_locked };
+        let found = classes::first_of_pack(tx, pack.id, release.id, bounds, size).await?;
         moving.update_by_class(&mut batch.journal, &found.installations, found.section).await?;
         let last = found.installations.last().map(|installation| installation.id.0).or(task.resume_after);
         if let Some(last) = batch.processed(found.installations.len(), last) {
             // The first batch announces no progress, because it runs within the command's call.
             if task.resume_after.is_some() {
-                announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+                announce_progress(tx, &mut batch.journal, &pack, &release, is_locked).await?;
             }
-            return Ok(Next::More(last));
+            return go_on(batch, pack.id, last).await;
+        }
+        if task.work.is_range() {
+            return end(batch, release.id).await;
         }
         let now = batch.journal.now;
         let again = updates::to_be_tried_again(tx, release.id, size).await?;
@@ -160,6 +166,10 @@ impl MovingBack<'_> {
         let ids: Vec<_> = found.iter().filter(is_astray).map(|installation| installation.id).collect();
         if ids.is_empty() {
             return Ok(());
+        }
+        if !self.is_locked {
+            // Catching up may apply updates of a release that is judged by a halt rule, which needs the pack alone.
+            return Err(Failure::Overtaken);
         }
         let live = installations::lock_live(self.tx, &ids).await?;
         let packs = std::slice::from_ref(self.pack);

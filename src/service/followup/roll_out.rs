@@ -27,15 +27,15 @@ use crate::service::releases::size_of_batch;
 use crate::store::Tx;
 use crate::store::followup::tasks::{LONGEST_PAUSE, Task, Work};
 use crate::store::installations::changes::{Change, Changes};
-use crate::store::installations::classes::{First, InstallationFacts};
+use crate::store::installations::classes::{Bounds, First, InstallationFacts};
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
-use crate::store::packs::write as packs;
 
 use super::catch_up::catch_up;
 use super::class_change::{ClassChange, Failed, move_each};
 use super::eligibility::Eligibility;
 use super::judging::{Step, given_up, judged, try_again_first};
+use super::ranges::{Kept, end, go_on, keep_pack};
 use super::{Batch, FollowUp, Next};
 
 /// How a rollout treats the installations that it reaches.
@@ -77,9 +77,9 @@ impl FollowUp for RollOut {
     async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
         let running = |state| state == ReleaseState::InProgress;
-        // Locks the pack instead of holding it, because the last batch changes it, and the batch's decisions depend on
-        // it.
-        let pack = packs::lock_any(tx, self.pack).await?;
+        // Locks the pack, because the last batch changes it, and the batch's decisions depend on it. A range's batch
+        // never is the last one, and what it decides by doesn't change while it holds the pack.
+        let Kept { pack, is_locked } = keep_pack(batch, self.pack, self.release, true).await?;
         batch.journal.now = services.now(tx);
         let Some((mut pack, mut release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
@@ -87,13 +87,17 @@ impl FollowUp for RollOut {
         if self.mode == Mode::Move && release.is_paused() {
             return Ok(Next::Again(batch.journal.now + LONGEST_PAUSE, task.resume_after));
         }
+        if release.halt.is_some() && !is_locked {
+            return Err(Failure::Overtaken);
+        }
         let limit = size_of_batch(tx, &release, size).await?;
         if self.mode == Mode::Move
             && let Some(next) = try_again_first(batch, &mut pack, &mut release, self.mode, limit).await?
         {
             return Ok(next);
         }
-        let mut found = classes::first_of_pack(tx, pack.id, release.id, task.resume_after, size).await?;
+        let bounds = Bounds { after: task.resume_after, until: task.until, is_locked };
+        let mut found = classes::first_of_pack(tx, pack.id, release.id, bounds, size).await?;
         let is_cut = found.keep(limit, |installation| moves(installation, &release));
         let last = found.installations.last().map(|installation| installation.id.0).or(task.resume_after);
         let full = batch.processed(found.installations.len(), last).or(last.filter(|_| is_cut));
@@ -104,6 +108,10 @@ impl FollowUp for RollOut {
             Break(next) => return Ok(next),
         };
         if !astray.is_empty() && self.mode == Mode::Move {
+            if !is_locked {
+                // Catching up adds tasks and changes updates of other releases, which needs the pack alone.
+                return Err(Failure::Overtaken);
+            }
             let live = installations::lock_live(tx, &astray).await?;
             let step = catch_up(services, tx, &mut batch.journal, std::slice::from_ref(&pack), live).await?;
             if let Break(next) = self.judged(batch, (&mut pack, &mut release), step, last).await? {
@@ -113,9 +121,13 @@ impl FollowUp for RollOut {
         if let Some(last) = full {
             // The first batch announces no progress, because it runs within the command's call.
             if task.resume_after.is_some() {
-                announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+                announce_progress(tx, &mut batch.journal, &pack, &release, is_locked).await?;
             }
-            return Ok(Next::More(last));
+            // A release with a halt rule is judged batch by batch.
+            return if release.halt.is_some() { Ok(Next::More(last)) } else { go_on(batch, pack.id, last).await };
+        }
+        if task.work.is_range() {
+            return end(batch, release.id).await;
         }
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
         let step = rollout.try_again(&mut batch.journal, limit).await?;

@@ -8,9 +8,10 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
 use crate::service::releases::ReleaseLog;
+use crate::store::followup::ranges::Range;
 use crate::store::followup::tasks::{NextRun, Task, Work};
 pub use crate::store::followup::turns::Turns;
-use crate::store::followup::{paused, tasks, turns};
+use crate::store::followup::{paused, ranges, tasks, turns};
 use crate::store::{DatabaseKind, Tx};
 use crate::traces::{Kind, Span, Value, within};
 
@@ -119,7 +120,11 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) ->
     let mut trace = begin_trace(cx, &task, kind);
     let count = |outcome| cx.metrics.batches.took((kind, outcome), began.elapsed());
     let place = trace.place();
-    match within(place, work(cx, tx, &task, alone)).await {
+    let mut done = within(place, work(cx, tx, &task, Attempt { alone, locks_pack: false })).await;
+    if matches!(done, Err(Failure::Overtaken)) && task.work.is_range() {
+        done = within(trace.place(), work_again(cx, &task, alone)).await;
+    }
+    match done {
         Ok(()) => {
             count(WorkOutcome::Done);
             Ok(())
@@ -129,7 +134,7 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) ->
         Err(failure) => {
             count(WorkOutcome::Failed);
             trace.has_failed();
-            cx.follow_ups.count_failure(task.work.kind(), &cx.settings);
+            cx.follow_ups.count_failure(task.work.whole().kind(), &cx.settings);
             let failures = task.failures.saturating_add(1);
             let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
             let (why, again) = (failure.for_operators(), cx.clock.now() + pause);
@@ -149,18 +154,42 @@ fn begin_trace(cx: &Services, task: &Task, kind: TaskKind) -> Span {
     trace
 }
 
-async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Failure> {
+/// How a batch is tried.
+#[derive(Clone, Copy)]
+struct Attempt {
+    alone: bool,
+    locks_pack: bool,
+}
+
+/// Begins the batch of a range again, with its pack locked. An installation was added in the middle of the batch, the
+/// release has got a halt rule, or the batch needs the pack for itself. Otherwise the range could be overtaken again and
+/// again.
+async fn work_again(cx: &Services, task: &Task, alone: bool) -> Result<(), Failure> {
+    let tx = cx.db.begin().await?;
+    let found = tasks::lock(&tx, task.id).await?.as_ref().and_then(tasks::task_of);
+    // Another server may have done the batch meanwhile, or an operator may have dropped the task.
+    let is_same =
+        |found: &Task| found.work == task.work && found.resume_after == task.resume_after && found.until == task.until;
+    match found.filter(is_same) {
+        Some(found) => work(cx, tx, &found, Attempt { alone, locks_pack: true }).await,
+        None => Ok(()),
+    }
+}
+
+async fn work(cx: &Services, tx: Tx, task: &Task, attempt: Attempt) -> Result<(), Failure> {
     let (began, kind) = (std::time::Instant::now(), task.work.kind());
-    let size = cx.follow_ups.size(kind, &cx.settings);
+    // A range's batches cost what the whole work's batches cost, so that they don't begin small.
+    let measured = task.work.whole().kind();
+    let size = cx.follow_ups.size(measured, &cx.settings);
     let mut journal = Journal::of_scheduler(cx, task.publisher_id, cx.now(&tx));
     journal.task = Some(task.id);
-    let mut batch = Batch { services: cx, tx: &tx, journal, task, size, alone, processed: 0 };
+    let Attempt { alone, locks_pack } = attempt;
+    let mut batch = Batch { services: cx, tx: &tx, journal, task, size, alone, locks_pack, processed: 0 };
     let next = run_batch(task.work, &mut batch).await?;
     let Batch { journal, processed, .. } = batch;
-    let now = journal.now;
+    let (now, more) = (journal.now, i64::try_from(processed).unwrap_or(i64::MAX));
     match next {
         Next::More(resume_after) => {
-            let more = i64::try_from(processed).unwrap_or(i64::MAX);
             tasks::advance(&tx, task, Some(resume_after), more, NextRun::Next(now)).await?;
         }
         // Never at once: a task without progress must not keep other tasks from their turn.
@@ -168,6 +197,11 @@ async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Fai
             let pause_ends = at.clamp(now + Duration::seconds(1), now + tasks::LONGEST_PAUSE);
             tasks::advance(&tx, task, resume_after, 0, NextRun::After(pause_ends)).await?;
         }
+        Next::Split(last, begins) => {
+            let further: Vec<_> = begins.into_iter().map(|after| Range { task: cx.ids.next(), after }).collect();
+            ranges::split(&tx, task, (last, more), &further, now).await?;
+        }
+        Next::Join => ranges::join(&tx, task, more, now).await?,
         Next::Then(work) => paused::begin(&tx, task.id, work, now).await?,
         Next::Done => tasks::finish(&tx, task.id).await?,
     }
@@ -175,7 +209,7 @@ async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Fai
     journal.write(&tx).await?;
     tx.commit().await?;
     let took = began.elapsed();
-    cx.follow_ups.count(kind, &cx.settings, size, processed, took);
+    cx.follow_ups.count(measured, &cx.settings, size, processed, took);
     cx.metrics.task_objects.add(TaskKind::of(kind), processed);
     tracing::debug!(kind, task = %task.id, size, objects = processed, ?took, "a batch is done");
     log.write();
@@ -186,12 +220,16 @@ async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Fai
 async fn run_batch(work: Work, batch: &mut Batch<'_>) -> Result<Next, Failure> {
     match work {
         Work::Offer(pack, release) => Offer { pack, release }.run_batch(batch).await,
-        Work::RollOut(pack, release) => RollOut { pack, release, mode: Mode::Move }.run_batch(batch).await,
+        Work::RollOut(pack, release) | Work::RollOutRange(pack, release) => {
+            RollOut { pack, release, mode: Mode::Move }.run_batch(batch).await
+        }
         Work::GiveUp(pack, release) => RollOut { pack, release, mode: Mode::GiveUp }.run_batch(batch).await,
         Work::Stage(pack, release) => OpenStages { pack, release }.run_batch(batch).await,
         Work::Retry(pack, release) => Retry { pack, release }.run_batch(batch).await,
         Work::Withdraw(pack, release) => Withdraw { pack, release }.run_batch(batch).await,
-        Work::RollBack(pack, release) => RollBack { pack, release }.run_batch(batch).await,
+        Work::RollBack(pack, release) | Work::RollBackRange(pack, release) => {
+            RollBack { pack, release }.run_batch(batch).await
+        }
         Work::GrantsOfPack(pack) => GrantsOfPack { pack }.run_batch(batch).await,
         Work::GrantsOfAccount(account) => GrantsOfAccount { account }.run_batch(batch).await,
         Work::CatchUp(account) => CatchUp { account }.run_batch(batch).await,

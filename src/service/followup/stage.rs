@@ -70,7 +70,7 @@ impl FollowUp for OpenStages {
         if let Some(last) = goes_on_after {
             // The first batch announces no progress, because it may run within a command's call.
             if task.resume_after.is_some() && held > 0 {
-                announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+                announce_progress(tx, &mut batch.journal, &pack, &release, true).await?;
             }
             return Ok(Next::More(last));
         }

@@ -13,7 +13,7 @@ use crate::service::releases::{end_stages, lets_stages_work};
 use crate::store::Tx;
 use crate::store::followup::read::{OpenTask, OpenTasks, all, by_id};
 use crate::store::followup::tasks::Work;
-use crate::store::followup::{numbers, paused, tasks};
+use crate::store::followup::{numbers, paused, ranges, tasks};
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::{deletion, write as packs};
 use crate::store::releases::windows;
@@ -126,19 +126,26 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
         tracing::warn!(task = %id, reason, "a task that can't be read was dropped");
         return Ok(Dropped::Gone);
     };
-    // Waits for a batch of the task that is running.
-    let row = tasks::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
+    // Waits for batches of the task, and of the other ranges of its release, that are running.
+    let (row, others) = ranges::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_command_line(cx, open.publisher.0, cx.now(&tx));
     let mut entry = drop_entry(&open).change("task", Some(row.kind.clone()), None).set("reason", reason);
     let mut dropped = Dropped::Gone;
-    match tasks::task_of(&row).map(|task| task.work) {
+    match tasks::task_of(&row).map(|task| task.work.whole()) {
         Some(work @ (Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release))) => {
             if end_release_of(&tx, &mut journal, work, pack, release).await? {
-                tasks::change_work(&tx, id, Work::GiveUp(pack, release), journal.now).await?;
+                // One task gives all ranges up, from the first installation on that one of them hasn't reached. It
+                // leaves the installations alone that another range has moved.
+                let first = others.iter().map(|range| range.resume_after).chain([row.resume_after]).min().flatten();
+                ranges::change_work(&tx, id, Work::GiveUp(pack, release), first, journal.now).await?;
+                ranges::drop_all(&tx, &others).await?;
                 dropped = Dropped::GivesUp;
             }
         }
-        Some(Work::RollBack(pack, release)) => end_roll_back(&tx, &mut journal, pack, release).await?,
+        Some(Work::RollBack(pack, release)) => {
+            end_roll_back(&tx, &mut journal, pack, release).await?;
+            ranges::drop_all(&tx, &others).await?;
+        }
         Some(Work::Stage(pack, release)) => {
             if end_stages_of(&tx, &mut journal, pack, release).await? {
                 // The rollout hasn't begun, so all of its installations are given up.
@@ -157,6 +164,8 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
         Some(
             Work::Offer(..) | Work::GrantsOfPack(_) | Work::GrantsOfAccount(_) | Work::CatchUp(_) | Work::Rename(_),
         )
+        // `whole` returns no range.
+        | Some(Work::RollOutRange(..) | Work::RollBackRange(..))
         | None => {}
     }
     if dropped == Dropped::Gone {

@@ -2,6 +2,7 @@
 
 pub mod numbers;
 pub mod paused;
+pub mod ranges;
 pub mod read;
 pub mod task_sets;
 pub mod tasks;

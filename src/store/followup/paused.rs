@@ -21,7 +21,7 @@ use crate::store::{StoreResult, Tx};
 fn of(release: ReleaseId) -> Select<Entity> {
     Entity::find()
         .filter(Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(Column::Kind.is_in(["STAGE", "ROLL_OUT", "RETRY", "GIVE_UP"]))
+        .filter(Column::Kind.is_in(["STAGE", "ROLL_OUT", "ROLL_OUT_RANGE", "RETRY", "GIVE_UP"]))
         .order_by_asc(Column::Id)
 }
 

@@ -85,6 +85,7 @@ fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel 
         moves_installations: Set(false),
         resume_after: Set(None),
         done: Set(0),
+        until: Set(None),
         not_before: Set(now),
         deferred: Set(false),
         failures: Set(0),

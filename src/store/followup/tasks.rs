@@ -31,6 +31,8 @@ pub struct Task {
     pub resume_after: Option<Uuid>,
     /// The number of objects that batches have processed.
     pub done: i64,
+    /// The last object of the task's range; `None` without an upper end.
+    pub until: Option<Uuid>,
     pub failures: i32,
     pub created_at: Instant,
     /// The trace in which the task was added.
@@ -45,6 +47,7 @@ impl Task {
             publisher_id: row.publisher_id.into(),
             resume_after: row.resume_after,
             done: row.done,
+            until: row.until,
             failures: row.failures,
             created_at: row.created_at,
             trace: row.trace_parent.as_deref().and_then(|parent| Context::parse(parent, None)),
@@ -104,6 +107,7 @@ pub async fn add_beside(
         moves_installations: Set(moves_installations),
         resume_after: Set(None),
         done: Set(0),
+        until: Set(None),
         not_before: Set(not_before),
         deferred: Set(deferred),
         failures: Set(0),
@@ -226,23 +230,6 @@ pub async fn advance(
 /// Deletes a task that is finished or was dropped.
 pub async fn finish(tx: &Tx, id: Uuid) -> StoreResult<()> {
     Entity::delete_by_id(id).exec(tx.conn()).await?;
-    Ok(())
-}
-
-/// Gives a task other work, which moves installations and continues after its last processed object.
-pub async fn change_work(tx: &Tx, id: Uuid, work: Work, not_before: Instant) -> StoreResult<()> {
-    tx.notify();
-    let row = ActiveModel {
-        id: Set(id),
-        kind: Set(work.kind().into()),
-        moves_installations: Set(true),
-        not_before: Set(not_before),
-        deferred: Set(false),
-        failures: Set(0),
-        last_failure: Set(None),
-        ..Default::default()
-    };
-    Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
 

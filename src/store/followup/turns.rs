@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use entity::task::{Column, Entity};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QueryResult, QuerySelect as _,
-    QueryTrait as _, Select,
+    ColumnTrait, Condition, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QueryResult,
+    QuerySelect as _, QueryTrait as _, Select,
 };
 use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::store::followup::tasks::{Task, due, first_locked};
-use crate::store::followup::work::can_be_done;
+use crate::store::followup::work::{RANGES, can_be_done};
 use crate::store::{StoreError, StoreResult, Tx, WholeServer, tolerant};
 
 /// The number of publishers whose last task a server remembers.
@@ -22,7 +22,7 @@ const PUBLISHERS: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct Turns {
     publisher: Option<Uuid>,
-    tasks: BTreeMap<Uuid, Uuid>,
+    tasks: BTreeMap<Uuid, Had>,
     /// Tasks that must not be chosen now, even if their rows say that they are due.
     pub excluded: Vec<Uuid>,
     /// Rows that can't be read.
@@ -51,12 +51,23 @@ impl Turns {
         if self.tasks.len() >= PUBLISHERS {
             self.tasks.clear();
         }
-        self.tasks.insert(publisher, task.id);
+        let (_, release, _) = task.work.names();
+        let split = release.filter(|_| task.work.is_range());
+        self.tasks.insert(publisher, Had { task: task.id, split });
         self.publisher = Some(publisher);
     }
 }
 
-/// Locks one due task. The publishers take turns, and so do the tasks of a publisher. Skips tasks that another server
+/// The last task of a publisher that had a turn.
+#[derive(Clone, Copy, Debug)]
+struct Had {
+    task: Uuid,
+    /// The release of a range. All ranges of a release have one turn together.
+    split: Option<Uuid>,
+}
+
+/// Locks one due task. The publishers take turns, and so do the tasks of a publisher; the ranges of one release count as
+/// one task. Skips tasks that another server
 /// works on, and tasks of kinds that this program doesn't know.
 pub async fn claim(tx: &Tx, now: Instant, turns: &mut Turns) -> StoreResult<Option<Task>> {
     let last = turns.publisher;
@@ -108,8 +119,15 @@ async fn claim_of(tx: &Tx, now: Instant, turns: &mut Turns, publisher: Uuid) -> 
     let mut last = turns.tasks.get(&publisher).copied();
     loop {
         let mut due = turns.due(now).filter(Column::PublisherId.eq(publisher)).order_by_asc(Column::Id);
-        if let Some(last) = last {
-            due = due.filter(Column::Id.gt(last));
+        if let Some(Had { task, split }) = last {
+            due = due.filter(Column::Id.gt(task));
+            if let Some(release) = split {
+                let is_other = Condition::any()
+                    .add(Column::ReleaseId.is_null())
+                    .add(Column::ReleaseId.ne(release))
+                    .add(Column::Kind.is_not_in(RANGES));
+                due = due.filter(is_other);
+            }
         }
         match first_locked(tx, due).await? {
             Some(Ok(task)) => return Ok(Task::of(&task)),

@@ -18,12 +18,16 @@ pub enum Work {
     Stage(PackId, ReleaseId),
     /// Try the failed updates of a release again.
     Retry(PackId, ReleaseId),
+    /// One range of the installations of a [`Work::RollOut`] whose ranges are moved at the same time.
+    RollOutRange(PackId, ReleaseId),
     /// End a rollout that an operator gave up. The update fails for every installation that wasn't processed.
     GiveUp(PackId, ReleaseId),
     /// Withdraw the offers of a canceled or superseded release, and after a cancel undo early updates (R29, R30).
     Withdraw(PackId, ReleaseId),
     /// Move the installations that have a release's version back to the former version (R59).
     RollBack(PackId, ReleaseId),
+    /// One range of the installations of a [`Work::RollBack`] whose ranges are moved at the same time.
+    RollBackRange(PackId, ReleaseId),
     /// Announce gained and lost grants of a pack to the accounts, and freeze installations without a grant (R45, R50).
     GrantsOfPack(PackId),
     /// Like [`Work::GrantsOfPack`], for all packs of one account.
@@ -46,20 +50,25 @@ enum Names {
 }
 
 /// The kinds that this program knows. A newer version may have added tasks of other kinds.
-const KINDS: [(&str, Names); 12] = [
+const KINDS: [(&str, Names); 14] = [
     ("OFFER", Names::Release),
     ("ROLL_OUT", Names::Release),
+    ("ROLL_OUT_RANGE", Names::Release),
     ("STAGE", Names::Release),
     ("RETRY", Names::Release),
     ("GIVE_UP", Names::Release),
     ("WITHDRAW", Names::Release),
     ("ROLL_BACK", Names::Release),
+    ("ROLL_BACK_RANGE", Names::Release),
     ("GRANTS_OF_PACK", Names::Pack),
     ("GRANTS_OF_ACCOUNT", Names::Account),
     ("CATCH_UP", Names::Account),
     ("RENAME", Names::Pack),
     ("DELETE", Names::Pack),
 ];
+
+/// The kinds that are ranges.
+pub(in crate::store) const RANGES: [&str; 2] = ["ROLL_OUT_RANGE", "ROLL_BACK_RANGE"];
 
 /// The stored names of the kinds.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
@@ -83,11 +92,13 @@ impl Work {
         match self {
             Self::Offer(..) => "OFFER",
             Self::RollOut(..) => "ROLL_OUT",
+            Self::RollOutRange(..) => "ROLL_OUT_RANGE",
             Self::Stage(..) => "STAGE",
             Self::Retry(..) => "RETRY",
             Self::GiveUp(..) => "GIVE_UP",
             Self::Withdraw(..) => "WITHDRAW",
             Self::RollBack(..) => "ROLL_BACK",
+            Self::RollBackRange(..) => "ROLL_BACK_RANGE",
             Self::GrantsOfPack(_) => "GRANTS_OF_PACK",
             Self::GrantsOfAccount(_) => "GRANTS_OF_ACCOUNT",
             Self::CatchUp(_) => "CATCH_UP",
@@ -104,11 +115,13 @@ impl Work {
         Some(match (row.kind.as_str(), pack, release, account) {
             ("OFFER", Some(pack), Some(release), _) => Self::Offer(pack, release),
             ("ROLL_OUT", Some(pack), Some(release), _) => Self::RollOut(pack, release),
+            ("ROLL_OUT_RANGE", Some(pack), Some(release), _) => Self::RollOutRange(pack, release),
             ("STAGE", Some(pack), Some(release), _) => Self::Stage(pack, release),
             ("RETRY", Some(pack), Some(release), _) => Self::Retry(pack, release),
             ("GIVE_UP", Some(pack), Some(release), _) => Self::GiveUp(pack, release),
             ("WITHDRAW", Some(pack), Some(release), _) => Self::Withdraw(pack, release),
             ("ROLL_BACK", Some(pack), Some(release), _) => Self::RollBack(pack, release),
+            ("ROLL_BACK_RANGE", Some(pack), Some(release), _) => Self::RollBackRange(pack, release),
             ("GRANTS_OF_PACK", Some(pack), ..) => Self::GrantsOfPack(pack),
             ("GRANTS_OF_ACCOUNT", .., Some(account)) => Self::GrantsOfAccount(account),
             ("CATCH_UP", .., Some(account)) => Self::CatchUp(account),
@@ -124,11 +137,13 @@ impl Work {
         match self {
             Self::Offer(pack, release)
             | Self::RollOut(pack, release)
+            | Self::RollOutRange(pack, release)
             | Self::Stage(pack, release)
             | Self::Retry(pack, release)
             | Self::GiveUp(pack, release)
             | Self::Withdraw(pack, release)
-            | Self::RollBack(pack, release) => (Some(pack.into()), Some(release.into()), None),
+            | Self::RollBack(pack, release)
+            | Self::RollBackRange(pack, release) => (Some(pack.into()), Some(release.into()), None),
             Self::GrantsOfPack(pack) | Self::Rename(pack) | Self::Delete(pack) => (Some(pack.into()), None, None),
             Self::GrantsOfAccount(account) | Self::CatchUp(account) => (None, None, Some(account.into())),
         }
@@ -141,17 +156,45 @@ impl Work {
             Self::GrantsOfPack(_) | Self::GrantsOfAccount(_) | Self::CatchUp(_) | Self::Rename(_) => true,
             Self::Offer(..)
             | Self::RollOut(..)
+            | Self::RollOutRange(..)
             | Self::Stage(..)
             | Self::Retry(..)
             | Self::GiveUp(..)
             | Self::Withdraw(..)
             | Self::RollBack(..)
+            | Self::RollBackRange(..)
             | Self::Delete(_) => false,
         }
     }
 }
 
 impl Work {
+    /// The work of which this is a range; the work itself if it isn't a range.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        match self {
+            Self::RollOutRange(pack, release) => Self::RollOut(pack, release),
+            Self::RollBackRange(pack, release) => Self::RollBack(pack, release),
+            other => other,
+        }
+    }
+
+    /// A range of this work; `None` if the work can't be split.
+    #[must_use]
+    pub fn range(self) -> Option<Self> {
+        match self {
+            Self::RollOut(pack, release) => Some(Self::RollOutRange(pack, release)),
+            Self::RollBack(pack, release) => Some(Self::RollBackRange(pack, release)),
+            _ => None,
+        }
+    }
+
+    /// Whether this is a range of a rollout or of a roll back.
+    #[must_use]
+    pub fn is_range(self) -> bool {
+        self.whole() != self
+    }
+
     /// The account whose grants are compared.
     #[must_use]
     pub fn account(self) -> Option<AccountId> {

@@ -220,20 +220,33 @@ fn between(column: Expr, after: Option<Uuid>, last: Uuid) -> Condition {
     Condition::all().add_option(after.map(|after| column.clone().gt(after))).add(column.lte(last))
 }
 
-/// Locks the next live installations of a pack in the order of ids, after the id `after`, at most `limit`, and returns
-/// them with their updates by a release. The caller has locked the pack, so the other reads see the same state even if
-/// locking rows had to wait.
+/// Which installations of a pack a batch reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Only installations after this one.
+    pub after: Option<Uuid>,
+    /// Only installations up to this one.
+    pub until: Option<Uuid>,
+    /// Whether the pack is locked, and not only held together with others.
+    pub is_locked: bool,
+}
+
+/// Locks the next live installations of a pack in the order of ids, within the bounds, at most `limit`, and returns them
+/// with their updates by a release. The caller has locked or held the pack, so the grants stay as they are even if
+/// locking rows has to wait. Whatever changes an installation's version or its updates has locked the installation, so
+/// the updates, which are read afterwards, stay as they are, too.
 pub async fn first_of_pack(
     tx: &Tx,
     pack: PackId,
     release: ReleaseId,
-    after: Option<Uuid>,
+    Bounds { after, until, is_locked }: Bounds,
     limit: u64,
 ) -> StoreResult<First> {
     let mut select = of(tx, pack, &Granted::read(tx, pack).await?);
     select
         .and_where(col(installation::Column::UninstalledAt).is_null())
         .and_where_option(after.map(|after| col(installation::Column::Id).gt(after)))
+        .and_where_option(until.map(|until| col(installation::Column::Id).lte(until)))
         .limit(limit)
         .lock_with_tables(LockType::NoKeyUpdate, [installation::Entity]);
     let mut found = judged(tx, &select, &Updates::new()).await?;
@@ -243,7 +256,7 @@ pub async fn first_of_pack(
     // Updates of installations that were uninstalled since lie within the bounds, too.
     let alike = updates.is_empty() || updates.len() == found.len() && found.iter().all(|i| i.update.is_some());
     let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
-    let section = Section { pack, after: after.unwrap_or_default(), last, count };
+    let section = Section { pack, after: after.unwrap_or_default(), last, count, is_locked };
     Ok(First { installations: found, section: alike.then_some(section) })
 }
 

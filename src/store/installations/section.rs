@@ -9,8 +9,8 @@ use crate::domain::id::{InstallationId, PackId};
 use crate::store::column::col;
 use crate::store::{StoreError, StoreResult, Tx};
 
-/// The live installations of a pack from after the id `after` to the id `last`. Nobody adds or removes one while the
-/// pack is locked.
+/// The live installations of a pack from after the id `after` to the id `last`. Nobody removes one, because they are
+/// locked. Nobody adds one while the pack is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {
     pub pack: PackId,
@@ -19,6 +19,8 @@ pub struct Section {
     pub last: Uuid,
     /// The number of installations in it.
     pub count: u64,
+    /// Whether the pack is locked. Otherwise it is held, and an installation may be added to the section.
+    pub is_locked: bool,
 }
 
 impl Section {
@@ -61,10 +63,16 @@ impl Members<'_> {
     }
 
     /// Fails unless a statement has changed as many rows as there are installations.
+    ///
+    /// # Errors
+    /// [`StoreError::Overtaken`] if an installation may have been added meanwhile, because the pack is only held.
     pub(in crate::store) fn are_all(&self, changed: u64) -> StoreResult<()> {
         let count = self.count();
         if changed == count {
             return Ok(());
+        }
+        if matches!(self, Self::All(section) if !section.is_locked) {
+            return Err(StoreError::Overtaken);
         }
         Err(StoreError::Fault(format!("a batch of {count} installations has changed {changed} rows")))
     }

@@ -54,7 +54,7 @@ pub async fn next_part(
 
 /// The id of the installation number `n` of a pack after the id `after`, in the order of ids. Uninstalled ones count,
 /// so that no more than `n` rows are read.
-async fn nth_after(tx: &Tx, pack: PackId, after: Option<Uuid>, n: u64) -> StoreResult<Option<Uuid>> {
+pub async fn nth_after(tx: &Tx, pack: PackId, after: Option<Uuid>, n: u64) -> StoreResult<Option<Uuid>> {
     let select = Query::select()
         .column((installation::Entity, installation::Column::Id))
         .from(installation::Entity)

@@ -1,5 +1,6 @@
 //! Rows of packs, of their drafts and of their versions.
 
+pub mod awaited;
 pub mod deletion;
 pub mod drafts;
 mod due;
