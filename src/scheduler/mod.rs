@@ -7,7 +7,7 @@
 pub mod advance;
 mod backoffs;
 mod failure_log;
-mod sealing;
+pub mod sealing;
 mod tick;
 
 use std::sync::Arc;

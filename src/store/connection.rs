@@ -159,6 +159,13 @@ impl Connection {
         self.is_running
     }
 
+    /// Finds out whether an idle connection still works. The database counts no statement for it.
+    pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
+        // If the caller is dropped meanwhile, the connection is closed.
+        self.is_running = true;
+        self.recover().await
+    }
+
     /// Waits for the end of a statement whose caller was dropped.
     pub(super) async fn recover(&mut self) -> Result<(), sqlx::Error> {
         match &mut self.wire {
@@ -168,6 +175,7 @@ impl Connection {
         }
         self.interrupt.0.release();
         self.is_running = false;
+        self.answered = Instant::now();
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use super::pool::{self, Limits, PATIENCE, Pool, PoolsShare};
 use super::probe::{Unusable, probe};
 use super::reader::ReadFrom;
 use super::session::{Begin, Line};
+use super::tx::CommitCounts;
 use super::{StoreError, StoreResult, Tx, cache};
 use crate::metrics::{Metrics, PoolName};
 use crate::store::accounts::Bearers;
@@ -116,8 +117,7 @@ struct Shared {
     shown: String,
     /// The SQLite file.
     file: Option<PathBuf>,
-    /// Increases after each commit of an event or a task.
-    changed: Arc<watch::Sender<u64>>,
+    commits: Arc<CommitCounts>,
     cache: cache::Cache,
     bearers: Bearers,
 }
@@ -204,7 +204,7 @@ impl Db {
             migration,
             shown: address.to_string(),
             file: address.file().map(Path::to_owned),
-            changed: Arc::new(watch::channel(0).0),
+            commits: Arc::default(),
             cache: cache::Cache::default(),
             bearers: Bearers::default(),
         };
@@ -244,7 +244,14 @@ impl Db {
     /// Notifies after each commit of an event or a task. It is only a hint: receivers must read the tables.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.shared.changed.subscribe()
+        self.shared.commits.work.subscribe()
+    }
+
+    /// Notifies after each commit of audit entries by this process. It is only a hint: other processes append entries
+    /// too.
+    #[must_use]
+    pub fn new_entries(&self) -> watch::Receiver<u64> {
+        self.shared.commits.entries.subscribe()
     }
 
     /// Listens to hints of other servers that the event log has grown.
@@ -275,7 +282,7 @@ impl Db {
         let turn = timeout(PATIENCE, self.shared.lines.turn()).await;
         let turn = turn.map_err(|_| StoreError::Unavailable("the account's other calls did not end in time".into()))?;
         let session = self.shared.write.begin(Begin::Write).await?.in_turn(turn);
-        Ok(Tx::new(session, self.shared.kind, self.shared.changed.clone()))
+        Ok(Tx::new(session, self.shared.kind, self.shared.commits.clone()))
     }
 
     /// Begins a transaction that doesn't wait behind the calls' transactions: on PostgreSQL it has the connection of
@@ -285,7 +292,7 @@ impl Db {
             DatabaseKind::Sqlite => &self.shared.write,
             DatabaseKind::Postgresql => &self.shared.apart,
         };
-        Ok(Tx::new(pool.begin(Begin::Write).await?, self.shared.kind, self.shared.changed.clone()))
+        Ok(Tx::new(pool.begin(Begin::Write).await?, self.shared.kind, self.shared.commits.clone()))
     }
 
     /// The pools of connections.

@@ -21,7 +21,7 @@ use crate::traces;
 /// The extra time to wait for an answer after PostgreSQL's statement timeout. If it is exceeded, the network is broken.
 const GRACE: Duration = Duration::from_secs(5);
 /// The time after an answer for which a connection is assumed to work. It is longer than the second between two looks
-/// at the tasks and at the log, so that an idle server sends one statement a look and not three.
+/// at the tasks and at the log, so that a look takes one round trip and not two.
 const TRUSTED: Duration = Duration::from_secs(2);
 
 /// The use of a connection.
@@ -38,9 +38,8 @@ pub(super) enum Begin {
 impl Begin {
     /// The script that begins the transaction; `None` if no transaction is needed. On PostgreSQL it sets the time
     /// limits for the transaction alone, because a pooler may refuse session settings, or apply them to other clients.
-    /// If the session has the limits, a single read needs no transaction, except to find out whether the connection
-    /// still works.
-    fn script(self, is_postgresql: bool, limits: Limits, is_known_to_work: bool) -> Option<Cow<'static, str>> {
+    /// If the session has the limits, a single read needs no transaction.
+    fn script(self, is_postgresql: bool, limits: Limits) -> Option<Cow<'static, str>> {
         if !is_postgresql {
             return match self {
                 // With a plain BEGIN, a transaction that reads first can't write after another one has written.
@@ -55,8 +54,7 @@ impl Begin {
             Self::Statement => ("BEGIN READ ONLY", limits.reader_stillness()),
         };
         if limits.are_of_session {
-            let is_needed = self != Self::Statement || !is_known_to_work;
-            return is_needed.then_some(begin.into());
+            return (self != Self::Statement).then_some(begin.into());
         }
         let mut script = begin.to_owned();
         for (name, millis) in limits.settings(stillness) {
@@ -82,14 +80,16 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Starts to use a connection as `begin` says. Begins a transaction if this use needs one.
+    /// Starts to use a connection as `begin` says. Begins a transaction if this use needs one. Otherwise a connection
+    /// to PostgreSQL that was silent for a while shows that it still works.
     pub(super) async fn begin(
         pool: Arc<Pool>,
         connection: Connection,
         permit: OwnedSemaphorePermit,
         begin: Begin,
     ) -> Result<Self, sqlx::Error> {
-        let script = begin.script(pool.is_of_postgresql(), pool.limits, connection.silence() < TRUSTED);
+        let script = begin.script(pool.is_of_postgresql(), pool.limits);
+        let is_trusted = !pool.is_of_postgresql() || connection.silence() < TRUSTED;
         let mut session = Self {
             pool,
             connection: Some(connection),
@@ -103,8 +103,21 @@ impl Session {
             session.begun = Some(begin);
             session.send(Command::Script(&script)).await?;
             session.observe_script(&script);
+        } else if !is_trusted {
+            session.ping().await?;
         }
         Ok(session)
+    }
+
+    /// Finds out whether the connection still works. A transaction would show that too, but it costs two statements.
+    async fn ping(&mut self) -> Result<(), sqlx::Error> {
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::PoolClosed) };
+        let answered = connection.ping().await;
+        if let Err(error) = &answered {
+            self.is_unusable = true;
+            self.pool.record_error(error);
+        }
+        answered
     }
 
     /// The session with its account's turn, which ends when the connection is free again.

@@ -32,30 +32,41 @@ impl Commits {
     }
 }
 
+/// Counts the commits of this process, for the tasks of the process that wait for them.
+#[derive(Default)]
+pub(super) struct CommitCounts {
+    /// Commits of an event or a follow-up task.
+    pub(super) work: watch::Sender<u64>,
+    /// Commits of audit entries.
+    pub(super) entries: watch::Sender<u64>,
+}
+
 /// A transaction that may write. Dropping it without [`Tx::commit`] rolls it back.
 pub struct Tx {
     line: Line<SharedSession>,
     kind: DatabaseKind,
-    changed: Arc<watch::Sender<u64>>,
+    commits: Arc<CommitCounts>,
     notifies: AtomicBool,
     announces: AtomicBool,
+    appends_entries: AtomicBool,
     changes_token: AtomicBool,
 }
 
 impl Tx {
-    pub(super) fn new(session: Session, kind: DatabaseKind, changed: Arc<watch::Sender<u64>>) -> Self {
+    pub(super) fn new(session: Session, kind: DatabaseKind, commits: Arc<CommitCounts>) -> Self {
         let line = Line(SharedSession::new(session));
         Self {
             line,
             kind,
-            changed,
+            commits,
             notifies: AtomicBool::new(false),
             announces: AtomicBool::new(false),
+            appends_entries: AtomicBool::new(false),
             changes_token: AtomicBool::new(false),
         }
     }
 
-    /// Commits, and then wakes the tasks that wait for events or follow-up tasks. A commit that has begun is completed
+    /// Commits, and then wakes the tasks that wait for events, follow-up tasks or audit entries. A commit that has begun is completed
     /// even if the caller is dropped after a timeout or a disconnect.
     ///
     /// If the transaction called `Tx::changes_token`, returns only after all servers' cached tokens have expired.
@@ -63,13 +74,15 @@ impl Tx {
     /// # Errors
     /// [`StoreError::OutcomeUnknown`] if the outcome is unknown. After any other error the transaction is rolled back.
     pub async fn commit(self) -> StoreResult<()> {
-        let Self { line, changed, notifies, announces, changes_token, .. } = self;
+        let Self { line, commits, notifies, announces, appends_entries, changes_token, .. } = self;
         // This fails for a transaction outside a watched call, as in the scheduler. Then no caller needs the flag.
         let _ = COMMIT_BEGUN.try_with(|begun| begun.store(true, Ordering::Release));
         let committed = tokio::spawn(async move {
             line.0.into_session().commit(announces.into_inner()).await?;
-            if notifies.into_inner() {
-                changed.send_modify(|n| *n += 1);
+            for (is_told, count) in [(notifies, &commits.work), (appends_entries, &commits.entries)] {
+                if is_told.into_inner() {
+                    count.send_modify(|n| *n += 1);
+                }
             }
             Ok(())
         });
@@ -112,6 +125,11 @@ impl Tx {
     pub(in crate::store) fn announces(&self) {
         self.notify();
         self.announces.store(true, Ordering::Relaxed);
+    }
+
+    /// Marks that the transaction has appended audit entries, so that its commit wakes the task that seals them.
+    pub(in crate::store) fn appends_entries(&self) {
+        self.appends_entries.store(true, Ordering::Relaxed);
     }
 
     /// Marks that the transaction changes a token or its account, so that the commit waits for cached tokens to expire.

@@ -25,4 +25,5 @@ pub(crate) mod retention;
 pub(crate) mod seal_rules;
 pub(crate) mod seal_tampering;
 pub(crate) mod sealing;
+pub(crate) mod sealing_times;
 pub(crate) mod unexpected_events;

@@ -47,6 +47,9 @@ pub async fn append(tx: &Tx, additions: Vec<Addition>) -> StoreResult<()> {
     }
     let trace = traces::recorded_parent();
     let positions = Positions::of(tx, &additions, trace.is_some()).await?;
+    if positions.entries > 0 {
+        tx.appends_entries();
+    }
     let (mut entries, mut events, mut batches) = (Vec::new(), Vec::new(), Vec::new());
     let (mut next_event, mut next_entry) = (positions.first_event, positions.first_entry);
     for one in additions {
