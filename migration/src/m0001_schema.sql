@@ -515,8 +515,8 @@ CREATE TABLE release_tally (
     -- counts from 0 again.
     executed integer NOT NULL DEFAULT 0,
     bad integer NOT NULL DEFAULT 0,
-    -- How many microseconds after the release's end the change was; null if the release was open. With it a rule can be
-    -- judged afterwards for any number of watch hours (R60).
+    -- How many microseconds after the release's end the change was; null if the release was open, the largest number if
+    -- it was taken back. With it a rule can be judged afterwards for any number of watch hours (R60).
     since_end bigint,
     -- Whether the row records that a retry opened the release again. Such a row changes no number, but the rule is
     -- judged at its instant too.
@@ -569,6 +569,7 @@ CREATE TABLE task (
     -- The number of failures since the last progress, and the message of the last failure.
     failures integer NOT NULL,
     last_failure text,
+    -- A resume of the task's release sets it to its own instant: so it marks the tasks that it finds.
     created_at $instant NOT NULL,
     -- The trace in which the task was created, in the form of the header `traceparent`; null if no trace was recorded.
     trace_parent text

@@ -18,6 +18,7 @@ pub(crate) mod immediate_releases;
 pub(crate) mod moved_windows;
 mod offered_version;
 pub(crate) mod pausing;
+mod pausing_clocks;
 mod pausing_meetings;
 mod pausing_rollouts;
 mod pending_releases;

@@ -129,14 +129,6 @@ impl Release {
         matches!(self.state, S::Succeeded | S::PartiallySucceeded | S::Failed).then(|| ended + rule.watch())
     }
 
-    /// The instant from which no rule could be judged any more, because the release was taken back; `None` if it
-    /// wasn't. It is one microsecond after the taking back, because a halt may have taken the release back, and the
-    /// figures of that same instant led to it.
-    #[must_use]
-    pub fn judged_until(&self) -> Option<Instant> {
-        self.taken_back_at().map(|at| at + TimeDelta::microseconds(1))
-    }
-
     /// Whether the halt rule counts an update that was settled at `settled_at`. After a resume, it counts only updates
     /// that were settled since (R58).
     #[must_use]

@@ -104,7 +104,7 @@ pub(in crate::graphql) async fn verdicts(
     let page = loaders.releases.pages.one((filter, PageRequest::first(HISTORY))).await.or_failure()?;
     let releases = page.map(|page| page.items).unwrap_or_default();
     let verdict = async |release: Arc<domain::Release>| -> Result<HaltRuleVerdict> {
-        let key = HistoryKey { release: release.id, rule, until: release.judged_until() };
+        let key = HistoryKey { release: release.id, rule };
         let decisive = loaders.releases.decisive.one(key).await.or_failure()?;
         let domain::HaltVerdict { halts_at, figures } = domain::HaltVerdict::of(&rule, decisive);
         let release = Release::new(release, loaders.now());

@@ -26,6 +26,7 @@ use crate::store::packs::write as packs;
 
 use super::class_change::{ClassChange, Failed, move_each};
 use super::judging::{Step, judged};
+use super::roll_out::walks_again;
 use super::{Batch, FollowUp, Next};
 
 /// Retries failed updates. The last batch completes the release.
@@ -81,7 +82,7 @@ impl FollowUp for Retry {
         if let Some(next) = next.or(waits.then_some(journal.now)) {
             return Ok(Next::Again(next, resume_after));
         }
-        if release.resumed_at.is_some_and(|resumed| task.created_at <= resumed) {
+        if walks_again(task, &release) {
             // While it was paused, an account may have installed the former version or become eligible.
             return Ok(Next::Then(Work::RollOut(pack.id, release.id)));
         }

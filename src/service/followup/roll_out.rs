@@ -138,7 +138,7 @@ impl FollowUp for RollOut {
         if let Some(next) = next {
             return Ok(Next::Again(next, last));
         }
-        if self.mode == Mode::Move && walks_again(task, &release) {
+        if self.mode == Mode::Move && task.resume_after.is_some() && walks_again(task, &release) {
             return Ok(Next::Then(Work::RollOut(pack.id, release.id)));
         }
         complete(tx, &mut batch.journal, pack, release, 0).await?;
@@ -167,10 +167,10 @@ fn is_astray(release: &Release, version: PackVersionId, state: Option<UpdateStat
 }
 
 /// Whether a task must go through all installations once more. That is so if the release was paused and resumed since
-/// the task began: meanwhile an account may have installed the former version, or have become eligible, and the task
-/// has passed its installation already.
+/// the task was created: meanwhile an account may have installed the former version, or have become eligible, and the
+/// task has passed its installation already. The resume has marked such a task by its own instant.
 pub(super) fn walks_again(task: &Task, release: &Release) -> bool {
-    task.resume_after.is_some() && release.resumed_at.is_some_and(|resumed| task.created_at <= resumed)
+    release.resumed_at == Some(task.created_at)
 }
 
 impl RollOut {

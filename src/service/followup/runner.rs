@@ -202,7 +202,7 @@ async fn work(cx: &Services, tx: Tx, task: &Task, attempt: Attempt) -> Result<()
             ranges::split(&tx, task, (last, more), &further, now).await?;
         }
         Next::Join => ranges::join(&tx, task, more, now).await?,
-        Next::Then(work) => paused::begin(&tx, task.id, work, now).await?,
+        Next::Then(work) => paused::begin(&tx, task, work, now).await?,
         Next::Done => tasks::finish(&tx, task.id).await?,
     }
     let log = ReleaseLog::of(&journal);

@@ -131,7 +131,8 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     let mut journal = Journal::of_command_line(cx, open.publisher.0, cx.now(&tx));
     let mut entry = drop_entry(&open).change("task", Some(row.kind.clone()), None).set("reason", reason);
     let mut dropped = Dropped::Gone;
-    match tasks::task_of(&row).map(|task| task.work.whole()) {
+    let task = tasks::task_of(&row);
+    match task.as_ref().map(|task| task.work.whole()) {
         Some(work @ (Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release))) => {
             if end_release_of(&tx, &mut journal, work, pack, release).await? {
                 // One task gives all ranges up, from the first installation on that one of them hasn't reached. It
@@ -147,9 +148,11 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
             ranges::drop_all(&tx, &others).await?;
         }
         Some(Work::Stage(pack, release)) => {
-            if end_stages_of(&tx, &mut journal, pack, release).await? {
+            if end_stages_of(&tx, &mut journal, pack, release).await?
+                && let Some(task) = &task
+            {
                 // The rollout hasn't begun, so all of its installations are given up.
-                paused::begin(&tx, id, Work::GiveUp(pack, release), journal.now).await?;
+                paused::begin(&tx, task, Work::GiveUp(pack, release), journal.now).await?;
                 dropped = Dropped::GivesUp;
             }
         }

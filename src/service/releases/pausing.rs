@@ -128,15 +128,20 @@ async fn try_resume(
         }
         return Err(refusal.into());
     }
+    if !paused::are_all(&tx, release.id, &tasks).await? {
+        // Meanwhile another call has resumed the release, its rollout has begun, and it was paused again.
+        return Err(Failure::Overtaken.into());
+    }
+    let resumed_at = tallies::instant_of_resume(&tx, release.id, journal.now).await?;
     release.pause = None;
-    release.resumed_at = Some(journal.now);
+    release.resumed_at = Some(resumed_at);
     // The halt rule counts only updates that are executed from now on (R58).
     release.halted_at = None;
     tallies::begin_figures_anew(&tx, &release, journal.now).await?;
     releases::save(&tx, &release).await?;
     pack.standing.end_pause();
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    paused::go_on(&tx, &tasks, journal.now).await?;
+    paused::go_on(&tx, &tasks, journal.now, resumed_at).await?;
     journal.append_entry(Entry::of("resumeRelease", Subject::Release(release.id), pack.name.clone()).change(
         "isPaused",
         Some("true".into()),

@@ -31,14 +31,39 @@ pub async fn lock(tx: &Tx, release: ReleaseId) -> StoreResult<Vec<Task>> {
     Ok(locked(of(release)).all(tx.conn()).await?.iter().filter_map(Task::of).collect())
 }
 
-/// Makes locked tasks due.
-pub async fn go_on(tx: &Tx, tasks: &[Task], now: Instant) -> StoreResult<()> {
+/// Whether these are all tasks of a release. The caller has locked its pack, so that nobody adds one meanwhile.
+pub async fn are_all(tx: &Tx, release: ReleaseId, tasks: &[Task]) -> StoreResult<bool> {
+    let found: Vec<Uuid> = of(release).select_only().column(Column::Id).into_tuple().all(tx.conn()).await?;
+    Ok(found.iter().all(|id| tasks.iter().any(|task| task.id == *id)))
+}
+
+/// Makes locked tasks due, and marks them: a task whose time of creation is that of the resume goes through all
+/// installations once more. It is a mark and no comparison of instants, because the clock may have been set back.
+pub async fn go_on(tx: &Tx, tasks: &[Task], now: Instant, resumed_at: Instant) -> StoreResult<()> {
     tx.notify();
     for task in tasks {
-        let row = ActiveModel { id: Set(task.id), not_before: Set(now), deferred: Set(false), ..Default::default() };
+        let row = ActiveModel {
+            id: Set(task.id),
+            not_before: Set(now),
+            deferred: Set(false),
+            created_at: Set(resumed_at),
+            ..Default::default()
+        };
         Entity::update(row).exec(tx.conn()).await?;
     }
     Ok(())
+}
+
+/// Whether the rollout of a release is given up: an operator has dropped its task, and batches mark what is left as
+/// failed.
+pub async fn is_given_up(tx: &Tx, release: ReleaseId) -> StoreResult<bool> {
+    let found = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(Column::Kind.eq("GIVE_UP"))
+        .limit(1);
+    Ok(found.into_tuple::<Uuid>().one(tx.conn()).await?.is_some())
 }
 
 /// Ends the tasks of a release that was superseded while it was paused, or that is rolled back. The caller has locked
@@ -54,9 +79,9 @@ pub async fn drop_all(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
 }
 
 /// Gives a task other work, which moves installations and begins with the first object.
-pub async fn begin(tx: &Tx, id: Uuid, work: Work, now: Instant) -> StoreResult<()> {
+pub async fn begin(tx: &Tx, task: &Task, work: Work, now: Instant) -> StoreResult<()> {
     let row = ActiveModel {
-        id: Set(id),
+        id: Set(task.id),
         kind: Set(work.kind().into()),
         moves_installations: Set(true),
         resume_after: Set(None),
@@ -64,8 +89,8 @@ pub async fn begin(tx: &Tx, id: Uuid, work: Work, now: Instant) -> StoreResult<(
         deferred: Set(false),
         failures: Set(0),
         last_failure: Set(None),
-        // Later than a resume before it, even if the clock stands still, so that the task doesn't count as older.
-        created_at: Set(now + TimeDelta::microseconds(1)),
+        // Never the mark of the resume before it, even if the clock stands still or was set back.
+        created_at: Set(now.max(task.created_at) + TimeDelta::microseconds(1)),
         ..Default::default()
     };
     Entity::update(row).exec(tx.conn()).await?;

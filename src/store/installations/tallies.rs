@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use entity::{pack_release, release_tally};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
 
 use crate::store::installations::write_counts::ROWS_MAX;
 use crate::store::installations::write_updates::UpdateRow;
@@ -24,6 +28,12 @@ pub type Ends = BTreeMap<ReleaseId, Instant>;
 /// The microseconds from a release's end to an instant; `None` for a release that is open.
 fn since_end(ended: Option<Instant>, at: Instant) -> Option<i64> {
     ended.map(|ended| Ord::max((at - ended).num_microseconds().unwrap_or(i64::MAX), 0))
+}
+
+/// [`since_end`] for a change of a release's numbers. After the release was taken back no rule could be judged any more,
+/// however long its watch.
+pub(in crate::store) fn since_end_of(release: &Release, at: Instant) -> Option<i64> {
+    if release.state.is_taken_back() { Some(i64::MAX) } else { since_end(release.ended_at, at) }
 }
 
 /// Adds tallies for updates that are being saved: one row for each release and instant. The `further` tally is of the
@@ -56,7 +66,23 @@ pub(in crate::store) async fn add(
 pub async fn begin_figures_anew(tx: &Tx, release: &Release, at: Instant) -> StoreResult<()> {
     let HaltFigures { executed, bad } = progress::of_release(tx, release.id).await?.judged;
     let tally = Tally { judged: HaltFigures { executed: -executed, bad: -bad }, ..Tally::default() };
-    add_one(tx, (release.id, release.pack_id), at, &tally, release.ended_at).await
+    add_one(tx, (release.id, release.pack_id), at, &tally, since_end_of(release, at)).await
+}
+
+/// The instant of a resume at `now`: later than all changes of the release's updates that carry a later instant, because
+/// the clock was set back since. So what was executed before the resume can be told from what is executed after it (R58).
+pub async fn instant_of_resume(tx: &Tx, release: ReleaseId, now: Instant) -> StoreResult<Instant> {
+    use release_tally::{Column, Entity};
+    let last: Option<Instant> = Entity::find()
+        .select_only()
+        .column(Column::At)
+        .filter(Column::ReleaseId.eq(Uuid::from(release)))
+        .order_by_desc(Column::At)
+        .limit(1)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    Ok(last.filter(|last| *last > now).map_or(now, |last| last + TimeDelta::microseconds(1)))
 }
 
 /// Saves that a retry has opened a release again, and that its halt rule is judged at this instant (R58, R60).
@@ -67,17 +93,16 @@ pub async fn reopen(tx: &Tx, release: &Release, at: Instant) -> StoreResult<()> 
     Ok(())
 }
 
-/// Adds a tally of a release at an instant, unless it is empty. `ended` is when the release ended, if it isn't open.
+/// Adds a tally of a release at an instant, unless it is empty. `since_end` comes from [`since_end_of`].
 pub(in crate::store) async fn add_one(
     tx: &Tx,
     (release, pack): (ReleaseId, PackId),
     at: Instant,
     tally: &Tally,
-    ended: Option<Instant>,
+    since_end: Option<i64>,
 ) -> StoreResult<()> {
     if !tally.is_empty() {
-        let row =
-            release_tally::ActiveModel { since_end: Set(since_end(ended, at)), ..active(release, pack, at, tally) };
+        let row = release_tally::ActiveModel { since_end: Set(since_end), ..active(release, pack, at, tally) };
         release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     }
     Ok(())

@@ -59,5 +59,6 @@ pub async fn add(
         .exec(tx.conn())
         .await?;
     let tally = Tally::of_judged_report(before, report.outcome, is_judged);
-    tallies::add_one(tx, (release.id, release.pack_id), now, &tally, release.ended_at).await
+    let since_end = tallies::since_end_of(release, now);
+    tallies::add_one(tx, (release.id, release.pack_id), now, &tally, since_end).await
 }

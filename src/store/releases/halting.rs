@@ -8,7 +8,6 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Order, Query, SelectStateme
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _};
 use uuid::Uuid;
 
-use crate::domain::Instant;
 use crate::domain::id::ReleaseId;
 use crate::domain::releases::{FiguresAt, HaltFigures, HaltRule, Pause};
 use crate::store::column::col;
@@ -73,8 +72,6 @@ pub(in crate::store) fn columns(
 pub struct HistoryKey {
     pub release: ReleaseId,
     pub rule: HaltRule,
-    /// The changes from this instant on aren't judged.
-    pub until: Option<Instant>,
 }
 
 /// The figures that decide whether a rule would have halted a release: for each release, the first ones by which the
@@ -120,10 +117,6 @@ fn decisive_rows(snapshot: &Snapshot<PublisherScope>, rule: &HaltRule, keys: &[H
         .and_where(col(tally::Column::ReleaseId).in_subquery(own))
         .and_where(col(tally::Column::IsSum).eq(false))
         .and_where(changes.or(col(tally::Column::Reopens).eq(true)));
-    for (key, until) in keys.iter().filter_map(|key| Some((key, key.until?))) {
-        let is_another = col(tally::Column::ReleaseId).ne(key.release.0);
-        sums.and_where(is_another.or(col(tally::Column::At).lt(until)));
-    }
     let sum = |name: &'static str| Expr::col(("sums", name));
     let watch = rule.watch().num_microseconds().unwrap_or(i64::MAX);
     let is_judged = sum("since_end").is_null().or(sum("since_end").lt(watch));
