@@ -214,6 +214,27 @@ async fn r58_a_full_batch_that_gives_up_decides() {
     assert_eq!(told.at("/figures"), &json!({ "executed": 6, "bad": 4 }), "the second batch decides");
 }
 
+/// Nobody is moved any more, so a report has nothing to pause.
+#[tokio::test]
+async fn r58_a_report_while_a_rollout_is_given_up_only_announces() {
+    let app = by_twos().await;
+    let acme = app.managed("Acme").await;
+    let world = installed(&app, &acme, "Orders", 8).await;
+    let release = release(&app, immediately(&world.pack.id), rule(50, 2)).await;
+    let mark = LogMark::now(&app).await;
+    give_up(&app).await;
+    assert_eq!(read(&app, &release).await, (4, 2, false), "half is within the rule");
+    report_broken(&app, &acme, &release, &world.installations[0]).await;
+    let halted = mark.kinds(&app).await.iter().filter(|kind| *kind == "RELEASE_HALTED").count();
+    assert_eq!((read(&app, &release).await, halted), ((4, 3, false), 1));
+    assert_eq!(app.current_number(&world.pack.id).await, Some(2));
+    app.live_until("2026-11-22T10:00:00Z").await;
+    assert_eq!(
+        (read(&app, &release).await, app.release_state(&release).await),
+        ((8, 7, false), "PARTIALLY_SUCCEEDED".into())
+    );
+}
+
 #[tokio::test]
 async fn r58_attempts_that_are_given_up_decide() {
     let app = by_twos().await;

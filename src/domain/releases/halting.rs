@@ -164,13 +164,6 @@ pub enum Halt {
 }
 
 impl Halt {
-    /// The effect on a rollout whose task an operator has dropped. It moves no installation any more, so there is
-    /// nothing to pause.
-    #[must_use]
-    pub fn of_given_up(self) -> Self {
-        if self == Self::Pause { Self::Announce } else { self }
-    }
-
     /// The effect's name in the audit log.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -334,7 +334,7 @@ impl Releases {
         Ok(ResumeReleasePayload { release, errors })
     }
 
-    /// Changes or takes away a release's halt rule. Codes: INVALID_HALT_RULE, WATCH_IS_OVER.
+    /// Changes or takes away a release's halt rule. The new rule is judged by the figures so far, and may halt the release in this call. Codes: INVALID_HALT_RULE, WATCH_IS_OVER.
     async fn set_halt_rule(
         &self,
         ctx: &Context<'_>,

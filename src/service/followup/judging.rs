@@ -10,7 +10,7 @@ use crate::domain::releases::{Halt, Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
-use crate::service::releases::{judge_given_up, judge_step, waits_for_attempts};
+use crate::service::releases::{judge_step, waits_for_attempts};
 use crate::store::Tx;
 use crate::store::followup::tasks::LONGEST_PAUSE;
 use crate::store::releases::write as releases;
@@ -54,7 +54,7 @@ pub(super) async fn given_up<T>(
     (pack, release): (&mut Pack, &mut Release),
     Step(result): Step<T>,
 ) -> Result<ControlFlow<Next, T>, Failure> {
-    let halt = judge_given_up(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
+    let halt = judge_step(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
     Ok(if halt.is_none_or(|halt| halt == Halt::Announce) { Continue(result) } else { Break(Next::Done) })
 }
 

@@ -1,7 +1,7 @@
 //! Halts releases by their halt rules, and changes the rules (R58).
 //!
-//! The rule is judged in the transaction of each batch, each early application and each report, before it commits.
-//! While the release has a rule, each of these transactions takes the pack's exclusive lock, so it sees the changes of
+//! The rule is judged in the transaction of each batch, each early application, each report and each change of the rule,
+//! before it commits. While the release has a rule, each of these transactions takes the pack's exclusive lock, so it sees the changes of
 //! all transactions before it, on any number of servers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,7 @@ use crate::service::releases::pausing::pause_with;
 use crate::service::releases::rolling_back::{Cause, facts, start_roll_back};
 use crate::service::releases::{Ending, add_task, end_pending};
 use crate::store::convert::Stored as _;
+use crate::store::followup::paused;
 use crate::store::followup::tasks::Work;
 use crate::store::installations::write_counts::ROWS_MAX;
 use crate::store::installations::{moving_back, tallies, write_updates as updates};
@@ -86,28 +87,6 @@ pub(in crate::service) async fn judge_step(
     pack: &mut Pack,
     release: &mut Release,
 ) -> Result<Option<Halt>, Failure> {
-    judge_any_step(cx, tx, journal, pack, release, |halt| halt).await
-}
-
-/// Like [`judge_step`], for a rollout whose task an operator has dropped.
-pub(in crate::service) async fn judge_given_up(
-    cx: &Services,
-    tx: &Tx,
-    journal: &mut Journal<'_>,
-    pack: &mut Pack,
-    release: &mut Release,
-) -> Result<Option<Halt>, Failure> {
-    judge_any_step(cx, tx, journal, pack, release, Halt::of_given_up).await
-}
-
-async fn judge_any_step(
-    cx: &Services,
-    tx: &Tx,
-    journal: &mut Journal<'_>,
-    pack: &mut Pack,
-    release: &mut Release,
-    adapt: impl Fn(Halt) -> Halt,
-) -> Result<Option<Halt>, Failure> {
     let Some(rule) = release.judged_by(journal.now) else { return Ok(None) };
     let kept = updates::progress(tx, release.id).await?;
     if kept.rows > ROWS_MAX {
@@ -122,7 +101,11 @@ async fn judge_any_step(
         HaltAction::RollBack => decide_roll_back(&facts(tx, pack, release, journal).await?).ok(),
         HaltAction::Pause => None,
     };
-    let halt = adapt(decide_halt(rule.then, release.state, former.is_some()));
+    let halt = match decide_halt(rule.then, release.state, former.is_some()) {
+        // An operator has dropped the rollout's task. It moves nobody any more, so there is nothing to pause.
+        Halt::Pause if paused::is_given_up(tx, release.id).await? => Halt::Announce,
+        halt => halt,
+    };
     release.halted_at = Some(journal.now);
     let caller = journal.act_as(ActingActor::default());
     announce(journal, pack, release, figures, halt);
@@ -197,7 +180,7 @@ fn reason(HaltFigures { executed, bad }: HaltFigures) -> String {
     format!("The release's halt rule decided: {bad} of {executed} updates failed or were reported broken.")
 }
 
-/// Changes or takes away a release's rule.
+/// Changes or takes away a release's rule. The new rule is judged at once, by the figures so far (R58).
 ///
 /// # Errors
 /// INVALID_HALT_RULE, WATCH_IS_OVER; not found.
@@ -221,7 +204,7 @@ async fn try_set_rule(
     rule: Option<RequestedHaltRule>,
 ) -> Outcome<(), ReleaseRefusal> {
     let tx = cx.db.begin().await?;
-    let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+    let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
     let mut release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
     let rule = rule.map(RequestedHaltRule::checked).transpose()?;
@@ -231,7 +214,7 @@ async fn try_set_rule(
         return Ok(());
     }
     release.halt = rule;
-    // The new rule is judged from the next step on.
+    // A halt by the former rule doesn't keep the new one from being judged.
     release.halted_at = None;
     releases::save(&tx, &release).await?;
     let of = |field: fn(&HaltRule) -> String, rule: Option<HaltRule>| rule.as_ref().map(field);
@@ -240,6 +223,8 @@ async fn try_set_rule(
         entry = entry.change(name, of(field, before), of(field, rule));
     }
     journal.append_entry(entry);
+    // The figures so far may break the new rule. Then not even one batch more may run.
+    judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     Ok(commit(tx, journal).await?)
 }
 

@@ -11,7 +11,7 @@ mod stages;
 mod windows;
 
 pub(crate) use halting::set_halt_rule;
-pub(in crate::service) use halting::{hold_to_judge, judge_given_up, judge_step, size_of_batch, waits_for_attempts};
+pub(in crate::service) use halting::{hold_to_judge, judge_step, size_of_batch, waits_for_attempts};
 pub(in crate::service) use opening::open_all_due;
 pub use opening::open_if_due;
 pub(crate) use pausing::{pause_release, resume_release};
