@@ -10,6 +10,7 @@ pub(crate) mod freezing;
 mod given_up;
 pub(crate) mod halting;
 mod halting_batches;
+mod halting_catch_ups;
 mod halting_changes;
 mod halting_history;
 mod halting_rules;

@@ -15,9 +15,10 @@ use crate::service::error::Failure;
 use crate::service::followup::updates::{VersionChange, VersionNumbers, offered, record_update};
 use crate::service::followup::withdraw::attempt_back;
 use crate::service::journal::Journal;
+use crate::service::releases::size_of_batch;
 use crate::store::Tx;
-use crate::store::followup::tasks;
 use crate::store::followup::tasks::{NextRun, Work};
+use crate::store::followup::{task_sets, tasks};
 use crate::store::installations::tallies::Ends;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{write as installations, write_updates as updates};
@@ -63,15 +64,25 @@ struct Changes {
     moved: Vec<Installation>,
     /// Accounts with an installation that could not be moved, and when to try again.
     again: BTreeMap<AccountId, Instant>,
+    /// Accounts with an installation that is left to the next catch-up.
+    left: BTreeSet<AccountId>,
     /// When the releases in force have ended.
     ends: Ends,
+}
+
+impl Changes {
+    /// Plans another attempt for an account, at this instant or earlier.
+    fn come_again(&mut self, account: AccountId, at: Instant) {
+        self.again.entry(account).and_modify(|first| *first = at.min(*first)).or_insert(at);
+    }
 }
 
 /// The updates that a catch-up may apply.
 type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
 /// Moves locked installations of locked packs to their packs' current versions, unless they may not be moved or a
-/// running rollout will still reach them. Applies their skipped updates.
+/// running rollout will still reach them. Applies their skipped updates. Of a release with a halt rule it applies no more
+/// than a batch may have; a further catch-up of the account follows.
 pub(super) async fn catch_up(
     cx: &Services,
     tx: &Tx,
@@ -95,6 +106,7 @@ pub(super) async fn catch_up(
     let numbers = numbers_of_taken_back(tx, &in_force_releases).await?;
     let ended = |release: &Release| release.ended_at.map(|ended| (release.id, ended));
     let mut changes = Changes { ends: in_force_releases.values().filter_map(ended).collect(), ..Changes::default() };
+    let mut settling: BTreeMap<ReleaseId, Vec<(Installation, UpdateRow)>> = BTreeMap::new();
     for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
         let releasing = current(installation.pack_id).and_then(|current| in_force_releases.get(&current));
         let (Some(in_force), Some(standing)) = (releasing, standings.get(&installation.pack_id)) else { continue };
@@ -116,13 +128,26 @@ pub(super) async fn catch_up(
         let row = rows.remove(&(installation.id, in_force.id));
         match (decision, row) {
             (CatchUpDecision::Settle, Some(row)) => {
-                apply_skipped(cx, &mut changes, in_force, installation, row, journal.now);
+                settling.entry(in_force.id).or_default().push((installation, row));
             }
             (CatchUpDecision::MoveBack, _) => {
                 let release = in_force_releases.get(&installation.version_id);
                 move_back(cx, &mut changes, &mut rows, release, installation, journal.now);
             }
             _ => {}
+        }
+    }
+    for in_force in in_force_releases.values() {
+        let Some(mut skipped) = settling.remove(&in_force.id) else { continue };
+        let mut room = most_at_once(tx, in_force, skipped.len(), journal.now).await?;
+        // What has failed already must not keep the others waiting.
+        skipped.sort_by_key(|(_, row)| row.attempts);
+        for (installation, row) in skipped {
+            if room == 0 {
+                changes.left.insert(installation.account_id);
+            } else if apply_skipped(cx, &mut changes, in_force, installation, row, journal.now) {
+                room -= 1;
+            }
         }
     }
     save_changes(cx, tx, journal, packs, &changes).await?;
@@ -137,6 +162,21 @@ pub(super) async fn catch_up(
     Ok(Step::of(CaughtUp { installations: found, applied_releases }))
 }
 
+/// How many of `skipped` updates of a release a catch-up may apply before the release is judged: no more than a batch of
+/// its rollout may have, if its halt rule can still decide (R58). The others come with the next catch-up.
+async fn most_at_once(tx: &Tx, release: &Release, skipped: usize, now: Instant) -> Result<usize, Failure> {
+    // A batch may always have so many, so a small catch-up needs no statement.
+    let is_small = |at_least: i32| usize::try_from(at_least).is_ok_and(|few| skipped <= few);
+    match release.judged_by(now) {
+        Some(rule) if !is_small(rule.at_least) => {
+            let most = size_of_batch(tx, release, u64::MAX).await?;
+            Ok(usize::try_from(most).unwrap_or(usize::MAX).min(skipped))
+        }
+        _ => Ok(skipped),
+    }
+}
+
+/// Applies a skipped update. Returns whether the installation was moved.
 fn apply_skipped(
     cx: &Services,
     changes: &mut Changes,
@@ -144,7 +184,7 @@ fn apply_skipped(
     installation: Installation,
     mut row: UpdateRow,
     now: Instant,
-) {
+) -> bool {
     match cx.mover.move_installation(installation.id, row.update.id.release) {
         Ok(()) => {
             row.update.state = UpdateState::Applied;
@@ -157,10 +197,12 @@ fn apply_skipped(
             row.attempts = row.attempts.saturating_add(1);
             let at = now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE);
             tracing::warn!(installation = %installation.id, ?code, "an installation could not catch up; it is tried again");
-            changes.again.entry(installation.account_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
+            changes.come_again(installation.account_id, at);
         }
     }
+    let is_moved = row.update.state == UpdateState::Applied;
     changes.rows.push(row);
+    is_moved
 }
 
 /// The numbers of the versions of these releases, if one of the releases was taken back.
@@ -203,7 +245,7 @@ fn move_back(
     if attempt_back(cx, &mut row, release, now) {
         changes.moved.push(installation);
     } else if let Some(at) = row.next_attempt_at {
-        changes.again.entry(installation.account_id).or_insert(at);
+        changes.come_again(installation.account_id, at);
     }
     changes.rows.push(row);
 }
@@ -245,9 +287,12 @@ async fn save_changes(
     }
     installations::move_each(tx, &moved, now).await?;
     updates::save_of_ended(tx, &changes.rows, &changes.ends).await?;
+    let Some(publisher) = packs.values().next().map(|pack| pack.publisher_id) else { return Ok(()) };
+    if !changes.left.is_empty() {
+        let tasks: Vec<_> = changes.left.iter().map(|account| (cx.ids.next(), Work::CatchUp(*account))).collect();
+        task_sets::add_beside(tx, journal.task, publisher, &tasks, now).await?;
+    }
     for (account, at) in &changes.again {
-        let publisher = packs.values().next().map(|pack| pack.publisher_id);
-        let Some(publisher) = publisher else { continue };
         let (id, work) = (cx.ids.next(), Work::CatchUp(*account));
         tasks::add_beside(tx, journal.task, id, publisher, work, false, NextRun::After(*at)).await?;
     }

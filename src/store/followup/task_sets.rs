@@ -22,10 +22,10 @@ use crate::traces;
 /// The number of tasks that one statement writes.
 const CHUNK: usize = 500;
 
-/// The column and the id of the account or pack that a task of grants is about.
+/// The column and the id of the account or pack that a task of grants or a catch-up is about.
 fn subject(work: Work) -> Option<(Column, Uuid)> {
     match work {
-        Work::GrantsOfAccount(account) => Some((Column::AccountId, account.into())),
+        Work::GrantsOfAccount(account) | Work::CatchUp(account) => Some((Column::AccountId, account.into())),
         Work::GrantsOfPack(pack) => Some((Column::PackId, pack.into())),
         _ => None,
     }
@@ -35,8 +35,20 @@ fn subject(work: Work) -> Option<(Column, Uuid)> {
 /// id is returned and none is added, because such a task compares grants when it begins. The existing task is locked,
 /// so that its first batch can't begin before this transaction ends.
 pub async fn add_grants(tx: &Tx, publisher: AccountId, tasks: &[(Uuid, Work)], now: Instant) -> StoreResult<Vec<Uuid>> {
+    add_beside(tx, None, publisher, tasks, now).await
+}
+
+/// Like [`add_grants`], for tasks of grants or for catch-ups. If a batch of the task `at_hand` adds them, that task
+/// doesn't count as an equal one.
+pub async fn add_beside(
+    tx: &Tx,
+    at_hand: Option<Uuid>,
+    publisher: AccountId,
+    tasks: &[(Uuid, Work)],
+    now: Instant,
+) -> StoreResult<Vec<Uuid>> {
     tx.notify();
-    let waiting = waiting(tx, tasks).await?;
+    let waiting = waiting(tx, tasks, at_hand).await?;
     let of = |work: Work| subject(work).and_then(|(_, id)| waiting.get(&id));
     let postpone: Vec<_> = waiting.values().filter(|task| task.not_before > now).map(|task| task.id).collect();
     if !postpone.is_empty() {
@@ -57,7 +69,7 @@ pub async fn add_grants(tx: &Tx, publisher: AccountId, tasks: &[(Uuid, Work)], n
 
 /// Locks equal tasks that haven't begun yet, and returns them by the id of their account or pack. Tasks that are locked
 /// by another transaction are skipped: their batch may have compared grants already.
-async fn waiting(tx: &Tx, tasks: &[(Uuid, Work)]) -> StoreResult<BTreeMap<Uuid, Model>> {
+async fn waiting(tx: &Tx, tasks: &[(Uuid, Work)], at_hand: Option<Uuid>) -> StoreResult<BTreeMap<Uuid, Model>> {
     let Some((_, first)) = tasks.first() else { return Ok(BTreeMap::new()) };
     let Some((column, _)) = subject(*first) else { return Ok(BTreeMap::new()) };
     let subjects = tasks.iter().filter_map(|(_, work)| Some(subject(*work)?.1));
@@ -65,6 +77,7 @@ async fn waiting(tx: &Tx, tasks: &[(Uuid, Work)]) -> StoreResult<BTreeMap<Uuid, 
         .filter(tx.any_of(column.into_expr(), subjects))
         .filter(Column::Kind.eq(first.kind()))
         .filter(Column::ResumeAfter.is_null())
+        .filter(Column::Id.is_not_in(at_hand))
         .order_by_asc(Column::Id)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
         .all(tx.conn())
