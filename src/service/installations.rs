@@ -298,7 +298,7 @@ async fn try_apply_early(
         return Err(refusal.into());
     }
     let mut row = row.filter(|row| row.update.id == update).ok_or(Failure::NotFound)?;
-    let in_open_stage = release.has_stages && is_in_open_stage(&tx, release.id, installation.id, journal.now).await?;
+    let in_open_stage = is_in_open_stage(&tx, &release, installation.id, journal.now).await?;
     match decide_early_apply(
         row.update.state,
         release.state_at(journal.now),

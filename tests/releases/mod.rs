@@ -23,6 +23,7 @@ pub(crate) mod pausing;
 mod pausing_clocks;
 mod pausing_meetings;
 mod pausing_rollouts;
+mod pausing_stages;
 mod pending_releases;
 mod ranges;
 mod ranges_meeting;

@@ -182,7 +182,7 @@ pub(in crate::store) fn visible(scope: Scope, now: Instant) -> SelectStatement {
 
 /// The condition that an early stage of a release in a row of `pack_release` holds the installation, and has opened.
 fn in_open_stage(now: Instant) -> Expr {
-    let opened = is_in_open_stage(col(release::Column::Id), now);
+    let opened = is_in_open_stage(col(release::Column::Id), col(release::Column::PausedAt).is_not_null(), now);
     // A release without stages needs no look-up.
     Expr::case(col(release::Column::HasStages), opened).finally(Expr::val(false)).into()
 }
@@ -260,7 +260,7 @@ pub(in crate::store) fn has_pending(now: Instant) -> Expr {
         .and_where(col(pack::Column::Id).eq(col(installation::Column::PackId)))
         .and_where(is_pending(now))
         .and_where(Expr::exists(is_settled).not())
-        .and_where(is_in_open_stage(col(pack::Column::PendingReleaseId), now).not())
+        .and_where(is_in_open_stage(col(pack::Column::PendingReleaseId), col(pack::Column::ReleasePaused), now).not())
         .and_where(derived)
         .take();
     Expr::exists(pending).and(entitled())

@@ -66,9 +66,10 @@ fn is_in(groups: &[GroupId]) -> Expr {
 }
 
 /// The condition that a stage of the release with the id `release` holds the installation and has opened by `now`,
-/// whether or not that was carried out (R30).
-pub(in crate::store) fn is_in_open_stage(release: Expr, now: Instant) -> Expr {
-    let open = col(stage::Column::OpenedAt).is_not_null().or(col(stage::Column::StartsAt).lte(now));
+/// whether or not that was carried out (R30). While the release `is_paused`, no further stage opens (R56).
+pub(in crate::store) fn is_in_open_stage(release: Expr, is_paused: Expr, now: Instant) -> Expr {
+    let due = col(stage::Column::StartsAt).lte(now).and(is_paused.not());
+    let open = col(stage::Column::OpenedAt).is_not_null().or(due);
     let holding = Query::select()
         .expr(Expr::cust("1"))
         .from(stage::Entity)

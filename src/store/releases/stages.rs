@@ -195,15 +195,18 @@ pub async fn save_window(tx: &Tx, release: ReleaseId, index: usize, window: &Win
 /// Whether a stage that has opened holds an installation.
 pub async fn is_in_open_stage(
     tx: &Tx,
-    release: ReleaseId,
+    release: &Release,
     installation: InstallationId,
     now: Instant,
 ) -> StoreResult<bool> {
+    if !release.has_stages {
+        return Ok(false);
+    }
     let select = Query::select()
         .expr(Expr::cust("1"))
         .from(installation::Entity)
         .and_where(col(installation::Column::Id).eq(installation.0))
-        .and_where(is_in_open_stage_of(Expr::val(release.0), now))
+        .and_where(is_in_open_stage_of(Expr::val(release.id.0), Expr::val(release.is_paused()), now))
         .take();
     Ok(tx.conn().query_one(&select).await?.is_some())
 }
