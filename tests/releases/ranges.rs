@@ -6,7 +6,7 @@ use std::sync::Arc;
 use entity::task;
 use packwright::domain::installations::FailureCode;
 use packwright::service::Settings;
-use packwright::service::followup::{Dropped, drop_task, retry_task, run_one_batch};
+use packwright::service::followup::{Dropped, Turns, claim_batch, drop_task, retry_task, run_claimed, run_one_batch};
 use sea_orm::EntityTrait as _;
 use serde_json::json;
 
@@ -175,7 +175,7 @@ async fn r56_ranges_rest_while_their_release_is_paused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r30_a_roll_back_ends_the_ranges_of_the_rollout() {
     let Some((app, acme, world, release, _)) = split(1, 12).await else { return };
-    for _ in 0..5 {
+    for _ in 0..4 {
         assert!(run_one_batch(&app.app.services).await.expect("a batch"));
     }
     let mark = LogMark::now(&app).await;
@@ -222,6 +222,37 @@ async fn r59_a_range_of_a_roll_back_that_is_dropped_ends_the_roll_back() {
     let dropped = drop_task(&app.app.services, open(&app).await[5].id, "It never ends.").await.expect("dropped");
     assert_eq!((dropped, kinds(&app).await), (Dropped::Gone, Vec::new()));
     assert_eq!(app.release_state(&release).await, "ROLLED_BACK");
+}
+
+/// A release with eight ranges doesn't take eight turns of its publisher.
+#[tokio::test]
+async fn r49_the_ranges_of_a_release_have_one_turn_together() {
+    let Some((app, acme, _, split_release, _)) = split(1, 12).await else { return };
+    let other = release_of_two(&app, &acme).await;
+    let others = ["GRANTS_OF_PACK", "GRANTS_OF_PACK", "ROLL_OUT"];
+    assert_eq!(kinds(&app).await, [&["ROLL_OUT_RANGE"; 8][..], &others[..]].concat());
+    let (mut turns, mut are_ranges) = (Turns::default(), Vec::new());
+    for _ in 0..5 {
+        let claimed = claim_batch(&app.app.services, &mut turns).await.expect("a look").expect("a task");
+        are_ranges.push(claimed.work().is_range());
+        run_claimed(&app.app.services, claimed).await.expect("a batch");
+    }
+    assert_eq!(are_ranges, [true, false, false, false, true], "the others have their turns in between");
+    app.tick().await;
+    for release in [&split_release, &other] {
+        assert_eq!(app.release_state(release).await, "SUCCEEDED");
+    }
+}
+
+/// A release of a pack with two installations, of which the second one waits.
+async fn release_of_two(app: &TestApp, account: &Managed) -> String {
+    let pack = app.multi_pack_with("Tools", &["Drill"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    for index in 0..2 {
+        app.install_as(account, "Tools", &format!("tool {index}")).await;
+    }
+    app.update_now(&pack).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -73,6 +73,31 @@ async fn r56_a_pause_does_not_wait_for_ranges_that_begin_later() {
     server.app.services.db.clone().close().await.expect("closed");
 }
 
+/// Batches of ranges don't wait for one another, unless the release has a halt rule.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r58_ranges_hold_the_pack_together_unless_the_release_has_a_rule() {
+    let Some((app, _, _, release, _)) = split(1, 12).await else { return };
+    let pack = app.read_release(&release, "pack { id }").await.text("/pack/id");
+    let hold = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR SHARE", uuid_of(&pack));
+    let held = tables(&app).begin().await.expect("a transaction");
+    held.execute_unprepared(&hold).await.expect("the pack is held");
+    assert!(run_one_batch(&app.app.services).await.expect("it doesn't wait"));
+    assert_eq!(app.progress(&release).await.int("/applied"), 2);
+    held.rollback().await.expect("it lets go");
+    let rule = json!({ "releaseId": release, "haltWhen": { "percent": 10, "atLeast": 1 } });
+    app.ok(&app.publisher, "setHaltRule", rule, "").await;
+    let held = tables(&app).begin().await.expect("a transaction");
+    held.execute_unprepared(&hold).await.expect("the pack is held");
+    let lets_go = async {
+        until("the batch waits for the pack", async || app.waiting().await == 1).await;
+        held.rollback().await.expect("it lets go");
+    };
+    let second = open(&app).await[1].id;
+    let (batch, ()) = tokio::join!(retry_task(&app.app.services, second), lets_go);
+    assert_eq!(batch.expect("a batch"), Retried::GoesOn);
+    assert_eq!(app.progress(&release).await.int("/applied"), 3);
+}
+
 /// The release gets its rule between the look at the release and the moment at which the batch holds the pack.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r58_a_range_finds_a_rule_that_comes_before_it_holds_the_pack() {
