@@ -26,6 +26,8 @@ use crate::traces::{self, Kind};
 
 /// How many due packs one query reads.
 const PAGE: u64 = 100;
+/// How long windows are opened before batches get their turn. Each window waits for a commit, and batches don't.
+const OPENING: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long batches may run without a gap on SQLite, which has one writer. Another process, such as `packwright token
 /// create`, tries to get the write lock every 100 ms, so the gap must be longer.
 const BURST: std::time::Duration = std::time::Duration::from_secs(1);
@@ -252,6 +254,7 @@ impl Scheduler {
             }
             let free = batches_at_once(&self.services).saturating_sub(running.len());
             let opened = self.open_windows(state, passed, ending, free).await;
+            let are_left = matches!(opened, Ok(true));
             let mut halted = None;
             while running.len() < batches_at_once(&self.services) && !*ending.borrow() {
                 let now = self.services.clock.now();
@@ -280,7 +283,8 @@ impl Scheduler {
                 Some(Ok(ran)) => self.has_run(state, passed, ran),
                 // This can't happen: the Tokio task catches panics itself, and no code aborts it.
                 Some(Err(error)) => return Err(Failure::bug(format!("a batch did not end: {error}"))),
-                None => return halted.map_or(Ok(()), Err),
+                None if !are_left || halted.is_some() || *ending.borrow() => return halted.map_or(Ok(()), Err),
+                None => {}
             }
         }
     }
@@ -306,26 +310,30 @@ impl Scheduler {
         }
     }
 
-    /// Opens the windows that are due, `at_once` of them at the same time, and at least one.
+    /// Opens windows that are due for at most [`OPENING`], `at_once` of them at the same time, and at least one. Returns
+    /// whether some may be left.
     async fn open_windows(
         &self,
         state: &mut State,
         passed: &mut PassOutcome,
         ending: &watch::Receiver<bool>,
         at_once: usize,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let is_backing_off = state.chores.is_backing_off(Chore::FindWindows, self.services.clock.now());
         if is_backing_off || !self.services.clock.is_trusted() {
-            return Ok(());
+            return Ok(false);
         }
+        let mut until = None;
         loop {
             let now = self.services.clock.now();
             let backing_off = state.windows.backing_off(now);
             let limit = PAGE.saturating_add(u64::try_from(backing_off.len()).unwrap_or(PAGE));
             let due = windows::due(&self.services.db.whole_server(), Publishers::All, now, limit).await?;
             state.chores.succeeded(Chore::FindWindows);
+            let until = *until.get_or_insert_with(|| tokio::time::Instant::now() + OPENING);
+            let is_over = || *ending.borrow() || tokio::time::Instant::now() >= until;
             let mut opened = 0;
-            let due = due.into_iter().filter(|pack| !backing_off.contains(pack)).take_while(|_| !*ending.borrow());
+            let due = due.into_iter().filter(|pack| !backing_off.contains(pack)).take_while(|_| !is_over());
             let open = |pack| async move {
                 let trace = self.services.traces.span("window", Kind::Internal, None);
                 let opened = open_if_due(&self.services, Publishers::All, pack, now);
@@ -345,8 +353,8 @@ impl Scheduler {
                     }
                 }
             }
-            if opened == 0 || *ending.borrow() {
-                return Ok(());
+            if opened == 0 || is_over() {
+                return Ok(opened > 0);
             }
         }
     }

@@ -107,7 +107,7 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     app.tick().await;
     let releases = [app.update_now(&slow.pack).await, app.update_now(&quick.pack).await];
     let server = app.server_beside(settings, several_writers(), "").await;
-    assert_eq!(batches_at_once(&server.services), 2);
+    assert_eq!(batches_at_once(&server.services), 3);
     let held = app.hold("integration_pack", &slow.pack.id).await;
     let others = async {
         until("the end of the quick release", async || app.release_state(&releases[1]).await == "SUCCEEDED").await;
@@ -120,7 +120,7 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     server.services.db.clone().close().await.expect("closed");
 }
 
-/// Of two batches at work, one ends and the other one waits. The window of a third pack opens then, which takes long.
+/// Two batches are at work: one ends and the other one waits. The window of a third pack opens then, which takes long.
 #[tokio::test]
 async fn r49_a_batch_goes_on_while_windows_open() {
     let settings = Settings { batch_size: 1, ..Settings::default() };

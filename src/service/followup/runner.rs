@@ -81,10 +81,10 @@ pub(crate) fn has_one_writer(cx: &Services) -> bool {
 }
 
 /// How many batches this process runs at the same time: one if the database has one writer, because they would wait for
-/// each other. Otherwise commands keep at least half of the write connections.
+/// each other. Otherwise commands keep nearly half of the write connections, 2 of 5.
 #[must_use]
 pub fn batches_at_once(cx: &Services) -> usize {
-    if has_one_writer(cx) { 1 } else { (cx.db.writers() / 2).clamp(1, BATCHES_AT_ONCE) }
+    if has_one_writer(cx) { 1 } else { cx.db.writers().div_ceil(2).clamp(1, BATCHES_AT_ONCE) }
 }
 
 /// Claims the task whose turn it is.
