@@ -1,9 +1,10 @@
 //! Suspending accounts, and catching up after they are reactivated (R4, R46).
 
 use packwright::service::Settings;
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
-use crate::support::rows::LogMark;
+use crate::support::rows::{LogMark, tables};
 use crate::support::{At, Installed, Managed, Setup, TestApp, meanwhile, mutate_on, refusal};
 
 async fn world() -> (TestApp, [Managed; 2], Installed) {
@@ -182,13 +183,29 @@ async fn r46_an_account_that_regains_the_grant_while_suspended_catches_up_when_r
     assert_eq!(app.update_of(&release, installation).await.text("/how"), "CATCH_UP");
 }
 
-/// The account is suspended after a batch has read that it is active, and before the batch writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r46_a_batch_moves_nothing_of_an_account_that_is_suspended_meanwhile() {
+    suspend_meanwhile(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r46_a_batch_finds_an_account_that_is_suspended_meanwhile_among_many() {
+    suspend_meanwhile(150).await;
+}
+
+/// The account is suspended after a batch has read that it is active, and before the batch writes. So many other
+/// accounts, without installations, are suspended too.
+async fn suspend_meanwhile(others: u32) {
     let (app, [acme, globex], installed) = world().await;
     if app.has_one_writer() {
         return;
     }
+    let further = format!(
+        "INSERT INTO account (id, kind, publisher_id, name, name_key, status, suspended_at, created_at)
+        SELECT gen_random_uuid(), kind, publisher_id, name || n, name_key || n, 'SUSPENDED', created_at, created_at
+        FROM account CROSS JOIN generate_series(1, {others}) AS n WHERE name = 'Acme'"
+    );
+    tables(&app).execute_unprepared(&further).await.expect("further accounts");
     let other = app.another_server_of(Settings::default()).await;
     let (token, account) = (app.publisher.clone(), acme.id.clone());
     app.mover.before_next(move || {

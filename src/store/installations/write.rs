@@ -44,6 +44,9 @@ pub async fn batch(tx: &Tx, pack: PackId, after: Option<Uuid>, limit: u64) -> St
 
 /// Locks installations in the order of ids. Uninstalled ones are left out.
 pub async fn lock_live(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Installation>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let select = installation::Entity::find()
         .filter(tx.any_of(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(installation::Column::UninstalledAt.is_null())

@@ -60,6 +60,9 @@ pub async fn of_release(
     release: ReleaseId,
     ids: &[InstallationId],
 ) -> StoreResult<BTreeMap<InstallationId, UpdateRow>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let found = update::Entity::find()
         .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
         .filter(tx.any_of(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
