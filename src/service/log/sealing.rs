@@ -12,6 +12,12 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::store::log::seals;
 
+/// The number of entries after which a transaction saves their seals. A rollout writes thousands of entries a second,
+/// and on SQLite its batches wait for each such transaction.
+const MOST: usize = 10_000;
+/// A read with fewer entries has probably come to the end of the log.
+const FULL: usize = 1_000;
+
 /// Seals the next part of the log, for all publishers together. Returns false when nothing is left to seal.
 ///
 /// # Errors
@@ -27,13 +33,23 @@ pub async fn seal_entries(cx: &Services) -> Result<bool, Failure> {
     let sealed_to = seals::sealed_to(&source).await?;
     let mut position = sealed_to;
     let mut of_publishers: BTreeMap<AccountId, Vec<Link>> = BTreeMap::new();
-    while of_publishers.is_empty() {
-        let Some((links, read_to)) = seals::links_after(&source, position).await? else { return Ok(false) };
+    let mut count = 0;
+    while count < MOST {
+        let Some((links, read_to)) = seals::links_after(&source, position).await? else { break };
         position = read_to;
+        let is_last = links.len() < FULL;
         // A row whose publisher can't be read belongs to no chain. `packwright audit verify` reports it.
         for link in links.into_iter().filter(|link| link.publisher_id != AccountId(Uuid::nil())) {
             of_publishers.entry(link.publisher_id).or_default().push(link);
+            count += 1;
         }
+        // Usually the log ends here, and nothing needs to be read to find that out.
+        if is_last && count > 0 {
+            break;
+        }
+    }
+    if of_publishers.is_empty() {
+        return Ok(false);
     }
     let publishers: BTreeSet<_> = of_publishers.keys().copied().collect();
     let mut chains = seals::chains_of(&source, &publishers).await?;
