@@ -29,8 +29,8 @@ const PAGE: u64 = 100;
 /// How long windows are opened before batches get their turn. Each window waits for a commit, and batches don't.
 const OPENING: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long batches may run without a gap on SQLite, which has one writer. Another process, such as `packwright token
-/// create`, tries to get the write lock every 100 ms, so the gap must be longer.
-const BURST: std::time::Duration = std::time::Duration::from_secs(1);
+/// create`, tries to get the write lock every 100 ms for 10 s, so the gap must be longer, and there must be several.
+const BURST: std::time::Duration = std::time::Duration::from_secs(3);
 const GAP: std::time::Duration = std::time::Duration::from_millis(120);
 
 /// A periodic duty of the scheduler, which is neither a task nor a window.

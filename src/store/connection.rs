@@ -48,6 +48,14 @@ impl Opener {
         }
     }
 
+    /// The options with a cache of this size for each connection, on SQLite.
+    pub(super) fn with_cache(self, cache_kib: u32) -> Self {
+        match self {
+            Self::Sqlite(options) => Self::Sqlite(Box::new(options.pragma("cache_size", format!("-{cache_kib}")))),
+            other @ Self::Postgresql { .. } => other,
+        }
+    }
+
     /// Adds session settings to each new connection. They are set by a statement, because poolers refuse settings in
     /// the startup message.
     pub(super) fn with_settings(self, settings: impl Iterator<Item = (&'static str, u128)>) -> Self {

@@ -10,7 +10,7 @@ use entity::{
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockType, Order, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _,
-    QueryOrder as _, QueryResult, QuerySelect as _,
+    QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -149,30 +149,22 @@ pub(super) async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> St
         let reached = (UpdateState::read(&row.try_get::<String>("", "state")?)?, how);
         let outcome: Option<String> = row.try_get("", "outcome")?;
         let found_here = (reached, row.try_get("", "is_tried_again")?, read_some(outcome.as_deref())?);
-        found.extend(ids(tx, &row, "installation_id")?.into_iter().map(|id| (id, found_here)));
+        found.extend(unpacked(tx, &row, "installation_id")?.into_iter().map(|id| (id, found_here)));
     }
     Ok(found)
 }
 
-/// On PostgreSQL, groups the rows that differ only in their ids into one row, so that fewer rows are sent.
+/// Groups the rows that differ only in their ids into one row, so that fewer rows are returned.
 fn grouped(tx: &Tx, rows: SelectStatement, of_ids: &[&'static str], others: &[&'static str]) -> SelectStatement {
-    if !tx.is_postgresql() {
-        return rows;
-    }
     let mut select = Query::select();
     select.from_subquery(rows, "found");
     for column in others {
         select.column(*column).group_by_col(*column);
     }
     for column in of_ids {
-        select.expr_as(packed(column), *column);
+        select.expr_as(packed(tx, column), *column);
     }
     select
-}
-
-/// The ids in a column that a row of [`grouped`] stands for.
-fn ids(tx: &Tx, row: &QueryResult, column: &str) -> StoreResult<Vec<Uuid>> {
-    if tx.is_postgresql() { unpacked(&row.try_get::<Vec<u8>>("", column)?) } else { Ok(vec![row.try_get("", column)?]) }
 }
 
 pub(super) async fn judged(
@@ -186,7 +178,7 @@ pub(super) async fn judged(
     for row in &rows {
         let class = Row::from_query_result(row, "")?;
         let status = class.status.as_deref().map_or(Ok(AccountStatus::Active), AccountStatus::read)?;
-        for (id, account) in ids(tx, row, "id")?.into_iter().zip(ids(tx, row, "account_id")?) {
+        for (id, account) in unpacked(tx, row, "id")?.into_iter().zip(unpacked(tx, row, "account_id")?) {
             let update = updates.get(&id);
             found.push(InstallationFacts {
                 id: id.into(),
