@@ -6,7 +6,7 @@ use packwright::service::followup::run_one_batch;
 use serde_json::json;
 
 use crate::support::rows::LogMark;
-use crate::support::{At as _, Setup, TestApp, in_stages, of_groups};
+use crate::support::{At as _, Setup, TestApp, in_stages, of_groups, of_percent};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
@@ -51,6 +51,7 @@ async fn r55_a_batch_of_a_stage_looks_no_further_than_a_batch_of_a_rollout_goes(
     let settings = Settings { batch_size: 3, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let others = app.managed_accounts(["Initech", "Umbrella", "Hooli"]).await;
     let pack = app.multi_pack_with("Orders", &["Import"]).await;
     app.share_with_all(&pack.id).await;
     app.release_now(&pack.id).await;
@@ -58,7 +59,8 @@ async fn r55_a_batch_of_a_stage_looks_no_further_than_a_batch_of_a_rollout_goes(
         app.install_as(&acme, "Orders", &format!("number {n}")).await;
     }
     let pilot = app.install_as(&globex, "Orders", "pilot").await;
-    let pilots = app.group("Pilots", &[&globex]).await;
+    // More accounts than a batch may have installations, so that the pack is looked through.
+    let pilots = app.group("Pilots", &[&globex, &others[0], &others[1], &others[2]]).await;
     let release = app.release_in_stages(&pack, "2026-12-01", &[of_groups("Pilots", "2026-11-25", &[&pilots])]).await;
     app.tick().await;
     let mark = LogMark::now(&app).await;
@@ -73,4 +75,78 @@ async fn r55_a_batch_of_a_stage_looks_no_further_than_a_batch_of_a_rollout_goes(
     assert_eq!(app.progress(&release).await.int("/applied"), 1);
     let kinds = ["RELEASE_STAGE_OPENED", "INSTALLATION_UPDATED", "RELEASE_STAGE_COMPLETED"];
     assert_eq!(mark.kinds(&app).await, kinds, "a part without an installation of the stage is no progress");
+}
+
+/// A stage of few accounts is found by them, however many installations the pack has.
+#[tokio::test]
+async fn r55_few_pilots_of_a_large_pack_are_moved_in_one_batch() {
+    let settings = Settings { batch_size: 3, ..Settings::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let [acme, globex, initech] = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    let other_pack = app.multi_pack_with("Invoices", &["Bill"]).await;
+    for pack in [&pack, &other_pack] {
+        app.share_with_all(&pack.id).await;
+        app.release_now(&pack.id).await;
+    }
+    let mut of_acme = Vec::new();
+    for n in 0..20 {
+        of_acme.push(app.install_as(&acme, "Orders", &format!("number {n}")).await);
+    }
+    let gone = app.install_as(&globex, "Orders", "gone").await;
+    let other = app.install_as(&globex, "Invoices", "other").await;
+    let mut of_pilots = vec![app.install_as(&globex, "Orders", "first").await];
+    of_pilots.push(app.install_as(&globex, "Orders", "second").await);
+    let of_initech = app.install_as(&initech, "Orders", "later").await;
+    app.uninstall(&globex, &gone).await;
+    let pilots = app.group("Pilots", &[&globex]).await;
+    let more = app.group("More", &[&initech, &globex]).await;
+    let stages = [of_groups("Pilots", "2026-11-25", &[&pilots]), of_groups("More", "2026-11-26", &[&more])];
+    let release = app.release_in_stages(&pack, "2026-12-01", &stages).await;
+    app.tick().await;
+    app.open_next_stage(&release).await;
+    assert_eq!(app.stage_states(&release).await, ["DONE", "WAITING", "WAITING"], "in the call");
+    for pilot in &of_pilots {
+        assert_eq!(app.installed_number(&globex, pilot).await, 2);
+    }
+    app.open_next_stage(&release).await;
+    assert_eq!(app.stage_states(&release).await, ["DONE", "DONE", "WAITING"], "in the call");
+    assert_eq!(app.installed_number(&initech, &of_initech).await, 2);
+    assert_eq!(app.progress(&release).await.int("/applied"), 3);
+    assert_eq!(app.installed_number(&globex, &other).await, 1, "another pack");
+    for installation in &of_acme {
+        assert_eq!(app.mover.attempts(installation), 0);
+    }
+}
+
+/// Few accounts may have many installations, and the earlier stage may be one by percent: then the pack is looked
+/// through.
+#[tokio::test]
+async fn r55_a_stage_of_groups_comes_to_all_whichever_way_they_are_found() {
+    for percent in [None, Some(30.0)] {
+        let settings = Settings { batch_size: 3, ..Settings::default() };
+        let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+        let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+        let pack = app.multi_pack_with("Orders", &["Import"]).await;
+        app.share_with_all(&pack.id).await;
+        app.release_now(&pack.id).await;
+        let mut of_globex = Vec::new();
+        for n in 0..8 {
+            app.install_as(&acme, "Orders", &format!("number {n}")).await;
+            of_globex.push(app.install_as(&globex, "Orders", &format!("pilot {n}")).await);
+        }
+        let pilots = app.group("Pilots", &[&globex]).await;
+        let mut stages: Vec<_> = percent.map(|percent| of_percent("Some", "2026-11-24", percent)).into_iter().collect();
+        stages.push(of_groups("Pilots", "2026-11-25", &[&pilots]));
+        let release = app.release_in_stages(&pack, "2026-12-01", &stages).await;
+        app.live_until("2026-11-25T09:00:00Z").await;
+        for pilot in &of_globex {
+            assert_eq!(app.installed_number(&globex, pilot).await, 2);
+            assert_eq!(app.mover.attempts(pilot), 1);
+        }
+        assert!(app.stage_states(&release).await.iter().rev().skip(1).all(|state| state == "DONE"));
+        if percent.is_none() {
+            assert_eq!(app.progress(&release).await.int("/applied"), 8, "and to nobody else");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::store::planned::{Plan, plans, plans_for_many};
 use crate::support::rows::tables;
-use crate::support::{At as _, Pack, TestApp};
+use crate::support::{At as _, Pack, TestApp, of_groups};
 
 /// Adds 60,000 accounts with five installations each, copies of the existing installation and its update.
 const ENLARGED: &str = "SET session_replication_role = replica;
@@ -234,4 +234,20 @@ async fn r25_a_rollout_never_counts_its_installations() {
         assert_eq!(read.int("/integrationPack/adoption/installationCount"), 300_001);
         assert_eq!(read.int("/integrationPack/adoption/accountCount"), 60_001);
     }
+}
+
+/// A stage holds one account. Its batch finds the installations by the account, and doesn't look through the pack.
+#[tokio::test]
+async fn r55_a_stage_of_few_accounts_costs_what_they_have_and_not_what_there_is() {
+    let (app, pack) = large_world().await;
+    let globex = app.managed("Globex").await;
+    let pilot = app.install_as(&globex, "Orders", "pilot").await;
+    let pilots = app.group("Pilots", &[&globex]).await;
+    tables(&app).execute_unprepared("DELETE FROM task").await.expect("no more of it");
+    let stages = [of_groups("Pilots", "2026-12-10", &[&pilots])];
+    let release = app.release_in_stages(&pack, "2026-12-20", &stages).await;
+    let (_, of_call) = app.statements_with_values_of(app.open_next_stage(&release)).await;
+    assert_eq!(app.stage_states(&release).await, ["DONE", "WAITING"], "its only batch was done in the call");
+    assert_eq!(app.installed_number(&globex, &pilot).await, 3);
+    is_bounded(&app, &of_call, "a stage of few accounts").await;
 }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use uuid::Uuid;
 
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::releases::ReleaseState;
+use crate::domain::releases::{Holds, ReleaseState};
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, pack_and_release};
 use crate::service::followup::roll_out::{Mode, Rollout};
@@ -54,7 +54,9 @@ impl FollowUp for OpenStages {
             return Ok(next);
         }
         let bounds = (size, limit);
-        let part = staged::next_part(tx, &release, stages::position(index), task.resume_after, bounds).await?;
+        let by_groups = found.iter().take(index + 1).all(|stage| matches!(stage.holds, Holds::Groups(_)));
+        let upto = (stages::position(index), by_groups);
+        let part = staged::next_part(tx, &release, upto, task.resume_after, bounds).await?;
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
         let step = rollout.update_by_class(&mut batch.journal, &part.held).await?;
         let held = u64::try_from(part.held.installations.len()).unwrap_or(u64::MAX);
