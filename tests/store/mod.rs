@@ -25,3 +25,4 @@ pub(crate) mod timeouts;
 pub(crate) mod unreadable_rows;
 pub(crate) mod upgrades;
 pub(crate) mod waiting;
+mod without_stages;
