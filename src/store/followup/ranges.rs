@@ -18,7 +18,7 @@ use crate::store::{StoreResult, Tx};
 
 /// Splits the rest of a task's work, after the object `after`: the task becomes the first range, and each further range
 /// gets a task with its id. A range ends with the object before which the next one begins; the last one has no upper
-/// end. The other ranges are as old as the task, so that a resume finds them as old as they are (R56). `more` is the
+/// end. The other ranges have the task's time of creation, which may be the mark of a resume (R56). `more` is the
 /// number of objects that the batch at hand has processed.
 pub async fn split(
     tx: &Tx,
