@@ -164,10 +164,12 @@ impl Session {
             Ok(()) => self.send(command).await,
             Err(error) => Err(error),
         };
-        if let (Some(observer), Command::Execute(statement) | Command::One(statement) | Command::All(statement)) =
-            (&self.pool.observer, command)
-        {
-            observer(statement);
+        if let Some(observer) = &self.pool.observer {
+            match command {
+                Command::Execute(statement) | Command::One(statement) | Command::All(statement) => observer(statement),
+                Command::Copy(sql, _) => observer(&Statement::from_string(DatabaseBackend::Postgres, sql)),
+                Command::Script(_) => {}
+            }
         }
         ran.map_err(|error| {
             let error = Arc::new(error);

@@ -124,6 +124,31 @@ async fn r49_a_seeded_world_has_the_requested_size() {
     assert!(refused.to_string().contains("--accounts"));
 }
 
+/// PostgreSQL takes the rows of a table by few COPYs, because each takes 40 ms however few its rows are.
+#[tokio::test]
+async fn r49_few_rows_are_not_copied_by_themselves() {
+    let app = TestApp::empty(Setup::default()).await;
+    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+        return;
+    }
+    let world = World::new(options(40, 6_000)).expect("room enough");
+    let (_, statements) = app.statements_of(fill(&app.app.services.db, &world, |_| {})).await;
+    let mut copies = BTreeMap::new();
+    for table in statements.iter().filter_map(|sql| sql.strip_prefix("COPY \"")?.split('"').next()) {
+        *copies.entry(table.to_owned()).or_insert(0) += 1;
+    }
+    assert!(copies.len() > 20, "{copies:?}");
+    let mut rows = 0;
+    for (table, copies) in copies {
+        let stored = if table == "audit_load" { "audit_entry" } else { &table };
+        let count = texts(&app, &format!("SELECT CAST(COUNT(*) AS text) FROM {stored}")).await[0].parse::<usize>();
+        let count = count.expect("a number");
+        assert!(copies <= count / 20_000 + 1, "{table}: {copies} COPYs for {count} rows");
+        rows += count;
+    }
+    assert!(rows > 40_000, "too few rows to be written in several steps: {rows}");
+}
+
 #[tokio::test]
 async fn r49_a_world_comes_into_an_empty_database_alone_and_leaves_its_indexes() {
     let app = TestApp::empty(Setup::default()).await;

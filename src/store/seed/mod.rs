@@ -18,7 +18,10 @@ pub use crate::store::seed::rows::{SeededComponent, SeededInstallation, SeededPa
 
 /// SQLite's limit of values in one statement.
 const VALUES_MAX: usize = 32_766;
-/// The number of rows that are gathered before they are written.
+/// The number of rows that are gathered before they are written: on SQLite of all tables together, because a row must
+/// come after the rows that it refers to, and on PostgreSQL of one table. Over TCP a COPY takes 40 ms even for a single
+/// row: the driver sends its end as a packet of its own, which TCP holds back until the rows are acknowledged, and
+/// PostgreSQL's side delays that acknowledgement.
 const ROWS_MAX: usize = 20_000;
 /// The size of SQLite's cache during the load.
 const CACHE_KIBIBYTES: u32 = 512 * 1024;
@@ -34,6 +37,7 @@ pub struct Load {
     /// The statements that create the dropped indexes and foreign keys again.
     indexes: Vec<String>,
     rows: Rows,
+    is_postgresql: bool,
 }
 
 impl Load {
@@ -55,9 +59,10 @@ impl Load {
         }
         let indexes = crate::store::seed::indexes::drop(&tx).await?;
         crate::store::seed::entries::begin(&tx).await?;
-        let (to_writer, combined_reads) = mpsc::channel(1);
-        let writer = tokio::spawn(write(tx, combined_reads));
-        Ok(Some(Self { writer, to_writer, indexes, rows: Rows::default() }))
+        let is_postgresql = tx.is_postgresql();
+        let (to_writer, gathered) = mpsc::channel(1);
+        let writer = tokio::spawn(write(tx, gathered));
+        Ok(Some(Self { writer, to_writer, indexes, rows: Rows::default(), is_postgresql }))
     }
 
     /// The rows that the next flush writes, to add to.
@@ -67,11 +72,18 @@ impl Load {
 
     /// Sends the gathered rows to the writer if they are many.
     pub async fn flush_if_much(&mut self) -> StoreResult<()> {
-        if self.rows.count() < ROWS_MAX { Ok(()) } else { self.flush().await }
+        if self.rows.count() < ROWS_MAX {
+            return Ok(());
+        }
+        // PostgreSQL has no foreign keys during the load, so the other tables' rows can wait.
+        let rows = self.rows.take_tables(if self.is_postgresql { ROWS_MAX } else { 1 });
+        self.send(rows).await
     }
 
-    async fn flush(&mut self) -> StoreResult<()> {
-        let rows = std::mem::take(&mut self.rows);
+    async fn send(&mut self, rows: Rows) -> StoreResult<()> {
+        if rows.count() == 0 {
+            return Ok(());
+        }
         if self.to_writer.send(rows).await.is_ok() {
             return Ok(());
         }
@@ -81,7 +93,8 @@ impl Load {
 
     /// Writes the remaining rows, creates the indexes, fills the tallies, and commits. After an error nothing is saved.
     pub async fn finish(mut self) -> StoreResult<()> {
-        self.flush().await?;
+        let rest = std::mem::take(&mut self.rows);
+        self.send(rest).await?;
         let Self { mut writer, to_writer, indexes, .. } = self;
         drop(to_writer);
         let tx = written(&mut writer).await?;
@@ -100,8 +113,8 @@ impl Load {
 }
 
 /// Writes rows until the channel is closed, and returns the transaction.
-async fn write(tx: Tx, mut combined_reads: mpsc::Receiver<Rows>) -> StoreResult<Tx> {
-    while let Some(rows) = combined_reads.recv().await {
+async fn write(tx: Tx, mut gathered: mpsc::Receiver<Rows>) -> StoreResult<Tx> {
+    while let Some(rows) = gathered.recv().await {
         rows.insert(&tx).await?;
     }
     Ok(tx)

@@ -76,6 +76,19 @@ pub struct SeededInstallation {
     pub frozen_at: Option<Instant>,
 }
 
+/// Moves the rows of each table with at least so many rows into a new [`Rows`].
+macro_rules! taken {
+    ($rows:ident, $least:expr, $($table:ident)+) => {{
+        let mut taken = Rows::default();
+        $(if $rows.$table.len() >= $least {
+            taken.$table = std::mem::take(&mut $rows.$table);
+            taken.count += taken.$table.len();
+        })+
+        $rows.count -= taken.count;
+        taken
+    }};
+}
+
 /// Gathered rows, by table.
 #[derive(Default)]
 pub struct Rows {
@@ -110,6 +123,13 @@ impl Rows {
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Takes the rows of each table that has at least `least` of them. The rows of the other tables stay.
+    pub(in crate::store) fn take_tables(&mut self, least: usize) -> Self {
+        taken!(self, least, accounts tokens enrolments groups members components packages manifests processes
+            process_shares copies packs drafts keys versions items releases shares announced installations updates
+            tallies entries)
     }
 
     pub fn account(&mut self, account: &Account) {
