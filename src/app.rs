@@ -210,9 +210,9 @@ impl App {
                     hub.clone(),
                     scheduler.clone(),
                     rendered.clone(),
+                    check.clone(),
                     caller,
                 );
-                let request = request.data(check.clone());
                 match demo.clone() {
                     Some(demo) => (request.data(demo), connection),
                     None => (request, connection),

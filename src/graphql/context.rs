@@ -12,6 +12,7 @@ use crate::domain;
 use crate::domain::log::Event;
 use crate::events::hub::{Announced, Hub, is_fresh};
 use crate::graphql::log::StreamCursor;
+use crate::graphql::webhooks::CheckDocument;
 use crate::scheduler::Scheduler;
 use crate::service::access::{Caller, Managed, Publisher, Viewer};
 use crate::service::{Services, Shared};
@@ -25,6 +26,7 @@ pub struct RequestData {
     pub scheduler: Arc<Scheduler>,
     pub caller: Arc<Caller>,
     pub rendered: Arc<Rendered>,
+    pub(super) check_document: CheckDocument,
     slot: Mutex<Slot>,
 }
 
@@ -47,11 +49,12 @@ impl RequestData {
         hub: Arc<Hub>,
         scheduler: Arc<Scheduler>,
         rendered: Arc<Rendered>,
+        check_document: CheckDocument,
         caller: Arc<Caller>,
     ) -> Self {
         let loaders = Arc::new(Loaders::new(&services, &caller));
         let slot = Mutex::new(Slot { loaders, is_shared: false, is_dropped: false, shown_at: Instant::now() });
-        Self { services, hub, scheduler, caller, rendered, slot }
+        Self { services, hub, scheduler, caller, rendered, check_document, slot }
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {

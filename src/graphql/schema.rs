@@ -22,6 +22,7 @@ use super::introspection::OwnDescription;
 use super::mutations::{DemoMutation, Mutation};
 use super::panics::Guard;
 use super::query::Query;
+use super::webhooks::CheckDocument;
 use super::written::Rendered;
 use crate::graphql::demo::DemoUserError;
 use crate::graphql::log::Subscription;
@@ -267,8 +268,9 @@ pub fn prepare(
     hub: Arc<Hub>,
     scheduler: Arc<Scheduler>,
     rendered: Arc<Rendered>,
+    check_document: CheckDocument,
     caller: Arc<Caller>,
 ) -> (Request, ConnectionHandle) {
-    let data = Arc::new(RequestData::new(services, hub, scheduler, rendered, caller));
+    let data = Arc::new(RequestData::new(services, hub, scheduler, rendered, check_document, caller));
     (request.data(data.clone()), ConnectionHandle(data))
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::{Response, ServerError};
+use tokio::time::Instant;
 
 use crate::gate::{Checked, DocumentRequest, Objection, OperationKind, Prepared};
 use crate::graphql::StreamCursor;
@@ -118,8 +119,8 @@ impl Engine {
         peer: Option<IpAddr>,
         graphql_request: GraphqlRequest,
     ) -> Result<Admitted, Box<Answer>> {
-        let began = std::time::Instant::now();
-        self.admit_unbounded(caller, peer, graphql_request).map_err(|answer| {
+        let began = Instant::now();
+        self.admit_unbounded(caller, peer, graphql_request, began).map_err(|answer| {
             let answer = self.error_limits.apply(*answer);
             count_refused(self, peer, &answer, began);
             Box::new(answer)
@@ -131,6 +132,7 @@ impl Engine {
         caller: &Caller,
         peer: Option<IpAddr>,
         graphql_request: GraphqlRequest,
+        now: Instant,
     ) -> Result<Admitted, Box<Answer>> {
         if !self.services.clock.is_representable() {
             let inside = "the clock shows a time outside the years 1 to 9999".to_owned();
@@ -157,7 +159,7 @@ impl Engine {
         let is_cached = introspection.is_some_and(|key| self.introspections.has(&key));
         let per_byte = if is_cached { BYTES_PER_COST_CACHED } else { BYTES_PER_COST };
         let cost = prepared.cost.saturating_add(prepared.introspection_bytes / per_byte);
-        let allowance = self.charge(caller, peer, cost)?;
+        let allowance = self.charge(caller, peer, cost, now)?;
         let owner = owner(caller, peer);
         let (charged, trace) = (cost, graphql_request.trace);
         Ok(Admitted {
@@ -176,7 +178,7 @@ impl Engine {
 
     /// Charges for a second execution of a request. Returns what is left then; `None` if requests aren't limited.
     pub(super) fn charge_again(&self, caller: &Caller, admitted: &Admitted) -> Option<Allowance> {
-        let now = tokio::time::Instant::now();
+        let now = Instant::now();
         match (caller, &self.allowances, &self.peers, admitted.peer) {
             (Caller::Viewer(viewer), Some(tokens), ..) => {
                 Some(tokens.charge_again(viewer.token.id.into(), admitted.charged, now))
@@ -187,15 +189,20 @@ impl Engine {
         }
     }
 
-    fn charge(&self, caller: &Caller, peer: Option<IpAddr>, cost: u64) -> Result<Option<Allowance>, Box<Answer>> {
-        let instant = tokio::time::Instant::now;
+    fn charge(
+        &self,
+        caller: &Caller,
+        peer: Option<IpAddr>,
+        cost: u64,
+        now: Instant,
+    ) -> Result<Option<Allowance>, Box<Answer>> {
         let (charged, owner_name) = match (caller, &self.allowances, &self.peers, peer) {
             (Caller::Viewer(viewer), Some(tokens), _, _) => {
-                (tokens.charge(viewer.token.id.into(), cost, instant()), "this token may ask for")
+                (tokens.charge(viewer.token.id.into(), cost, now), "this token may ask for")
             }
             (Caller::Viewer(_), ..) => return Ok(None),
             (_, _, Some(peers), Some(peer)) => {
-                (peers.charge(peers::network(peer), cost, instant()), "an address may ask for without a token")
+                (peers.charge(peers::network(peer), cost, now), "an address may ask for without a token")
             }
             _ => return Ok(None),
         };
@@ -208,9 +215,7 @@ impl Engine {
     /// The allowance, with the time to wait.
     pub(super) fn check_peer(&self, peer: Option<IpAddr>) -> Result<(), Allowance> {
         match (&self.logins, peer) {
-            (Some(logins), Some(peer)) => {
-                logins.check(peers::network(peer), REFUSED_TOKEN_COST, tokio::time::Instant::now())
-            }
+            (Some(logins), Some(peer)) => logins.check(peers::network(peer), REFUSED_TOKEN_COST, Instant::now()),
             _ => Ok(()),
         }
     }
@@ -219,7 +224,7 @@ impl Engine {
     pub(super) fn token_refused(&self, peer: Option<IpAddr>) {
         if let (Some(logins), Some(peer)) = (&self.logins, peer) {
             // `check_peer` has checked the allowance before, so an error doesn't matter here.
-            let _ = logins.charge(peers::network(peer), REFUSED_TOKEN_COST, tokio::time::Instant::now());
+            let _ = logins.charge(peers::network(peer), REFUSED_TOKEN_COST, Instant::now());
         }
     }
 

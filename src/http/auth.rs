@@ -1,7 +1,7 @@
 //! Reads a request's credentials, and builds the response to a refused request (R4).
 
 use async_graphql::{Pos, Response as GraphqlResponse};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::{Map, Value};
 
 use crate::graphql;
@@ -10,6 +10,7 @@ use crate::service::error::Failure;
 
 /// The header that names the account for which a pipeline's JWT is meant.
 const ACCOUNT: &str = "x-packwright-account";
+const ACCOUNT_HEADER: HeaderName = HeaderName::from_static(ACCOUNT);
 
 /// The content of the header `Authorization`.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl Credentials {
 
 /// Reads the account that a request names. A request that names several is refused later, as for an unreadable name.
 pub(super) fn named_account(headers: &HeaderMap) -> NamedAccount {
-    let mut values = headers.get_all(ACCOUNT).iter();
+    let mut values = headers.get_all(ACCOUNT_HEADER).iter();
     match (values.next(), values.next()) {
         (None, _) => NamedAccount::Absent,
         (Some(value), None) => value.to_str().map_or(NamedAccount::Unreadable, NamedAccount::parse),

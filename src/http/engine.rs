@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, poll_fn};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use crate::gate::{Gate, OperationKind, Stored};
@@ -28,8 +29,7 @@ use super::allowance::Allowances;
 use super::answer::{Answer, Cost, Phase, never_began, with_codes};
 use super::busy;
 use super::event_turns::EventTurns;
-use super::health::LoggedReasons;
-use super::health::NotReady;
+use super::health::{LoggedReasons, NotReady};
 use super::introspections::Introspections;
 use super::measured::{self, Measured, OpenSubscription, operation_type};
 use super::options::EngineOptions;
@@ -150,9 +150,8 @@ impl Engine {
     /// Executes a query or a mutation when its owner has a turn, within the time limit. An internal error contains
     /// `request_id`.
     pub async fn execute(&self, caller: Caller, request_id: &str, admitted: Admitted) -> Answer {
-        let began = tokio::time::Instant::now();
-        let kind = admitted.kind();
-        let mut measured = Measured::begin(self, &admitted);
+        let (began, kind) = (Instant::now(), admitted.kind());
+        let mut measured = Measured::begin(self, &admitted, began);
         let turn = match self.turn(&admitted).await {
             Ok(turn) => turn,
             Err(busy) => {
@@ -161,7 +160,7 @@ impl Engine {
             }
         };
         let active = self.metrics.operations_active.enter(operation_type(kind));
-        let waited = began.elapsed();
+        let begins = Instant::now();
         let (caller, panics) = (Arc::new(caller), Panics::default());
         // A move of a future copies all of it. So futures are pinned in place, and rarely used ones are boxed.
         let work = pin!(async {
@@ -172,7 +171,7 @@ impl Engine {
         });
         let span = measured::span(&caller, &admitted, &measured.trace);
         let work = within(measured.trace.place(), on_behalf_of(caller.account(), work)).instrument(span.clone());
-        let mut answer = match self.in_time(work, admitted.prepared.tells_a_secret).await {
+        let mut answer = match self.in_time(work, begins, admitted.prepared.tells_a_secret).await {
             Some(answer) => answer,
             None => busy::timed_out(kind, self.execution_limit),
         };
@@ -181,7 +180,7 @@ impl Engine {
         }
         self.report_cost(&mut answer, &admitted);
         span.in_scope(|| {
-            self.log_slow(&admitted, began.elapsed(), waited);
+            self.log_slow(&admitted, measured.took(), begins - began);
             self.log_refusal(&admitted, &answer);
         });
         answer.turn = turn;
@@ -189,14 +188,14 @@ impl Engine {
         measured.end(self.error_limits.apply(answer))
     }
 
-    /// Waits for an answer up to the time limit; `None` after it. An answer with a secret gets some more time if a
-    /// commit was begun, because the object may exist then, and its secret can't be read again.
-    async fn in_time(&self, work: impl Future<Output = Answer>, tells_a_secret: bool) -> Option<Answer> {
+    /// Waits for an answer up to the time limit, from `begins` on; `None` after it. An answer with a secret gets some more
+    /// time if a commit was begun, because the object may exist then, and its secret can't be read again.
+    async fn in_time(&self, work: impl Future<Output = Answer>, begins: Instant, has_secret: bool) -> Option<Answer> {
         let commits = Commits::default();
         let mut work = pin!(commits.watch(work));
-        match tokio::time::timeout(self.execution_limit, &mut work).await {
+        match timeout_at(begins + self.execution_limit, &mut work).await {
             Ok(answer) => Some(answer),
-            Err(_) if tells_a_secret && commits.has_begun() => tokio::time::timeout(SECRET_GRACE, work).await.ok(),
+            Err(_) if has_secret && commits.has_begun() => timeout(SECRET_GRACE, work).await.ok(),
             Err(_) => None,
         }
     }

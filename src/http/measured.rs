@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_graphql::{ServerError, Value};
 use axum::body::Body;
@@ -133,7 +133,7 @@ impl Engine {
 }
 
 /// Counts a request that wasn't admitted.
-pub(super) fn count_refused(engine: &Engine, peer: Option<IpAddr>, answer: &Answer, began: Instant) {
+pub(super) fn count_refused(engine: &Engine, peer: Option<IpAddr>, answer: &Answer, began: tokio::time::Instant) {
     count_errors(&engine.metrics, answer);
     if let (Phase::Limited, Some(error)) = (answer.phase, answer.response.errors.first()) {
         engine.refusals.note(Reason::Allowance, peer, &error.message);
@@ -145,16 +145,23 @@ pub(super) fn count_refused(engine: &Engine, peer: Option<IpAddr>, answer: &Answ
 pub(super) struct Measured<'a> {
     engine: &'a Engine,
     admitted: &'a Admitted,
-    began: Instant,
+    began: tokio::time::Instant,
     outcome: Outcome,
+    /// How long it took; `None` until it has ended.
+    took: Option<Duration>,
     pub(super) trace: Span,
 }
 
 impl<'a> Measured<'a> {
-    pub(super) fn begin(engine: &'a Engine, admitted: &'a Admitted) -> Self {
+    pub(super) fn begin(engine: &'a Engine, admitted: &'a Admitted, began: tokio::time::Instant) -> Self {
         engine.metrics.costs.amount(operation_type(admitted.kind()), admitted.prepared.cost);
         let trace = traced::begin(engine, admitted);
-        Self { engine, admitted, began: Instant::now(), outcome: Outcome::Canceled, trace }
+        Self { engine, admitted, began, outcome: Outcome::Canceled, took: None, trace }
+    }
+
+    /// How long the operation took. It ends now.
+    pub(super) fn took(&mut self) -> Duration {
+        *self.took.get_or_insert_with(|| self.began.elapsed())
     }
 
     /// Records the outcome and the errors of the answer, and passes it on.
@@ -168,7 +175,7 @@ impl<'a> Measured<'a> {
 
 impl Drop for Measured<'_> {
     fn drop(&mut self) {
-        let (metrics, took) = (&self.engine.metrics, self.began.elapsed());
+        let (metrics, took) = (&self.engine.metrics, self.took());
         metrics.operations.took((operation_type(self.admitted.kind()), self.outcome), took);
         traced::end(&mut self.trace, self.outcome);
         if self.engine.has_trusted_names {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::gate::shortened;
@@ -13,6 +13,8 @@ use super::connections::Client;
 use super::refusals::Reason;
 use super::reply::{EXPOSED, Refused};
 use super::router::HttpState;
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The most characters of a host or an origin that a refusal repeats.
 const SHOWN_MAX: usize = 100;
@@ -60,18 +62,18 @@ impl Hosts {
     }
 
     fn is_ours(&self, host: &str) -> bool {
-        let host = host.to_ascii_lowercase();
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.contains(']') => (name, port.parse::<u16>().ok()),
-            _ => (host.as_str(), Some(80)),
+            _ => (host, Some(80)),
         };
         let Some(port) = port else { return false };
-        let loopback_name = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+        let loopback_name = ["localhost", "127.0.0.1", "[::1]"].iter().any(|known| known.eq_ignore_ascii_case(name));
         let on_loopback = match self.listener {
             None => true,
             Some(listener) => listener.ip().is_loopback() && listener.port() == port,
         };
-        (loopback_name && on_loopback) || self.public.iter().any(|public| *public == host || public == name)
+        (loopback_name && on_loopback)
+            || self.public.iter().any(|public| public.eq_ignore_ascii_case(host) || public.eq_ignore_ascii_case(name))
     }
 }
 
@@ -105,14 +107,13 @@ impl Origins {
 
     /// Classifies a request by `Origin` and `Sec-Fetch-Site`. The whole `Origin` is compared with the request's host.
     fn sender(&self, headers: &HeaderMap) -> Sender {
-        if !headers.contains_key(header::ORIGIN) && !headers.contains_key("sec-fetch-site") {
+        if !headers.contains_key(header::ORIGIN) && !headers.contains_key(FETCH_SITE) {
             return Sender::Own;
         }
         let value_of =
-            |name: &str| headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
-        let by_same_site =
-            matches!(value_of("sec-fetch-site").as_deref(), Ok([] | ["same-origin" | "same-site" | "none"]));
-        match (value_of("origin").as_deref(), value_of("host").as_deref()) {
+            |name: HeaderName| headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
+        let by_same_site = matches!(value_of(FETCH_SITE).as_deref(), Ok([] | ["same-origin" | "same-site" | "none"]));
+        match (value_of(header::ORIGIN).as_deref(), value_of(header::HOST).as_deref()) {
             (Ok([]), _) if by_same_site => Sender::Own,
             (Ok([origin]), Ok([host])) if by_same_site && is_of_host(origin, host) => Sender::Own,
             (Ok([origin]), _) if self.any || self.listed.contains(&normal(origin)) => Sender::Allowed,

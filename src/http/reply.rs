@@ -1,10 +1,14 @@
 //! Builds HTTP responses: status, headers and body.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use hyper::body::{Frame, SizeHint};
 
 use crate::service::error::Failure;
 
@@ -86,7 +90,7 @@ impl Refused {
 
     /// The response. The metrics count its errors.
     pub(super) fn reply(self, media: Media) -> Response {
-        let mut response = write(self.status, media, &self.body);
+        let mut response = write(self.status, media, &self.body, None);
         response.headers_mut().extend(self.headers);
         response.extensions_mut().insert(RefusedWith(Arc::from(self.body)));
         response
@@ -104,7 +108,8 @@ pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response
 
 /// The response with the engine's answer. It keeps the operation's turn until it was sent.
 pub(super) fn answered(media: Media, mut answer: Answer) -> Response {
-    let mut response = write(status(media, answer.phase), media, &answer);
+    let turn = answer.turn.take();
+    let mut response = write(status(media, answer.phase), media, &answer, turn);
     match answer.allowance {
         Some(allowance) => add_allowance_headers(response.headers_mut(), allowance),
         None if matches!(answer.phase, Phase::Limited | Phase::Overloaded) => {
@@ -112,20 +117,42 @@ pub(super) fn answered(media: Media, mut answer: Answer) -> Response {
         }
         None => {}
     }
-    if let Some(mut turn) = answer.turn.take() {
-        let bytes = response.body().size_hint().exact().unwrap_or_default();
-        turn.answered(usize::try_from(bytes).unwrap_or(usize::MAX));
-        response.extensions_mut().insert(UntilSent(Arc::new(turn)));
-    }
     if answer.is_unavailable() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     response
 }
 
-/// Dropped when the response's last byte was passed on.
-#[derive(Clone)]
-pub(super) struct UntilSent(#[expect(dead_code, reason = "dropped when the answer has left")] Arc<WorkPermit>);
+/// The body of an operation's answer. It is dropped when its last byte was passed on, and the operation's turn with it.
+struct AnswerBody {
+    /// `None` when it was passed on.
+    bytes: Option<Bytes>,
+    _turn: WorkPermit,
+}
+
+impl AnswerBody {
+    fn new(bytes: Vec<u8>, mut turn: WorkPermit) -> Self {
+        turn.answered(bytes.len());
+        Self { bytes: Some(bytes.into()), _turn: turn }
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.get_mut().bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
 
 fn status(media: Media, phase: Phase) -> StatusCode {
     match (phase, media) {
@@ -139,12 +166,24 @@ fn status(media: Media, phase: Phase) -> StatusCode {
 
 /// Adds the headers about the rate limit.
 pub(super) fn add_allowance_headers(headers: &mut HeaderMap, allowance: Allowance) {
-    headers.insert(RATE_LIMIT, HeaderValue::from(allowance.limit));
-    headers.insert(RATE_REMAINING, HeaderValue::from(allowance.remaining));
-    headers.insert(RATE_RESET, HeaderValue::from(allowance.reset_seconds));
+    headers.insert(RATE_LIMIT, decimal(allowance.limit));
+    headers.insert(RATE_REMAINING, decimal(allowance.remaining));
+    headers.insert(RATE_RESET, decimal(allowance.reset_seconds));
     if let Some(seconds) = allowance.retry_after_seconds {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+}
+
+/// A number as a header's value. The conversion of the HTTP library takes twice as long.
+fn decimal(mut number: u64) -> HeaderValue {
+    let (mut digits, mut at) = ([b'0'; 20], 20);
+    while at == 20 || number > 0 {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
+    // Digits are always valid.
+    HeaderValue::from_bytes(&digits[at..]).unwrap_or(HeaderValue::from_static("0"))
 }
 
 /// The approximate number of headers of a finished response.
@@ -152,11 +191,14 @@ const HEADERS: usize = 12;
 /// A first guess of the bytes of an answer without its parts.
 const BESIDE_PARTS: usize = 4_096;
 
-fn write(status: StatusCode, media: Media, answer: &Answer) -> Response {
+fn write(status: StatusCode, media: Media, answer: &Answer, turn: Option<WorkPermit>) -> Response {
     let parts: usize = answer.parts.iter().map(|part| part.get().len()).sum();
     let mut body = Vec::with_capacity(if parts == 0 { 512 } else { parts + BESIDE_PARTS });
     let (status, body) = match serde_json::to_writer(&mut body, answer) {
-        Ok(()) => (status, Body::from(body)),
+        Ok(()) => match turn {
+            Some(turn) => (status, Body::new(AnswerBody::new(body, turn))),
+            None => (status, Body::from(body)),
+        },
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
             (StatusCode::INTERNAL_SERVER_ERROR, Body::from(FAILED))

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError};
@@ -20,7 +20,8 @@ const BYTES_PER_UNIT: usize = 1024;
 const SHARE: u32 = 4;
 /// The divisor for the units that answers to events have beside operations: those of subscriptions, and those of webhooks.
 const EVENTS_PART: u32 = 2;
-/// The number of owners from which on unused shares are removed.
+/// The number of owners from which on unused shares are removed. An unused share is kept until then, because its owner
+/// usually asks again.
 const OWNERS: usize = 1_000;
 
 /// The limits of concurrent work.
@@ -64,7 +65,7 @@ pub struct Workload {
     memory: Arc<Semaphore>,
     subscriptions: Arc<Semaphore>,
     webhooks: Arc<Semaphore>,
-    shares: Mutex<HashMap<Owner, Weak<Share>>>,
+    shares: Mutex<HashMap<Owner, Arc<Share>>>,
 }
 
 /// The remaining share of one owner.
@@ -299,12 +300,12 @@ impl Workload {
 
     fn share(&self, owner: Owner) -> Arc<Share> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = shares.get(&owner).and_then(Weak::upgrade) {
-            return share;
+        if let Some(share) = shares.get(&owner) {
+            return share.clone();
         }
         if shares.len() >= OWNERS {
-            // A share in use has a strong reference.
-            shares.retain(|_, share| share.strong_count() > 0);
+            // A share in use has a second reference.
+            shares.retain(|_, share| Arc::strong_count(share) > 1);
         }
         let events = self::share(self.options.cost / EVENTS_PART) as usize;
         let share = Arc::new(Share {
@@ -314,7 +315,7 @@ impl Workload {
             subscriptions: Arc::new(Semaphore::new(events)),
             webhooks: Arc::new(Semaphore::new(events)),
         });
-        shares.insert(owner, Arc::downgrade(&share));
+        shares.insert(owner, share.clone());
         share
     }
 }

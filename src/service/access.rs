@@ -1,5 +1,7 @@
 //! Callers and their rights (R1–R4). Only this module creates scopes.
 
+use std::sync::Arc;
+
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege, Role};
 use crate::domain::id::{AccountId, TrustedPublisherId, WebhookId};
@@ -29,9 +31,9 @@ pub struct Enrolment {
 /// The caller with an API token or a JWT.
 #[derive(Clone, Debug)]
 pub struct Viewer {
-    pub account: Account,
+    pub account: Arc<Account>,
     /// For a JWT, a token that represents it.
-    pub token: ApiToken,
+    pub token: Arc<ApiToken>,
     pub bearer: Bearer,
     /// The `X-Request-Id`, for the audit log.
     pub request_id: Option<String>,
@@ -91,6 +93,7 @@ impl Viewer {
             revoked_at: None,
             replaced_by: None,
         };
+        let (account, token) = (Arc::new(account), Arc::new(token));
         Self { account, token, bearer: Bearer::Signed { until: Instant::MAX_UTC }, request_id: None }
     }
 

@@ -92,7 +92,7 @@ impl ApiToken {
     pub async fn by_id(ctx: &Context<'_>, id: TokenId) -> Result<Option<Self>> {
         let viewer = ctx.viewer()?;
         if viewer.bearer != Bearer::Stored && viewer.token.id == id {
-            return Ok(Some(Self(viewer.token.clone())));
+            return Ok(Some(Self((*viewer.token).clone())));
         }
         let may = viewer.may(Privilege::AccountAdministration) || viewer.token.id == id;
         let token = ctx.loaders().accounts.tokens.one(id).await.or_failure()?;

@@ -27,7 +27,7 @@ impl From<access::Viewer> for Viewer {
 impl Viewer {
     /// The account: a PublisherAccount or an OwnAccount.
     async fn account(&self) -> Account {
-        let account = self.0.account.clone();
+        let account = (*self.0.account).clone();
         match account.kind {
             AccountKind::Publisher => PublisherAccount::from(account).into(),
             AccountKind::Managed => OwnAccount::from(account).into(),
@@ -36,7 +36,7 @@ impl Viewer {
 
     /// The token of this request.
     async fn token(&self) -> ApiToken {
-        self.0.token.clone().into()
+        (*self.0.token).clone().into()
     }
 
     /// Its role.

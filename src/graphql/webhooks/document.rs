@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 
+use crate::graphql::context::ContextExt as _;
+
 type Check = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 /// Checks a document. The error is a sentence that says what is wrong.
@@ -19,8 +21,5 @@ impl CheckDocument {
 /// The fault of an endpoint's document, as a sentence; `None` if it is valid or absent.
 pub(super) fn fault(ctx: &Context<'_>, document: Option<&str>) -> Option<String> {
     let document = document?;
-    match ctx.data_opt::<CheckDocument>() {
-        Some(check) => (check.0)(document).err(),
-        None => Some("This server can't check documents.".into()),
-    }
+    (ctx.data_of_request().check_document.0)(document).err()
 }

@@ -45,15 +45,21 @@ impl Tracker {
     /// Waits until a step of the connection takes too long.
     pub(super) async fn overdue(&self) -> Overdue {
         loop {
-            let deadline = {
+            let now = Instant::now();
+            let look = {
                 let mut state = self.state();
-                let deadline = state.progress.deadline(&self.timers);
-                state.looks_at = deadline.map(|(at, _)| at);
-                deadline
+                let look = match state.progress.deadline(&self.timers) {
+                    Some((at, what)) if at <= now => return what,
+                    // A step that begins later has a later deadline. So a connection in use doesn't wake this with each
+                    // of its requests.
+                    Some((at, _)) => Some(at.min(now + self.timers.shortest())),
+                    None => None,
+                };
+                state.looks_at = look;
+                look
             };
-            match deadline {
-                Some((at, what)) if at <= Instant::now() => return what,
-                Some((at, _)) => tokio::select! {
+            match look {
+                Some(at) => tokio::select! {
                     () = sleep_until(at) => {}
                     () = self.changed.notified() => {}
                 },

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -28,7 +30,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
-use crate::http::reply::UntilSent;
 use crate::http::routes::Routes;
 use crate::http::settings::ended_or_gone;
 use crate::http::shed::Shed;
@@ -173,9 +174,17 @@ impl Acceptor {
         mut ending: watch::Receiver<bool>,
     ) {
         let tracker = Tracker::new(self.options.timers);
+        // These futures are polled only when they are woken themselves, and not with each request.
+        let watched = tracker.clone();
+        let mut rare: FuturesUnordered<BoxFuture<'_, Option<Overdue>>> = FuturesUnordered::new();
+        rare.push(Box::pin(async move { Some(watched.overdue().await) }));
+        rare.push(Box::pin(async move {
+            ended_or_gone(&mut ending).await;
+            None
+        }));
         let io = TokioIo::new(Tracked { socket, tracker: tracker.clone(), _permits: permits });
-        let (acceptor, watched) = (self.clone(), tracker.clone());
-        let service = service_fn(move |request| acceptor.answer(request, peer, behind_proxy, watched.clone()));
+        let acceptor = self.clone();
+        let service = service_fn(move |request| acceptor.answer(request, peer, behind_proxy, tracker.clone()));
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // A client may close its sending side and still read the answer.
@@ -189,29 +198,30 @@ impl Acceptor {
             .max_buf_size(self.options.head_limit.max(8 * 1024))
             .serve_connection(io, service)
             .with_upgrades();
-        let mut ends = false;
         loop {
             tokio::select! {
+                biased;
                 outcome = Pin::new(&mut connection) => {
                     if let Err(error) = outcome {
                         tracing::debug!(%peer, %error, "a connection ended");
                     }
                     return;
                 }
-                overdue = tracker.overdue() => {
-                    tracing::debug!(%peer, ?overdue, "a connection is ended");
-                    if overdue == Overdue::Head && let Some(parts) = connection.into_parts() {
-                        let head = self.options.timers.head.as_secs_f32();
-                        let message = format!("A request's headers must come within {head} seconds; these did not.");
-                        let answer = raw_answer("408 Request Timeout", "TIMEOUT", &message);
-                        send_and_close(parts.io.into_inner(), &answer).await;
+                event = rare.next() => match event.flatten() {
+                    Some(overdue) => {
+                        tracing::debug!(%peer, ?overdue, "a connection is ended");
+                        if overdue == Overdue::Head && let Some(parts) = connection.into_parts() {
+                            let head = self.options.timers.head.as_secs_f32();
+                            let message =
+                                format!("A request's headers must come within {head} seconds; these did not.");
+                            let answer = raw_answer("408 Request Timeout", "TIMEOUT", &message);
+                            send_and_close(parts.io.into_inner(), &answer).await;
+                        }
+                        return;
                     }
-                    return;
-                }
-                () = ended_or_gone(&mut ending), if !ends => {
-                    ends = true;
-                    Pin::new(&mut connection).graceful_shutdown();
-                }
+                    // The server ends.
+                    None => Pin::new(&mut connection).graceful_shutdown(),
+                },
             }
         }
     }
@@ -231,14 +241,13 @@ impl Acceptor {
         let answer = self.routes.answer(request.map(Body::new));
         Box::pin(async move {
             let mut response = answer.await;
-            let until_sent = response.extensions_mut().remove::<UntilSent>();
             if let Some(date) = date() {
                 response.headers_mut().insert(header::DATE, date);
             }
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 tracker.update(Progress::handed_over);
             }
-            Ok(response.map(|body| TrackedBody { body, tracker, _slot: slot, _until_sent: until_sent }))
+            Ok(response.map(|body| TrackedBody { body, tracker, _slot: slot }))
         })
     }
 
@@ -299,7 +308,6 @@ struct TrackedBody {
     body: Body,
     tracker: Arc<Tracker>,
     _slot: Option<Arc<ConnectionSlot>>,
-    _until_sent: Option<UntilSent>,
 }
 
 impl HttpBody for TrackedBody {

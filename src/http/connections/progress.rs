@@ -15,6 +15,14 @@ pub struct Timers {
     pub write: Duration,
 }
 
+impl Timers {
+    /// The shortest of the time limits.
+    #[must_use]
+    pub fn shortest(&self) -> Duration {
+        self.head.min(self.idle).min(self.write)
+    }
+}
+
 /// The step that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {

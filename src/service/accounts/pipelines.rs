@@ -1,6 +1,8 @@
 //! JWTs of pipelines, used instead of API tokens (R70). They aren't stored. Until a JWT ends, its pipeline has the role
 //! of the trusted publisher that the JWT matches.
 
+use std::sync::Arc;
+
 use crate::domain::Instant;
 use crate::domain::accounts::{ApiToken, NoneTrusts, TrustedPublisher, choose};
 use crate::domain::id::{AccountId, TokenId};
@@ -56,7 +58,7 @@ pub(super) async fn authenticate_pipeline(
     check_status(&account)?;
     cx.token_uses.remember(Used::TrustedPublisher(publisher.id), publisher.last_used_at, now);
     let bearer = Bearer::Pipeline { publisher: publisher.id, until: proof.until };
-    let token = shown(publisher, &proof, now);
+    let (account, token) = (Arc::new(account), Arc::new(shown(publisher, &proof, now)));
     Ok(Caller::Viewer(Box::new(Viewer { account, token, bearer, request_id })))
 }
 

@@ -1,6 +1,8 @@
 //! JWTs of an identity provider, used instead of API tokens (R1, R4). They aren't stored: until a JWT expires, the
 //! caller may do what its role allows. An administrator's JWT enrols its account.
 
+use std::sync::Arc;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege, Role};
@@ -63,9 +65,9 @@ async fn authenticate_identity(
     check_status(&account)?;
     let bearer = Bearer::Signed { until: identity.until };
     let token = shown(&account, role, identity, cx.clock.now());
-    let mut viewer = Viewer { account, token, bearer, request_id };
+    let mut viewer = Viewer { account: Arc::new(account), token: Arc::new(token), bearer, request_id };
     if should_enrol(&viewer) {
-        viewer.account = enrol_signed(cx, &viewer).await?;
+        viewer.account = Arc::new(enrol_signed(cx, &viewer).await?);
     }
     Ok(Caller::Viewer(Box::new(viewer)))
 }

@@ -99,14 +99,15 @@ pub async fn authenticate_for(
 /// (R4).
 pub async fn check_token_valid(cx: &Services, viewer: &Viewer) -> Result<(), Failure> {
     let now = cx.clock.now();
-    let (live, account) = match viewer.bearer {
+    let (live, status) = match viewer.bearer {
         Bearer::Stored => {
             let found = bearers::by_token(&cx.db.whole_server(), viewer.token.id, now).await?;
             let (token, account) = found.ok_or(REFUSED)?;
-            (token.is_live(now), account)
+            (token.is_live(now), account.status)
         }
         Bearer::Signed { until } => {
-            (now < until, authority::account(&cx.db.whole_server(), viewer.account.id).await?.ok_or(REFUSED)?)
+            let account = authority::account(&cx.db.whole_server(), viewer.account.id).await?.ok_or(REFUSED)?;
+            (now < until, account.status)
         }
         Bearer::Pipeline { publisher, until } => {
             let found = trusted::statuses(&cx.db.whole_server(), &[publisher]).await?.remove(&publisher);
@@ -114,7 +115,7 @@ pub async fn check_token_valid(cx: &Services, viewer: &Viewer) -> Result<(), Fai
             return check_status_of(status);
         }
     };
-    if live { check_status(&account) } else { Err(REFUSED) }
+    if live { check_status_of(status) } else { Err(REFUSED) }
 }
 
 /// Creates a token for the caller's own account. An enrolment token creates the account's first token, which always has

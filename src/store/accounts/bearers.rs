@@ -23,6 +23,8 @@ use crate::store::{StoreError, StoreResult, WholeServer, convert, tolerant};
 
 /// An API token and its account.
 pub type Bearer = (ApiToken, Account);
+/// A [`Bearer`] that the cache and the requests share.
+pub type SharedBearer = (Arc<ApiToken>, Arc<Account>);
 
 /// How long a token is cached after it was read. A transaction that revokes or weakens a token or an account returns
 /// this much later than its commit ([`Tx::changes_token`](crate::store::Tx)), so no server uses the old state after the
@@ -37,14 +39,14 @@ pub(in crate::store) struct Bearers {
     cached: Cache<Vec<u8>, Cached>,
     /// The cached tokens by id, for subscriptions, of which many can have the same token.
     cached_by_id: Cache<TokenId, Cached>,
-    reads: Arc<CombinedReads<Vec<u8>, StoreResult<Bearer>>>,
+    reads: Arc<CombinedReads<Vec<u8>, StoreResult<SharedBearer>>>,
     /// The application clock's time at the last request that needed a read.
     last_request_at: Mutex<Instant>,
 }
 
 #[derive(Clone)]
 struct Cached {
-    bearer: Arc<Bearer>,
+    bearer: SharedBearer,
     /// The times before the read by two clocks: the process's monotonic clock, which stops while the machine sleeps,
     /// and the application clock, which doesn't.
     since: std::time::Instant,
@@ -52,16 +54,20 @@ struct Cached {
 }
 
 impl Cached {
-    fn if_recent(self, now: Instant) -> Option<Bearer> {
+    fn if_recent(self, now: Instant) -> Option<SharedBearer> {
         let age = (now - self.at).abs().to_std();
         let is_recent = self.since.elapsed() < CACHED_FOR && age.is_ok_and(|age| age < CACHED_FOR);
-        is_recent.then(|| Bearer::clone(&self.bearer))
+        is_recent.then_some(self.bearer)
     }
 }
 
 /// Whether a token may be cached: only one that works, so that a reactivated account is accepted at once.
-fn works((token, account): &Bearer) -> bool {
+fn works((token, account): &SharedBearer) -> bool {
     token.revoked_at.is_none() && account.status == AccountStatus::Active
+}
+
+fn shared((token, account): Bearer) -> SharedBearer {
+    (Arc::new(token), Arc::new(account))
 }
 
 impl Default for Bearers {
@@ -76,7 +82,7 @@ impl Default for Bearers {
 }
 
 impl Bearers {
-    fn cached(&self, hash: &[u8], now: Instant) -> Option<Bearer> {
+    fn cached(&self, hash: &[u8], now: Instant) -> Option<SharedBearer> {
         self.cached.get(hash)?.if_recent(now)
     }
 
@@ -106,7 +112,7 @@ const HASH: &str = "t_secret_hash";
 
 /// The token with this hash, and its account. The result includes every change that was confirmed to a client before
 /// the call. Concurrent requests share one statement.
-pub async fn by_hash(server: &WholeServer, hash: Vec<u8>, now: Instant) -> StoreResult<Option<Bearer>> {
+pub async fn by_hash(server: &WholeServer, hash: Vec<u8>, now: Instant) -> StoreResult<Option<SharedBearer>> {
     if let Some(cached) = server.bearers().cached(&hash, now) {
         return Ok(Some(cached));
     }
@@ -116,7 +122,10 @@ pub async fn by_hash(server: &WholeServer, hash: Vec<u8>, now: Instant) -> Store
 }
 
 /// Each bearer has its own result, so that a row that can't be read fails only requests with its token.
-async fn by_hashes(server: WholeServer, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>, StoreResult<Bearer>>> {
+async fn by_hashes(
+    server: WholeServer,
+    hashes: Vec<Vec<u8>>,
+) -> StoreResult<HashMap<Vec<u8>, StoreResult<SharedBearer>>> {
     let (since, at) = (std::time::Instant::now(), *server.bearers().last_request_at());
     let mut select = tokens_and_accounts();
     select.and_where(server.reader().any_of_bytes(col(api_token::Column::SecretHash), hashes));
@@ -124,11 +133,11 @@ async fn by_hashes(server: WholeServer, hashes: Vec<Vec<u8>>) -> StoreResult<Has
     let mut found = HashMap::with_capacity(rows.len());
     for row in &rows {
         let Ok(hash) = row.try_get::<Vec<u8>>("", HASH) else { continue };
-        let bearer = read(row);
+        let bearer = read(row).map(shared);
         if let Ok(bearer) = &bearer
             && works(bearer)
         {
-            let cached = Cached { bearer: Arc::new(bearer.clone()), since, at };
+            let cached = Cached { bearer: bearer.clone(), since, at };
             server.bearers().cached.insert(hash.clone(), cached);
         }
         found.insert(hash, bearer);
@@ -138,7 +147,7 @@ async fn by_hashes(server: WholeServer, hashes: Vec<Vec<u8>>) -> StoreResult<Has
 
 /// The token with this id, and its account. The result is cached for a moment, as by [`by_hash`], because many
 /// subscriptions can have the same token and check it every few seconds.
-pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreResult<Option<Bearer>> {
+pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreResult<Option<SharedBearer>> {
     if let Some(cached) = server.bearers().cached_by_id.get(&id).and_then(|cached| cached.if_recent(now)) {
         return Ok(Some(cached));
     }
@@ -146,9 +155,9 @@ pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreR
     let mut select = tokens_and_accounts();
     select.and_where(col(api_token::Column::Id).eq(Uuid::from(id)));
     let row = server.conn().query_one(&select).await?;
-    let bearer = row.map(|row| read(&row)).transpose()?;
+    let bearer = row.map(|row| read(&row).map(shared)).transpose()?;
     if let Some(bearer) = bearer.as_ref().filter(|bearer| works(bearer)) {
-        server.bearers().cached_by_id.insert(id, Cached { bearer: Arc::new(bearer.clone()), since, at: now });
+        server.bearers().cached_by_id.insert(id, Cached { bearer: bearer.clone(), since, at: now });
     }
     Ok(bearer)
 }
