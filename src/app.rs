@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use crate::clock::Clock;
 use crate::events::hub::Hub;
-use crate::graphql::{self, ResetDemo};
-use crate::http::{self, AdminOptions, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions, NotReady, Routes};
+use crate::graphql::{self, CheckDocument, ResetDemo};
+use crate::http::{
+    self, AdminOptions, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions, NotReady, Prepare, Routes,
+};
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings, PipelineSettings, Pipelines};
-use crate::metrics::{Metrics, Sample};
+use crate::metrics::Metrics;
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::scheduler::Scheduler;
 use crate::service::accounts::authenticate;
@@ -142,106 +143,22 @@ pub struct App {
 impl App {
     /// Connects to the database, migrates it, and builds the schema. Starts nothing.
     pub async fn build(options: AppOptions) -> Result<Self, AppError> {
-        // Before migrations, which must not change the tables of a running server.
-        let served = if options.alone { ServedFile::hold(&options.database_url).await? } else { None };
-        if options.migrate {
-            // Migrations have their own connections, because they may wait longer for locks and statements.
-            let db = Db::connect(&options.database_url, options.db.clone().for_migration()).await?;
-            let migrated = db.migrate().await;
-            db.close().await?;
-            migrated?;
-        }
-        let db_options = DbOptions { metrics: options.metrics.clone(), ..options.db };
-        let db = Db::connect(&options.database_url, db_options).await?;
-        if db.pending_migrations().await? > 0 {
-            return Err(AppError::Pending(db.shown().to_owned()));
-        }
-        let jwt = match options.jwt {
-            Some(settings) => Some(Arc::new(Jwt::open(settings, options.clock.now()).await.map_err(AppError::Jwks)?)),
-            None => None,
-        };
-        let pipelines = match options.pipelines {
-            Some(settings) => {
-                Pipelines::new(settings, Outbound::new(options.outbound.clone()).map_err(AppError::Outbound)?)
-            }
-            None => Pipelines::default(),
-        };
-        // A test of an endpoint must have ended before the request that asks for it.
-        let test_limit = options.engine.execution.mul_f64(0.9);
-        let services: Shared = Arc::new(Services {
-            db: db.clone(),
-            ids: if options.counted_ids { Ids::counted() } else { Ids::new(options.clock.clone()) },
-            clock: options.clock,
-            reference: options.reference,
-            settings: options.settings,
-            metrics: options.metrics.clone(),
-            traces: options.traces,
-            zones: options.zones,
-            mover: options.mover,
-            follow_ups: crate::service::followup::BatchSizes::default(),
-            token_uses: crate::service::accounts::TokenUses::default(),
-            token_watch: crate::service::accounts::TokenWatch::default(),
-            seals_to: options.seals_to,
-            webhooks: Webhooks::new(options.outbound, test_limit).map_err(AppError::Outbound)?,
-            jwt,
-            pipelines: Arc::new(pipelines),
-        });
-        if services.has_reference() {
-            services.clock.expect_correction();
-            if let Err(failure) = services.measure_clock().await {
-                tracing::warn!(failure = %failure.for_operators(), "the distance to the database's clock was not measured; it is tried again");
-            }
-        }
+        let (db, served) = open_database(&options).await?;
+        let (demo, engine_options, dispatch) = (options.demo.clone(), options.engine.clone(), options.dispatch);
+        let (metrics_read_every, events_behind) = (options.metrics_read_every, options.events_behind);
+        let services = build_services(db, options).await?;
         let scheduler = Arc::new(Scheduler::new(services.clone()));
-        let on_news = {
-            let services = services.clone();
-            move |subscribers| services.token_watch.news_for(subscribers)
-        };
-        let hub = Arc::new(Hub::open(db.clone(), services.clock.clone(), options.metrics, Box::new(on_news)).await?);
+        let hub = Arc::new(open_hub(&services).await?);
         let late_engine = LateEngine::default();
-        let prepare = {
-            let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
-            let rendered = Arc::<graphql::Rendered>::default();
-            let (demo, check) = (options.demo.clone(), late_engine.check());
-            move |request, caller| {
-                let (request, connection) = graphql::prepare(
-                    request,
-                    services.clone(),
-                    hub.clone(),
-                    scheduler.clone(),
-                    rendered.clone(),
-                    check.clone(),
-                    caller,
-                );
-                match demo.clone() {
-                    Some(demo) => (request.data(demo), connection),
-                    None => (request, connection),
-                }
-            }
-        };
-        let readiness = {
-            let (services, hub) = (services.clone(), hub.clone());
-            let readiness = Arc::new(Readiness { services, hub, events_behind: options.events_behind });
-            move || -> BoxFuture<'static, Vec<NotReady>> {
-                let readiness = readiness.clone();
-                Box::pin(async move { readiness.reasons().await })
-            }
-        };
-        let scrape = Scrape::new(services.clone(), hub.clone(), late_engine.clone(), options.metrics_read_every);
-        let samples = {
-            let scrape = Arc::new(scrape);
-            move || -> BoxFuture<'static, Vec<Sample>> {
-                let scrape = scrape.clone();
-                Box::pin(async move { scrape.samples().await })
-            }
-        };
-        let (prepare, readiness) = (Box::new(prepare), Box::new(readiness));
-        let schema = graphql::schema(options.demo.is_some());
-        let engine = Engine::new(schema, services.clone(), prepare, readiness, Box::new(samples), options.engine);
+        let (schema, own) = (graphql::schema(demo.is_some()), (services.clone(), hub.clone(), scheduler.clone()));
+        let prepare = prepare(own, demo, late_engine.check());
+        let readiness = readiness(Readiness { services: services.clone(), hub: hub.clone(), events_behind });
+        let samples = samples(Scrape::new(services.clone(), hub.clone(), late_engine.clone(), metrics_read_every));
+        let engine = Engine::new(schema, services.clone(), prepare, readiness, samples, engine_options);
         let engine = Arc::new(engine.map_err(AppError::Gate)?);
         late_engine.set(&engine);
         let source = endpoints::source(engine.clone(), hub.clone());
-        let webhooks = Arc::new(Dispatcher::new(services.clone(), source, options.dispatch));
+        let webhooks = Arc::new(Dispatcher::new(services.clone(), source, dispatch));
         Ok(Self { services, scheduler, hub, webhooks, engine, _served: served })
     }
 
@@ -290,4 +207,110 @@ impl App {
             Err(refused) => futures_util::stream::iter([*refused]).boxed(),
         })
     }
+}
+
+/// Opens the database, after the pending migrations have run if the options want that. Returns also the lock of a
+/// server that must be alone on its file.
+async fn open_database(options: &AppOptions) -> Result<(Db, Option<ServedFile>), AppError> {
+    // Before migrations, which must not change the tables of a running server.
+    let served = if options.alone { ServedFile::hold(&options.database_url).await? } else { None };
+    if options.migrate {
+        // Migrations have their own connections, because they may wait longer for locks and statements.
+        let db = Db::connect(&options.database_url, options.db.clone().for_migration()).await?;
+        let migrated = db.migrate().await;
+        db.close().await?;
+        migrated?;
+    }
+    let db_options = DbOptions { metrics: options.metrics.clone(), ..options.db.clone() };
+    let db = Db::connect(&options.database_url, db_options).await?;
+    if db.pending_migrations().await? > 0 {
+        return Err(AppError::Pending(db.shown().to_owned()));
+    }
+    Ok((db, served))
+}
+
+/// Builds the services, and measures the distance to the clock that corrects the server's.
+async fn build_services(db: Db, options: AppOptions) -> Result<Shared, AppError> {
+    let jwt = match options.jwt {
+        Some(settings) => Some(Arc::new(Jwt::open(settings, options.clock.now()).await.map_err(AppError::Jwks)?)),
+        None => None,
+    };
+    let pipelines = match options.pipelines {
+        Some(settings) => {
+            Pipelines::new(settings, Outbound::new(options.outbound.clone()).map_err(AppError::Outbound)?)
+        }
+        None => Pipelines::default(),
+    };
+    // A test of an endpoint must have ended before the request that asks for it.
+    let test_limit = options.engine.execution.mul_f64(0.9);
+    let services: Shared = Arc::new(Services {
+        db,
+        ids: if options.counted_ids { Ids::counted() } else { Ids::new(options.clock.clone()) },
+        clock: options.clock,
+        reference: options.reference,
+        settings: options.settings,
+        metrics: options.metrics,
+        traces: options.traces,
+        zones: options.zones,
+        mover: options.mover,
+        follow_ups: crate::service::followup::BatchSizes::default(),
+        token_uses: crate::service::accounts::TokenUses::default(),
+        token_watch: crate::service::accounts::TokenWatch::default(),
+        seals_to: options.seals_to,
+        webhooks: Webhooks::new(options.outbound, test_limit).map_err(AppError::Outbound)?,
+        jwt,
+        pipelines: Arc::new(pipelines),
+    });
+    if services.has_reference() {
+        services.clock.expect_correction();
+        if let Err(failure) = services.measure_clock().await {
+            tracing::warn!(failure = %failure.for_operators(), "the distance to the database's clock was not measured; it is tried again");
+        }
+    }
+    Ok(services)
+}
+
+/// Opens the hub. It asks the services whether the subscribers may still listen.
+async fn open_hub(services: &Shared) -> Result<Hub, StoreError> {
+    let on_news = {
+        let services = services.clone();
+        move |subscribers| services.token_watch.news_for(subscribers)
+    };
+    Hub::open(services.db.clone(), services.clock.clone(), services.metrics.clone(), Box::new(on_news)).await
+}
+
+/// A function that attaches the parts of the server to a request.
+fn prepare(
+    (services, hub, scheduler): (Shared, Arc<Hub>, Arc<Scheduler>),
+    demo: Option<ResetDemo>,
+    check: CheckDocument,
+) -> Prepare {
+    let rendered = Arc::<graphql::Rendered>::default();
+    Box::new(move |request, caller| {
+        let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
+        let (request, connection) =
+            graphql::prepare(request, services, hub, scheduler, rendered.clone(), check.clone(), caller);
+        match demo.clone() {
+            Some(demo) => (request.data(demo), connection),
+            None => (request, connection),
+        }
+    })
+}
+
+/// A function that finds out why the server isn't ready.
+fn readiness(readiness: Readiness) -> http::Readiness {
+    let readiness = Arc::new(readiness);
+    Box::new(move || {
+        let readiness = readiness.clone();
+        Box::pin(async move { readiness.reasons().await })
+    })
+}
+
+/// A function that reads the samples of a scrape.
+fn samples(scrape: Scrape) -> http::Scrape {
+    let scrape = Arc::new(scrape);
+    Box::new(move || {
+        let scrape = scrape.clone();
+        Box::pin(async move { scrape.samples().await })
+    })
 }

@@ -7,13 +7,16 @@ use chrono::TimeDelta;
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{OutcomeReportId, PackId, UpdateId};
 use crate::domain::installations::{
-    COMMENT_MAX, InstallationRefusal, OutcomeReport, SkipReason, UpdateOutcome, UpdateState, may_report,
+    COMMENT_MAX, Installation, InstallationRefusal, OutcomeReport, SkipReason, UpdateOutcome, UpdateState, may_report,
 };
 use crate::domain::log::{Audience, EventData, EventKind};
-use crate::domain::releases::ReleaseState;
+use crate::domain::packs::Pack;
+use crate::domain::releases::{Release, ReleaseState};
 use crate::domain::text::{self, TextFault};
 use crate::service::ending::commit;
+use crate::store::Tx;
 use crate::store::convert::Stored as _;
+use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{write as installations, write_outcomes as outcomes, write_updates as updates};
 use crate::store::packs::write as packs;
 use crate::store::sharing::write_grants as grants;
@@ -74,19 +77,7 @@ async fn try_report(
     let row = updates::own(&tx, &caller.scope, *update).await?;
     // An account doesn't see an update that was skipped because the pack wasn't granted to it.
     let row = row.filter(|row| row.update.skip_reason != Some(SkipReason::NotEntitled));
-    // An update that no batch has stored yet is an offer.
-    let state = row.as_ref().map_or(UpdateState::Offered, |row| row.update.state);
-    let (is_live, has_version) = (installation.uninstalled_at.is_none(), installation.version_id == release.version_id);
-    if !may_report(state, is_live, has_version) {
-        // An account sees an offer, stored or not, only while a group grants the pack.
-        let is_open = matches!(release.state, ReleaseState::Scheduled | ReleaseState::InProgress);
-        let is_offered = row.is_some() || is_live && !has_version && is_open;
-        let is_settled = state != UpdateState::Offered;
-        if is_settled || is_offered && !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty() {
-            return Err(InstallationRefusal::OutcomeNotAllowed.into());
-        }
-        return Err(Failure::NotFound.into());
-    }
+    require_reportable(&tx, caller, (&pack, &release), &installation, row.as_ref()).await?;
     let comment = match text::prose(comment, COMMENT_MAX) {
         Ok(comment) => comment,
         Err(TextFault::ControlCharacter) => return Err(Failure::BadInput(CONTROL_CHARACTER.into()).into()),
@@ -110,26 +101,67 @@ async fn try_report(
     let newest = before.as_ref().map(|before| before.outcome);
     outcomes::add(&tx, &report, newest, (&release, release.counts(settled_at)), journal.now).await?;
     let number = packs::version_number(&tx, release.version_id).await?;
-    let before = before.map(|before| before.outcome.stored().to_owned());
-    let entry = Entry::of("reportUpdateOutcome", Subject::InstallationUpdate(*update), pack.name.clone());
-    journal.append_entry(
-        entry.concerning(caller.id()).change("outcome", before, Some(outcome.stored().into())).change(
-            "comment",
-            None,
-            Some(report.comment.clone()).filter(|comment| !comment.is_empty()),
-        ),
-    );
-    journal.append_event(JournalEvent {
-        audience: Audience::PublisherAndAccount,
-        account_id: Some(caller.id()),
-        release_id: Some(update.release),
-        installation_id: Some(update.installation),
-        update_state: Some(UpdateState::Applied),
-        data: EventData { version_number: Some(number), outcome_report: Some(report.id), ..EventData::default() },
-        ..JournalEvent::of(EventKind::UpdateOutcomeReported, &pack)
-    });
+    tell(&mut journal, &pack, &report, newest, number);
     judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     call.remember(&tx, &[report.id.0]).await?;
     commit(tx, journal).await?;
     Ok(report.id)
+}
+
+/// Refuses a report on an update that isn't applied, or whose installation has another version by now (R57). To the
+/// account, an update that it can't see doesn't exist.
+async fn require_reportable(
+    tx: &Tx,
+    caller: &Managed,
+    (pack, release): (&Pack, &Release),
+    installation: &Installation,
+    row: Option<&UpdateRow>,
+) -> Outcome<(), InstallationRefusal> {
+    // An update that no batch has stored yet is an offer.
+    let state = row.map_or(UpdateState::Offered, |row| row.update.state);
+    let (is_live, has_version) = (installation.uninstalled_at.is_none(), installation.version_id == release.version_id);
+    if may_report(state, is_live, has_version) {
+        return Ok(());
+    }
+    // An account sees an offer, stored or not, only while a group grants the pack.
+    let is_open = matches!(release.state, ReleaseState::Scheduled | ReleaseState::InProgress);
+    let is_offered = row.is_some() || is_live && !has_version && is_open;
+    let is_settled = state != UpdateState::Offered;
+    if is_settled || is_offered && !grants::entitled(tx, pack.id, &[caller.id()]).await?.is_empty() {
+        return Err(InstallationRefusal::OutcomeNotAllowed.into());
+    }
+    Err(Failure::NotFound.into())
+}
+
+/// Appends a report to both logs. `before` is the outcome of the update's report before it.
+fn tell(
+    journal: &mut Journal<'_>,
+    pack: &Pack,
+    report: &OutcomeReport,
+    before: Option<UpdateOutcome>,
+    version_number: i32,
+) {
+    let (update, account) = (report.update, report.account_id);
+    let entry = Entry::of("reportUpdateOutcome", Subject::InstallationUpdate(update), pack.name.clone());
+    let outcome = |outcome: UpdateOutcome| outcome.stored().to_owned();
+    let comment = Some(report.comment.clone()).filter(|comment| !comment.is_empty());
+    journal.append_entry(
+        entry
+            .concerning(account)
+            .change("outcome", before.map(outcome), Some(outcome(report.outcome)))
+            .change("comment", None, comment),
+    );
+    journal.append_event(JournalEvent {
+        audience: Audience::PublisherAndAccount,
+        account_id: Some(account),
+        release_id: Some(update.release),
+        installation_id: Some(update.installation),
+        update_state: Some(UpdateState::Applied),
+        data: EventData {
+            version_number: Some(version_number),
+            outcome_report: Some(report.id),
+            ..EventData::default()
+        },
+        ..JournalEvent::of(EventKind::UpdateOutcomeReported, pack)
+    });
 }

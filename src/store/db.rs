@@ -144,38 +144,18 @@ impl Db {
         let is_sqlite = url.starts_with("sqlite:");
         let kind = if is_sqlite { DatabaseKind::Sqlite } else { DatabaseKind::Postgresql };
         let (readers, writers) = options.sizes(kind);
-        let mut limits = Limits {
+        let (opener, looks_for_client) = match kind {
+            DatabaseKind::Sqlite => {
+                (sqlite_opener(url, (SQLITE_CACHE_KIB - SQLITE_WRITER_CACHE_KIB) / readers)?, false)
+            }
+            DatabaseKind::Postgresql => postgresql_opener(url).await?,
+        };
+        let limits = Limits {
             statement: options.statement_timeout,
             lock: options.lock_timeout,
             stillness: options.stillness_timeout,
-            looks_for_client: false,
+            looks_for_client,
             are_of_session: false,
-        };
-        let opener = match kind {
-            DatabaseKind::Sqlite => {
-                let cache_kib = (SQLITE_CACHE_KIB - SQLITE_WRITER_CACHE_KIB) / readers;
-                let parsed: SqliteConnectOptions = url.parse().map_err(super::error::of)?;
-                Opener::Sqlite(Box::new(sqlite_options(parsed, cache_kib).disable_statement_logging()))
-            }
-            DatabaseKind::Postgresql => {
-                let parsed: PgConnectOptions = url.parse().map_err(super::error::of)?;
-                // Poolers refuse the setting `extra_float_digits`. It isn't needed, because no fraction is read as
-                // text.
-                let options = Box::new(parsed.extra_float_digits(None).disable_statement_logging());
-                let opener = Opener::Postgresql {
-                    options: options.clone(),
-                    keeps_statements: true,
-                    is_pooled: false,
-                    first: None,
-                };
-                let mut one = pool::open_with_retries(&opener).await?;
-                let mut other = pool::open_with_retries(&opener).await?;
-                limits.looks_for_client = pool::can_look_for_client(&mut one).await.map_err(super::error::of)?;
-                let is_pooled = super::connection::is_pooled(&mut one, &mut other).await.map_err(super::error::of)?;
-                // An address with a statement capacity is for a pooler that handles prepared statements.
-                let keeps_statements = !is_pooled || keeps_statements_by_address(url);
-                Opener::Postgresql { options, keeps_statements, is_pooled, first: None }
-            }
         };
         let health = Arc::<Health>::default();
         let share = PoolsShare {
@@ -349,6 +329,28 @@ fn sqlite_options(parsed: SqliteConnectOptions, cache_kib: u32) -> SqliteConnect
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .pragma("cache_size", format!("-{cache_kib}"))
+}
+
+/// Opens connections to an SQLite file.
+fn sqlite_opener(url: &str, cache_kib: u32) -> StoreResult<Opener> {
+    let parsed: SqliteConnectOptions = url.parse().map_err(super::error::of)?;
+    Ok(Opener::Sqlite(Box::new(sqlite_options(parsed, cache_kib).disable_statement_logging())))
+}
+
+/// Opens connections to PostgreSQL, directly or through a pooler. Returns also whether a session can look for its
+/// client during a statement.
+async fn postgresql_opener(url: &str) -> StoreResult<(Opener, bool)> {
+    let parsed: PgConnectOptions = url.parse().map_err(super::error::of)?;
+    // Poolers refuse the setting `extra_float_digits`. It isn't needed, because no fraction is read as text.
+    let options = Box::new(parsed.extra_float_digits(None).disable_statement_logging());
+    let opener = Opener::Postgresql { options: options.clone(), keeps_statements: true, is_pooled: false, first: None };
+    let mut one = pool::open_with_retries(&opener).await?;
+    let mut other = pool::open_with_retries(&opener).await?;
+    let looks_for_client = pool::can_look_for_client(&mut one).await.map_err(super::error::of)?;
+    let is_pooled = super::connection::is_pooled(&mut one, &mut other).await.map_err(super::error::of)?;
+    // An address with a statement capacity is for a pooler that handles prepared statements.
+    let keeps_statements = !is_pooled || keeps_statements_by_address(url);
+    Ok((Opener::Postgresql { options, keeps_statements, is_pooled, first: None }, looks_for_client))
 }
 
 /// The connections for migrations, without a server's time limits. They connect only when they are used.

@@ -51,15 +51,7 @@ pub(super) async fn planned(
     on: Option<NaiveDate>,
     stages: &StagesFile,
 ) -> Result<Plan, Failure> {
-    let mut inputs = Vec::new();
-    for stage in &stages.stages {
-        let holds = match stage.holds().map_err(wrong_stages)? {
-            Holds::Groups(groups) => operation::StageSelectorInput::GroupIds(group_ids(api, &groups).await?),
-            Holds::Percent(percent) => operation::StageSelectorInput::Percent(percent),
-        };
-        let on_date = stage.date(on).map_err(wrong_stages)?.to_string();
-        inputs.push(operation::ReleaseStageInput { name: stage.name.clone(), on_date, holds });
-    }
+    let inputs = stage_inputs(api, on, stages).await?;
     let schedule = match on {
         Some(date) => operation::ReleaseScheduleInput::OnDate(date.to_string()),
         None => operation::ReleaseScheduleInput::Immediately(true),
@@ -72,13 +64,65 @@ pub(super) async fn planned(
     };
     let found = api.ask::<Preview>(variables).await?.release_preview;
     let found = found.ok_or_else(|| Failure::coded("NOT_FOUND", format!("The pack {} is gone.", pack.name)))?;
+    Ok(plan(api.server().to_string(), pack, on, stages, found))
+}
+
+/// The stages of a file as the server takes them, with the ids of their groups.
+async fn stage_inputs(
+    api: &mut Api,
+    on: Option<NaiveDate>,
+    stages: &StagesFile,
+) -> Result<Vec<operation::ReleaseStageInput>, Failure> {
+    let mut inputs = Vec::new();
+    for stage in &stages.stages {
+        let holds = match stage.holds().map_err(wrong_stages)? {
+            Holds::Groups(groups) => operation::StageSelectorInput::GroupIds(group_ids(api, &groups).await?),
+            Holds::Percent(percent) => operation::StageSelectorInput::Percent(percent),
+        };
+        let on_date = stage.date(on).map_err(wrong_stages)?.to_string();
+        inputs.push(operation::ReleaseStageInput { name: stage.name.clone(), on_date, holds });
+    }
+    Ok(inputs)
+}
+
+/// The plan of the release that the server has previewed.
+fn plan(
+    server: String,
+    pack: Named,
+    on: Option<NaiveDate>,
+    stages: &StagesFile,
+    found: operation::PreviewReleasePreview,
+) -> Plan {
     let content = found.components.iter().filter(|row| !row.marked_for_removal).filter_map(|row| {
         let next = row.next.as_ref()?;
         Some(Item { name: row.component.name.clone(), version: next.version.clone() })
     });
-    Ok(Plan {
+    let changed = found.diff.changed.into_iter().map(|change| Change {
+        name: change.from.name,
+        from: change.from.version,
+        to: change.to.version,
+        is_downgrade: change.is_downgrade,
+    });
+    let skipped = found
+        .will_skip
+        .into_iter()
+        .map(|skip| Skipped { reason: spelled(&skip.reason), installation_count: skip.installation_count });
+    let outlooks = found.stages.into_iter().map(|stage| StageOutlook {
+        name: stage.name,
+        date: stage.window.date,
+        will_move_count: stage.will_move_count,
+    });
+    let supersedes = found.supersedes.map(|release| {
+        let (date, time_zone) = release.window.map(|window| (window.date, window.time_zone)).unzip();
+        Superseded { id: release.id, number: release.version.number, date, time_zone }
+    });
+    let warnings =
+        found.warnings.into_iter().map(|found| Remark { code: spelled(&found.code), message: found.message });
+    let refusals =
+        found.refusals.into_iter().map(|found| Remark { code: spelled(&found.code), message: found.message });
+    Plan {
         format: Plan::format(),
-        server: api.server().to_string(),
+        server,
         pack,
         content_token: found.content_token,
         next_number: found.next_number,
@@ -88,48 +132,15 @@ pub(super) async fn planned(
         content: content.collect(),
         added: found.diff.added.into_iter().map(|item| Item { name: item.name, version: item.version }).collect(),
         removed: found.diff.removed.into_iter().map(|item| Item { name: item.name, version: item.version }).collect(),
-        changed: found
-            .diff
-            .changed
-            .into_iter()
-            .map(|change| Change {
-                name: change.from.name,
-                from: change.from.version,
-                to: change.to.version,
-                is_downgrade: change.is_downgrade,
-            })
-            .collect(),
+        changed: changed.collect(),
         unchanged_count: found.diff.unchanged_count,
         will_move_count: found.will_move_count,
-        will_skip: found
-            .will_skip
-            .into_iter()
-            .map(|skip| Skipped { reason: spelled(&skip.reason), installation_count: skip.installation_count })
-            .collect(),
-        stage_outlooks: found
-            .stages
-            .into_iter()
-            .map(|stage| StageOutlook {
-                name: stage.name,
-                date: stage.window.date,
-                will_move_count: stage.will_move_count,
-            })
-            .collect(),
-        supersedes: found.supersedes.map(|release| {
-            let (date, time_zone) = release.window.map(|window| (window.date, window.time_zone)).unzip();
-            Superseded { id: release.id, number: release.version.number, date, time_zone }
-        }),
-        warnings: found
-            .warnings
-            .into_iter()
-            .map(|warning| Remark { code: spelled(&warning.code), message: warning.message })
-            .collect(),
-        refusals: found
-            .refusals
-            .into_iter()
-            .map(|refusal| Remark { code: spelled(&refusal.code), message: refusal.message })
-            .collect(),
-    })
+        will_skip: skipped.collect(),
+        stage_outlooks: outlooks.collect(),
+        supersedes,
+        warnings: warnings.collect(),
+        refusals: refusals.collect(),
+    }
 }
 
 /// The ids of account groups, from their keys or ids.

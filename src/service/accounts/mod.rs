@@ -149,30 +149,7 @@ pub async fn update_account(
     };
     let before = before.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_viewer(cx, caller, cx.now(&tx));
-    let mut after = before.clone();
-    if let Some(name) = edit.name.as_deref() {
-        if caller.account.kind == AccountKind::Managed {
-            return Err(AccountRefusal::NameNotEditable.into());
-        }
-        let name = account_name(name)?;
-        let publisher = (before.kind == AccountKind::Managed).then_some(before.publisher_id);
-        if let Some(other) = accounts::with_name(&tx, before.kind, publisher, &name.key(), Some(before.id)).await? {
-            return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
-        }
-        after.name = name.as_str().to_owned();
-    }
-    if let Some(zone) = edit.time_zone {
-        after.time_zone = find_zone(cx, zone)?;
-    }
-    if let Some(key) = edit.key {
-        if account.is_none() {
-            return Err(Failure::BadInput(
-                "Only an account that you manage can have a key: name it with accountId, or leave the key out.".into(),
-            )
-            .into());
-        }
-        after.key = account_key(&tx, before.publisher_id, key.as_deref(), Some(before.id)).await?;
-    }
+    let after = edited(cx, &tx, caller, &before, account.is_some(), edit).await?;
     if after == before {
         return Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: Vec::new() });
     }
@@ -188,14 +165,58 @@ pub async fn update_account(
     } else {
         Vec::new()
     };
-    // The account doesn't see its publisher's key, so it gets no event and no entry if only the key changes.
+    tell_edit(&mut journal, before, &after);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
+}
+
+/// The account after an edit. `is_named` says whether the call names an account, and not the caller's own.
+async fn edited(
+    cx: &Services,
+    tx: &Tx,
+    caller: &Viewer,
+    before: &Account,
+    is_named: bool,
+    edit: AccountEdit,
+) -> Outcome<Account, AccountRefusal> {
+    let mut after = before.clone();
+    if let Some(name) = edit.name.as_deref() {
+        if caller.account.kind == AccountKind::Managed {
+            return Err(AccountRefusal::NameNotEditable.into());
+        }
+        let name = account_name(name)?;
+        let publisher = (before.kind == AccountKind::Managed).then_some(before.publisher_id);
+        if let Some(other) = accounts::with_name(tx, before.kind, publisher, &name.key(), Some(before.id)).await? {
+            return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
+        }
+        after.name = name.as_str().to_owned();
+    }
+    if let Some(zone) = edit.time_zone {
+        after.time_zone = find_zone(cx, zone)?;
+    }
+    if let Some(key) = edit.key {
+        if !is_named {
+            return Err(Failure::BadInput(
+                "Only an account that you manage can have a key: name it with accountId, or leave the key out.".into(),
+            )
+            .into());
+        }
+        after.key = account_key(tx, before.publisher_id, key.as_deref(), Some(before.id)).await?;
+    }
+    Ok(after)
+}
+
+/// Appends an edit to both logs. The account doesn't see its publisher's key, so it gets no event and no entry if only
+/// the key changes.
+fn tell_edit(journal: &mut Journal<'_>, before: Account, after: &Account) {
     let seen = after.kind == AccountKind::Managed && Account { key: before.key.clone(), ..after.clone() } != before;
-    let mut event = JournalEvent::account(EventKind::AccountUpdated, &after);
+    let mut event = JournalEvent::account(EventKind::AccountUpdated, after);
     if !seen {
         event.audience = Audience::Publisher;
     }
     journal.append_event(event);
-    let mut entry = Entry::of("updateAccount", Subject::account(&after), after.name.clone())
+    let mut entry = Entry::of("updateAccount", Subject::account(after), after.name.clone())
         .change("name", Some(before.name), Some(after.name.clone()))
         .change("timeZone", before.time_zone, after.time_zone.clone())
         .change_private("key", before.key, after.key.clone());
@@ -203,9 +224,6 @@ pub async fn update_account(
         entry = entry.concerning(after.id);
     }
     journal.append_entry(entry);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
 }
 
 /// Checks the key that a publisher gives to the account `of`, or to a new account.

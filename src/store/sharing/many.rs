@@ -11,7 +11,7 @@ use entity::{
     pack_release as release, pack_share as share, pack_version as version,
 };
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{ExprTrait as _, Query};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use crate::domain::Instant;
@@ -129,62 +129,106 @@ pub async fn seen_by(
     accounts: &[AccountId],
 ) -> StoreResult<VisibleToMany> {
     let found = pack::Entity::find_by_id(pack.0).one(server.conn()).await?.map(convert::pack).transpose()?;
-    let release_ids = || releases.iter().map(|id| id.0);
+    let found_releases = releases_of(server, pack, releases).await?;
+    let versions = versions_of(server, now, found.as_ref(), &found_releases).await?;
+    let mut facts: HashMap<AccountId, Facts> = HashMap::with_capacity(accounts.len());
+    for accounts in accounts.chunks(VALUES_MAX) {
+        let of = Accounts { server, pack, accounts };
+        for account in of.granted().await? {
+            facts.entry(account).or_default().is_granted = true;
+        }
+        for (account, version) in of.installed().await? {
+            facts.entry(account).or_default().installed.push(version);
+        }
+        for (account, update) in of.updates(releases).await? {
+            facts.entry(account).or_default().updates.push(update);
+        }
+    }
+    let mut releases: HashMap<_, _> = releases.iter().map(|id| (*id, None)).collect();
+    releases.extend(found_releases.into_iter().map(|release| (release.id, Some(release))));
+    Ok(VisibleToMany { pack: found, releases, versions, accounts: facts, now, read_by: std::time::Instant::now() })
+}
+
+/// Those of these releases that belong to the pack.
+async fn releases_of(server: &WholeServer, pack: PackId, releases: &[ReleaseId]) -> StoreResult<Vec<Release>> {
     let rows = release::Entity::find()
-        .filter(server.reader().any_of(col(release::Column::Id), release_ids()))
+        .filter(server.reader().any_of(col(release::Column::Id), releases.iter().map(|id| id.0)))
         .filter(col(release::Column::PackId).eq(pack.0))
         .all(server.conn())
         .await?;
-    let found_releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
-    let standing = found.as_ref().map(|pack| pack.standing);
-    let of_pack = standing.into_iter().flat_map(|stored| {
-        let standing = stored.at(now);
+    rows.into_iter().map(convert::release).collect()
+}
+
+/// The versions that an account may see through the pack or through one of the releases.
+async fn versions_of(
+    server: &WholeServer,
+    now: Instant,
+    pack: Option<&Pack>,
+    releases: &[Release],
+) -> StoreResult<HashMap<PackVersionId, PackVersion>> {
+    let of_pack = pack.into_iter().flat_map(|pack| {
+        let (stored, standing) = (pack.standing, pack.standing.at(now));
         [standing.current_version, standing.offered_version(), stored.pending.map(|pending| pending.version_id)]
     });
-    let version_ids = of_pack.flatten().chain(found_releases.iter().map(|release| release.version_id)).map(|id| id.0);
-    let versions = version::Entity::find()
-        .filter(server.reader().any_of(col(version::Column::Id), version_ids))
+    let ids = of_pack.flatten().chain(releases.iter().map(|release| release.version_id)).map(|id| id.0);
+    let rows = version::Entity::find()
+        .filter(server.reader().any_of(col(version::Column::Id), ids))
         .all(server.conn())
         .await?;
-    let mut facts: HashMap<AccountId, Facts> = HashMap::with_capacity(accounts.len());
-    for accounts in accounts.chunks(VALUES_MAX) {
-        let ids = || accounts.iter().map(|id| id.0);
+    Ok(rows.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect())
+}
+
+/// Accounts whose facts on a pack one statement of each kind reads.
+struct Accounts<'a> {
+    server: &'a WholeServer,
+    pack: PackId,
+    accounts: &'a [AccountId],
+}
+
+impl Accounts<'_> {
+    fn are(&self, column: Expr) -> Expr {
+        self.server.reader().any_of_many(column, self.accounts.iter().map(|id| id.0))
+    }
+
+    /// The condition that an installation of the pack belongs to one of the accounts.
+    fn have_installation(&self) -> Expr {
+        col(installation::Column::PackId).eq(self.pack.0).and(self.are(col(installation::Column::AccountId)))
+    }
+
+    /// The accounts to which a group grants the pack.
+    async fn granted(&self) -> StoreResult<Vec<AccountId>> {
+        let groups = Query::select()
+            .expr(col(share::Column::GroupId))
+            .from(share::Entity)
+            .and_where(col(share::Column::PackId).eq(self.pack.0))
+            .take();
         let granted: Vec<Uuid> = member::Entity::find()
             .select_only()
             .column(member::Column::AccountId)
-            .filter(server.reader().any_of_many(col(member::Column::AccountId), ids()))
-            .filter(
-                col(member::Column::GroupId).in_subquery(
-                    Query::select()
-                        .expr(col(share::Column::GroupId))
-                        .from(share::Entity)
-                        .and_where(col(share::Column::PackId).eq(pack.0))
-                        .take(),
-                ),
-            )
+            .filter(self.are(col(member::Column::AccountId)))
+            .filter(col(member::Column::GroupId).in_subquery(groups))
             .into_tuple()
-            .all(server.conn())
+            .all(self.server.conn())
             .await?;
-        for account in granted {
-            facts.entry(account.into()).or_default().is_granted = true;
-        }
-        let of_accounts = || {
-            col(installation::Column::PackId)
-                .eq(pack.0)
-                .and(server.reader().any_of_many(col(installation::Column::AccountId), ids()))
-        };
+        Ok(granted.into_iter().map(Into::into).collect())
+    }
+
+    /// The versions of the accounts' live installations.
+    async fn installed(&self) -> StoreResult<Vec<(AccountId, PackVersionId)>> {
         let installed: Vec<(Uuid, Uuid)> = installation::Entity::find()
             .select_only()
             .columns([installation::Column::AccountId, installation::Column::VersionId])
-            .filter(of_accounts())
+            .filter(self.have_installation())
             .filter(col(installation::Column::UninstalledAt).is_null())
             .into_tuple()
-            .all(server.conn())
+            .all(self.server.conn())
             .await?;
-        for (account, version) in installed {
-            facts.entry(account.into()).or_default().installed.push(version.into());
-        }
-        let updates = Query::select()
+        Ok(installed.into_iter().map(|(account, version)| (account.into(), version.into())).collect())
+    }
+
+    /// The updates of the accounts' installations by these releases.
+    async fn updates(&self, releases: &[ReleaseId]) -> StoreResult<Vec<(AccountId, Update)>> {
+        let select = Query::select()
             .exprs([
                 col(update::Column::AccountId),
                 col(update::Column::ReleaseId),
@@ -195,29 +239,24 @@ pub async fn seen_by(
             ])
             .from(installation::Entity)
             .inner_join(update::Entity, col(update::Column::InstallationId).eq(col(installation::Column::Id)))
-            .and_where(of_accounts())
-            .and_where(server.reader().any_of(col(update::Column::ReleaseId), release_ids()))
+            .and_where(self.have_installation())
+            .and_where(self.server.reader().any_of(col(update::Column::ReleaseId), releases.iter().map(|id| id.0)))
             .take();
-        for row in server.conn().query_all(&updates).await? {
-            let account: Uuid = row.try_get_by_index(0)?;
-            let (release, from, to): (Uuid, Uuid, Uuid) =
-                (row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+        let mut updates = Vec::new();
+        for row in self.server.conn().query_all(&select).await? {
+            let [account, release, from, to]: [Uuid; 4] = [
+                row.try_get_by_index(0)?,
+                row.try_get_by_index(1)?,
+                row.try_get_by_index(2)?,
+                row.try_get_by_index(3)?,
+            ];
             let (state, reason): (String, Option<String>) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
             // A state that only a newer program knows doesn't matter here.
             let Ok(state) = UpdateState::read(&state) else { continue };
             let is_not_entitled = reason.as_deref() == Some(SkipReason::NotEntitled.stored());
             let (release, from, to) = (release.into(), from.into(), to.into());
-            facts.entry(account.into()).or_default().updates.push(Update { release, from, to, state, is_not_entitled });
+            updates.push((account.into(), Update { release, from, to, state, is_not_entitled }));
         }
+        Ok(updates)
     }
-    let mut releases: HashMap<_, _> = releases.iter().map(|id| (*id, None)).collect();
-    releases.extend(found_releases.into_iter().map(|release| (release.id, Some(release))));
-    Ok(VisibleToMany {
-        pack: found,
-        releases,
-        versions: versions.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect(),
-        accounts: facts,
-        now,
-        read_by: std::time::Instant::now(),
-    })
 }
