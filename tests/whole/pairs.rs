@@ -22,7 +22,7 @@ use crate::whole::pairs_rows::{Beginning, all_tables};
 use crate::whole::pairs_world::{self, OPENS, UseCase};
 
 /// The moments at which pairs meet.
-const MOMENTS: [&str; 5] = ["testing", "waiting, paused", "due", "rolling out", "rolling out, paused"];
+const MOMENTS: [&str; 6] = ["testing", "waiting, paused", "due", "rolling out", "in ranges", "rolling out, paused"];
 /// How many statements of a pair are drawn at which the first use case is held.
 const HOLDS: usize = 3;
 /// Pairs that had a fault once. They meet at each of their statements.
@@ -79,6 +79,16 @@ impl Field {
                 "rolling out" => {
                     field.case("open").run(&field.app.app).await;
                     field.case("batch").run(&field.app.app).await;
+                }
+                "in ranges" => {
+                    // The early stages come first.
+                    let ranges = "SELECT COUNT(*) AS n FROM task WHERE kind = 'ROLL_OUT_RANGE'";
+                    for _ in 0..40 {
+                        if field.app.number(ranges).await == 0 {
+                            field.case("batch").run(&field.app.app).await;
+                        }
+                    }
+                    assert_eq!(field.app.number(ranges).await, 2, "what is left is split");
                 }
                 "rolling out, paused" => {
                     field.case("pauseRelease").run(&field.app.app).await;
