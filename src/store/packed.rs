@@ -48,25 +48,3 @@ fn of_digits(digits: &str) -> StoreResult<Vec<Uuid>> {
 fn no_list(length: usize) -> StoreError {
     StoreError::Fault(format!("a value of {length} bytes isn't a list of ids"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_come_back_from_bytes_and_from_digits() {
-        let ids = [Uuid::from_u128(1), Uuid::from_u128(u128::MAX), Uuid::from_u128(0x0abc << 100)];
-        let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
-        let digits: String = ids.iter().map(|id| format!("{:X}", id.simple())).collect();
-        assert_eq!(of_bytes(&bytes).expect("ids"), ids);
-        assert_eq!(of_digits(&digits).expect("ids"), ids);
-        assert_eq!(of_digits("").expect("no ids"), []);
-    }
-
-    #[test]
-    fn other_values_are_refused() {
-        assert!(of_bytes(&[7; 15]).is_err());
-        assert!(of_digits("0ABC").is_err());
-        assert!(of_digits(&"x".repeat(32)).is_err());
-    }
-}
