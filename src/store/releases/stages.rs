@@ -149,18 +149,15 @@ fn change(release: ReleaseId, index: usize) -> ActiveModel {
 /// Saves that a stage has opened, and the accounts that are in its groups now.
 pub async fn save_opened(tx: &Tx, release: ReleaseId, index: usize, stage: &Stage) -> StoreResult<()> {
     Entity::update(ActiveModel { opened_at: Set(stage.opened_at), ..change(release, index) }).exec(tx.conn()).await?;
-    if matches!(stage.holds, Holds::Percent(..)) {
-        return Ok(());
-    }
+    let Holds::Groups(groups) = &stage.holds else { return Ok(()) };
+    // The groups are named, because PostgreSQL knows how many members a group has, but not which groups a join finds.
     let members = Query::select()
         .distinct()
         .expr(Expr::val(release.0))
         .expr(Expr::val(position(index)))
         .column((member::Entity, member::Column::AccountId))
         .from(member::Entity)
-        .inner_join(stage_group::Entity, col(stage_group::Column::GroupId).eq(col(member::Column::GroupId)))
-        .and_where(col(stage_group::Column::ReleaseId).eq(release.0))
-        .and_where(col(stage_group::Column::Position).eq(position(index)))
+        .and_where(tx.any_of(col(member::Column::GroupId), groups.iter().map(|group| group.0)))
         .take();
     use stage_account::Column as A;
     let insert = Query::insert()
