@@ -6,7 +6,7 @@ use packwright::service::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::program::kill::{remove_trap, set_trap, until, until_trapped};
-use crate::support::rows::database_url;
+use crate::support::rows::{LogMark, database_url};
 use crate::support::{At as _, Pack, Program, Setup, TestApp};
 
 const INSTALLATIONS: usize = 150;
@@ -70,10 +70,10 @@ async fn r49_a_server_that_ends_finishes_the_running_batch_and_begins_no_other()
 #[tokio::test]
 async fn a_second_signal_ends_the_server_at_once() {
     let (app, release) = rollout().await;
+    let mark = LogMark::now(&app).await;
     set_trap(&app, 3).await;
     let program = start(&app).await;
     until_trapped(&app).await;
-    assert_eq!(app.progress(&release).await.int("/applied"), 2);
     program.signal("TERM");
     // The server has handled the first signal once it accepts no more connections.
     until("the end of listening", async || tokio::net::TcpStream::connect(&program.address).await.is_err()).await;
@@ -82,7 +82,12 @@ async fn a_second_signal_ends_the_server_at_once() {
     assert_eq!(status.code(), Some(143), "{status}");
     assert!(took < Duration::from_secs(5), "it took {took:?}");
     remove_trap(&app).await;
-    assert_eq!(app.progress(&release).await.int("/applied"), 2, "what wasn't committed is as if it had not begun");
+    // On PostgreSQL, batches of other ranges may have moved one each before they came to the trap, too.
+    let applied = app.progress(&release).await.int("/applied");
+    assert!((2..8).contains(&applied), "{applied}");
+    let events = mark.events(&app).await;
+    let announced = events.iter().filter(|event| event.update_state.as_deref() == Some("APPLIED")).count();
+    assert_eq!(i64::try_from(announced).expect("few"), applied, "what wasn't committed is as if it had not begun");
 }
 
 #[tokio::test]
