@@ -29,18 +29,8 @@ pub async fn split(
 ) -> StoreResult<()> {
     let (Some(range), Some(first)) = (task.work.range(), further.first()) else { return Ok(()) };
     tx.notify();
-    let row = ActiveModel {
-        id: Set(task.id),
-        kind: Set(range.kind().into()),
-        resume_after: Set(Some(after)),
-        done: Set(task.done.saturating_add(more)),
-        until: Set(Some(first.after)),
-        not_before: Set(now),
-        deferred: Set(false),
-        failures: Set(0),
-        last_failure: Set(None),
-        ..Default::default()
-    };
+    let (done, until) = (Set(task.done.saturating_add(more)), Set(Some(first.after)));
+    let row = ActiveModel { done, until, ..anew(task.id, range, Some(after), now) };
     Entity::update(row).exec(tx.conn()).await?;
     let (pack, release, account) = range.names();
     let ends = further.iter().skip(1).map(|next| Some(next.after)).chain([None]);
@@ -105,20 +95,26 @@ pub async fn lock_release(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
 /// Makes the last range the whole work again. All installations were processed, so its next batch does what follows.
 /// `more` is the number of objects that the batch at hand has processed.
 pub async fn join(tx: &Tx, task: &Task, more: i64, now: Instant) -> StoreResult<()> {
-    let row = ActiveModel {
-        id: Set(task.id),
-        kind: Set(task.work.whole().kind().into()),
-        resume_after: Set(Some(Uuid::max())),
-        done: Set(task.done.saturating_add(more)),
+    let done = Set(task.done.saturating_add(more));
+    let row = ActiveModel { done, ..anew(task.id, task.work.whole(), Some(Uuid::max()), now) };
+    Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// The columns of a task that gets other work, continues after the object `after`, and has no upper end. It is due, and
+/// has no failures.
+fn anew(id: Uuid, work: Work, after: Option<Uuid>, not_before: Instant) -> ActiveModel {
+    ActiveModel {
+        id: Set(id),
+        kind: Set(work.kind().into()),
+        resume_after: Set(after),
         until: Set(None),
-        not_before: Set(now),
+        not_before: Set(not_before),
         deferred: Set(false),
         failures: Set(0),
         last_failure: Set(None),
         ..Default::default()
-    };
-    Entity::update(row).exec(tx.conn()).await?;
-    Ok(())
+    }
 }
 
 /// Locks a task for an operator together with the other ranges of its release, in the order of ids. Waits for batches
@@ -158,18 +154,7 @@ pub async fn drop_all(tx: &Tx, tasks: &[Task]) -> StoreResult<()> {
 /// Gives a task other work, which moves installations, has no upper end and continues after the object `after`.
 pub async fn change_work(tx: &Tx, id: Uuid, work: Work, after: Option<Uuid>, not_before: Instant) -> StoreResult<()> {
     tx.notify();
-    let row = ActiveModel {
-        id: Set(id),
-        kind: Set(work.kind().into()),
-        moves_installations: Set(true),
-        resume_after: Set(after),
-        until: Set(None),
-        not_before: Set(not_before),
-        deferred: Set(false),
-        failures: Set(0),
-        last_failure: Set(None),
-        ..Default::default()
-    };
+    let row = ActiveModel { moves_installations: Set(true), ..anew(id, work, after, not_before) };
     Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
