@@ -38,11 +38,31 @@ fn main() -> Result<()> {
         println!("cargo::rerun-if-changed=graphiql/{source}");
     }
     println!("cargo::rerun-if-env-changed={SKIP}");
+    pack_relocations();
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed={OPERATIONS}");
     write_changed(&out.join("operations.rs"), &operations(&std::env::current_dir()?.join(OPERATIONS))?)?;
     let assets = if is_left_out() { None } else { built(&out) };
     write_changed(&out.join("graphiql.rs"), assets.as_deref().unwrap_or("&[]"))
+}
+
+/// Packs the addresses that the system's loader adjusts at a start: unpacked they are a megabyte of the program, which
+/// an idle server holds in memory. The loader of glibc reads packed ones since 2.36, so the C library of this machine
+/// decides.
+fn pack_relocations() {
+    let [target, host] = ["TARGET", "HOST"].map(|name| std::env::var(name).unwrap_or_default());
+    let is_release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    if is_release && target == host && glibc().is_some_and(|version| version >= (2, 36)) {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+}
+
+/// The version of this machine's GNU C library; `None` on a system with another one.
+fn glibc() -> Option<(u32, u32)> {
+    let said = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
+    let said = String::from_utf8(said.stdout).ok()?;
+    let (major, minor) = said.trim().strip_prefix("glibc ")?.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Clippy doesn't need the editor.

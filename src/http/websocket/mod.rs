@@ -46,6 +46,8 @@ const VERSION: &str = "13";
 const READ_BEYOND: usize = 64 << 10;
 /// The bytes that are read at a time. The library allocates them for each connection at once.
 const READ_BUFFER: usize = 1 << 10;
+/// The bytes of a ping frame that may wait for the next message.
+const PING_BYTES: usize = 8;
 
 /// Whether a request asks for an upgrade to a WebSocket.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -99,8 +101,8 @@ pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: 
         .max_message_size(read)
         .max_frame_size(read)
         .read_buffer_size(READ_BUFFER)
-        // Each message is flushed, so a buffer would save no writes.
-        .write_buffer_size(0)
+        // Each message is flushed, but for a ping that leaves with the next one: no other write is saved by a buffer.
+        .write_buffer_size(PING_BYTES)
         .on_upgrade(move |socket| Session::new(socket, connection, limits).serve(shutdown).instrument(span))
 }
 

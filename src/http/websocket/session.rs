@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message};
 use futures_util::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 use super::machine::{Action, Close, Machine};
@@ -29,6 +30,9 @@ const EVENTS_MAX: usize = 16;
 const ONCE_MAX: usize = 8;
 /// How often a server that ends looks whether a connection's queries and mutations are answered.
 const LOOK: Duration = Duration::from_millis(20);
+/// The distance of the instants at which connections are pinged, at most. Connections that share an instant share the
+/// wake-ups of the server's threads, too.
+const PING_TURN: Duration = Duration::from_millis(250);
 /// How long to keep a closed connection open, so that the client can read the reason.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -113,14 +117,14 @@ where
 
     async fn run(&mut self, mut shutdown: Option<watch::Receiver<bool>>) -> SessionResult<()> {
         let init_until = Instant::now() + self.limits.init;
-        let mut ping = interval_at(Instant::now() + self.limits.ping, self.limits.ping);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ping = pin!(tokio::time::sleep_until(self.next_ping()));
         let operations = self.operations.clone();
         let mut token_ends = operations.token_ends();
         // When the connection was last active. Pings and their answers don't count.
         let mut idle_since = Instant::now();
         loop {
-            if self.machine.is_running() || !self.operations.is_anonymous() {
+            let is_idle = !self.machine.is_running() && self.operations.is_anonymous();
+            if !is_idle {
                 idle_since = Instant::now();
             }
             if let Some(since) = self.ending_since
@@ -145,14 +149,15 @@ where
                 () = tokio::time::sleep_until(init_until), if self.machine.awaits_init() => {
                     return Err(Machine::init_overdue());
                 }
-                () = tokio::time::sleep_until(idle_since + self.limits.idle) => {
-                    if !self.machine.is_running() && self.operations.is_anonymous() {
-                        return Err(Close::new(1000, format!("No operation was running for {} s", self.limits.idle.as_secs_f32())));
-                    }
+                () = tokio::time::sleep_until(idle_since + self.limits.idle), if is_idle => {
+                    return Err(Close::new(1000, format!("No operation was running for {} s", self.limits.idle.as_secs_f32())));
                 }
                 // An operation in progress ends by itself, and its client is told why.
                 close = &mut token_ends, if self.machine.is_open() && !self.machine.is_running() => return Err(close),
-                _ = ping.tick() => self.send_pings().await?,
+                () = &mut ping => {
+                    self.send_pings().await?;
+                    ping.as_mut().reset(self.next_ping());
+                }
                 () = ended(&mut shutdown), if self.ending_since.is_none() => self.ending_since = Some(Instant::now()),
                 () = tokio::time::sleep(LOOK), if self.ending_since.is_some() => {}
             }
@@ -288,11 +293,24 @@ where
     /// working client program answers.
     async fn send_pings(&mut self) -> SessionResult<()> {
         self.machine.count_ping()?;
-        self.send(Message::Ping(axum::body::Bytes::new())).await?;
-        if self.machine.is_open() {
-            self.send_message(&ServerMessage::Ping).await?;
+        let ping = Message::Ping(axum::body::Bytes::new());
+        if !self.machine.is_open() {
+            return self.send(ping).await;
         }
-        Ok(())
+        // Both leave in one piece: with thousands of idle connections, pings are the work of the server.
+        self.within_limit(async |socket: &mut S| socket.feed(ping).await).await?;
+        self.send_message(&ServerMessage::Ping).await
+    }
+
+    /// The instant of the next pings: an interval from now, or a little earlier, so that the pings of many connections
+    /// fall on the same instants.
+    fn next_ping(&self) -> Instant {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        let turn = PING_TURN.min(self.limits.ping / 10).max(Duration::from_millis(1));
+        let next = Instant::now() + self.limits.ping;
+        let since = next.saturating_duration_since(*FIRST.get_or_init(Instant::now));
+        let early = since.as_nanos() % turn.as_nanos();
+        next - Duration::from_nanos(u64::try_from(early).unwrap_or(0))
     }
 
     async fn send_message(&mut self, message: &ServerMessage<'_>) -> SessionResult<()> {
@@ -306,8 +324,13 @@ where
     }
 
     async fn send(&mut self, message: Message) -> SessionResult<()> {
+        self.within_limit(async |socket: &mut S| socket.send(message).await).await
+    }
+
+    /// Sends something, if the client reads it in time.
+    async fn within_limit(&mut self, send: impl AsyncFnOnce(&mut S) -> Result<(), S::Error>) -> SessionResult<()> {
         let within = self.limits.send;
-        match timeout(within, self.socket.send(message)).await {
+        match timeout(within, send(&mut self.socket)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Close::new(1001, "The client has gone")),
             Err(_) => {
