@@ -1,7 +1,10 @@
 //! Canceling a pending release moves early appliers back (R30).
 
+use packwright::domain::installations::FailureCode;
+use packwright::service::followup::run_one_batch;
 use serde_json::json;
 
+use crate::program::kill::until;
 use crate::support::{At as _, TestApp, refusal};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
@@ -173,4 +176,49 @@ async fn r44_an_account_that_applied_early_and_reinstalled_keeps_the_new_install
     assert_eq!(app.mover.attempts(&anew), 2);
     app.release_now(&world.pack.id).await;
     assert_eq!(app.installed_number(&acme, &anew).await, 3);
+}
+
+/// The move of the first installation back has failed, and is due again when the last batch comes to the last ones. Its
+/// turn is a batch of its own: whoever holds a pack locks installations in the order of ids, and another one may have
+/// locked the first installation and wait for the last one.
+#[tokio::test]
+async fn r30_attempts_that_are_due_are_no_part_of_a_batch_of_later_installations() {
+    let settings = packwright::service::Settings { batch_size: 2, ..Default::default() };
+    let app = TestApp::with(crate::support::Setup { settings, ..Default::default() }).await;
+    let accounts = app.managed_accounts(["A", "B", "C"]).await;
+    let world = app.installed_pack("Orders", &accounts.each_ref()).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    for (account, installation) in accounts.iter().zip(&world.installations) {
+        app.apply(account, installation).await;
+    }
+    app.tick().await;
+    app.mover.fail(&world.installations[0], 1, FailureCode::Temporary);
+    app.cancel(&release).await;
+    app.clock_only_by(10);
+    let numbers = async || {
+        let mut numbers = Vec::new();
+        for (account, installation) in accounts.iter().zip(&world.installations) {
+            numbers.push(app.installed_number(account, installation).await);
+        }
+        numbers
+    };
+    assert_eq!(numbers().await, [2, 1, 2]);
+    let held = if app.has_one_writer() { None } else { Some(app.hold("installation", &world.installations[0]).await) };
+    let waits = async {
+        match &held {
+            Some(_) => until("a lock", async || app.waiting().await > 0).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = run_one_batch(&app.app.services) => assert!(ended.expect("a batch")),
+        () = waits => panic!("it waits for an earlier installation, and has locked a later one"),
+    }
+    assert_eq!(numbers().await, [2, 1, 1]);
+    if let Some(held) = held {
+        held.rollback().await.expect("it lets go");
+    }
+    app.tick().await;
+    assert_eq!(numbers().await, [1, 1, 1]);
+    app.release_now(&world.pack.id).await;
 }

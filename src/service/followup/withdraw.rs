@@ -64,6 +64,11 @@ impl FollowUp for Withdraw {
         let again = updates::to_be_tried_again(tx, release.id, size).await?;
         let due: Vec<_> = again.iter().filter(|row| row.is_due(now)).map(|row| row.update.id.installation).collect();
         if !due.is_empty() {
+            if let Some(last) = last {
+                // This batch has locked installations that come later than these. A batch of their own locks them, so
+                // that all who hold the pack lock installations in the order of ids.
+                return Ok(Next::More(last));
+            }
             installations::lock_live(tx, &due).await?;
             // Read again under the installations' locks: one may have been uninstalled meanwhile.
             let judged = classes::of_installations(tx, &release, &due).await?;
