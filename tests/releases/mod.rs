@@ -26,6 +26,7 @@ mod pausing_rollouts;
 mod pausing_stages;
 mod pending_releases;
 mod ranges;
+mod ranges_dropped;
 mod ranges_meeting;
 pub(crate) mod release_conflicts;
 pub(crate) mod release_dates;

@@ -4,15 +4,16 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::releases::ReleaseState;
+use crate::domain::releases::{Release, ReleaseState};
 use crate::domain::text;
 use crate::service::followup::completion::{complete, complete_roll_back, pack_and_release};
 use crate::service::followup::delete::uninstall_all;
+use crate::service::followup::roll_out::walks_again;
 use crate::service::followup::runner::run_claimed;
 use crate::service::releases::{end_stages, lets_stages_work};
 use crate::store::Tx;
 use crate::store::followup::read::{OpenTask, OpenTasks, all, by_id};
-use crate::store::followup::tasks::Work;
+use crate::store::followup::tasks::{Task, Work};
 use crate::store::followup::{numbers, paused, ranges, tasks};
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::{deletion, write as packs};
@@ -133,12 +134,13 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     let mut dropped = Dropped::Gone;
     let task = tasks::task_of(&row);
     match task.as_ref().map(|task| task.work.whole()) {
-        Some(work @ (Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release))) => {
-            if end_release_of(&tx, &mut journal, work, pack, release).await? {
-                // One task gives all ranges up, from the first installation on that one of them hasn't reached. It
-                // leaves the installations alone that another range has moved.
-                let first = others.iter().map(|range| range.resume_after).chain([row.resume_after]).min().flatten();
-                ranges::change_work(&tx, id, Work::GiveUp(pack, release), first, journal.now).await?;
+        Some(Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release)) => {
+            if let Some(task) = &task
+                && let Some(running) = end_release_of(&tx, &mut journal, task, pack, release).await?
+            {
+                // One task gives all ranges up. It leaves the installations alone that another range has moved.
+                let after = given_up_after(&running, others.iter().chain([task]));
+                ranges::change_work(&tx, id, Work::GiveUp(pack, release), after, journal.now).await?;
                 ranges::drop_all(&tx, &others).await?;
                 dropped = Dropped::GivesUp;
             }
@@ -184,29 +186,48 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     Ok(dropped)
 }
 
-/// Completes the release of a task that moves installations to it. Returns whether batches must first give up the
-/// installations that the rollout hasn't reached.
+/// Completes the release of a task that moves installations to it. Returns the release instead if batches must first
+/// give up the installations that the rollout hasn't reached.
 async fn end_release_of(
     tx: &Tx,
     journal: &mut Journal<'_>,
-    work: Work,
+    task: &Task,
     pack: PackId,
     release: ReleaseId,
-) -> Result<bool, Failure> {
+) -> Result<Option<Release>, Failure> {
     let pack = packs::lock_any(tx, pack).await?;
     let running = |state| state == ReleaseState::InProgress;
     let Some((pack, release)) = pack_and_release(tx, pack, release, running).await? else {
-        return Ok(false);
+        return Ok(None);
     };
+    let work = task.work.whole();
     if matches!(work, Work::RollOut(..)) {
-        return Ok(true);
+        return Ok(Some(release));
     }
     updates::give_up_attempts(tx, release.id).await?;
+    if matches!(work, Work::Retry(..)) && has_new_behind(&release, task) {
+        return Ok(Some(release));
+    }
     // A rollout that was being given up has left installations unmoved, even if no update of them says so. The release
     // counts at least one failure.
     let left = i64::from(matches!(work, Work::GiveUp(..)));
     complete(tx, journal, pack, release, left).await?;
-    Ok(false)
+    Ok(None)
+}
+
+/// Whether there may be installations with the former version where a task of a rollout has passed: accounts may have
+/// installed it while the release was paused. After a resume the task would have come to all installations once more.
+fn has_new_behind(release: &Release, task: &Task) -> bool {
+    release.is_paused() || walks_again(task, release)
+}
+
+/// The installation after which a rollout is given up; `None` from the beginning. It is the first one that the rollout,
+/// or one of its ranges, hasn't gone beyond.
+fn given_up_after<'a>(release: &Release, ranges: impl Iterator<Item = &'a Task> + Clone) -> Option<Uuid> {
+    if ranges.clone().any(|range| has_new_behind(release, range)) {
+        return None;
+    }
+    ranges.map(|range| range.resume_after).min().flatten()
 }
 
 /// Completes a roll back that an operator gave up. The installations that it hasn't moved keep their version until a

@@ -131,13 +131,11 @@ pub async fn lock(tx: &Tx, id: Uuid) -> StoreResult<Option<(entity::task::Model,
     let of = |row: &entity::task::Model| {
         Entity::find().filter(Condition::any().add(Column::Id.eq(id)).add_option(theirs(row))).order_by_asc(Column::Id)
     };
-    let mut rows = locked(of(&found)).all(tx.conn()).await?;
-    let Some(mut row) = rows.iter().find(|row| row.id == id).cloned() else { return Ok(None) };
-    if row.kind != found.kind {
-        // The batch for which this has waited has split the task. The ids of the new ranges are later.
-        rows = locked(of(&row)).all(tx.conn()).await?;
-        row = rows.iter().find(|row| row.id == id).cloned().unwrap_or(row);
-    }
+    let first = locked(of(&found)).all(tx.conn()).await?;
+    let Some(row) = first.into_iter().find(|row| row.id == id) else { return Ok(None) };
+    // The batches for which this has waited may have split the task. Now that it is locked, nobody adds further ranges.
+    // The ids of the new ranges are later.
+    let rows = locked(of(&row)).all(tx.conn()).await?;
     let others = rows.iter().filter(|row| row.id != id).filter_map(Task::of).collect();
     Ok(Some((row, others)))
 }

@@ -67,8 +67,7 @@ struct Had {
 }
 
 /// Locks one due task. The publishers take turns, and so do the tasks of a publisher; the ranges of one release count as
-/// one task. Skips tasks that another server
-/// works on, and tasks of kinds that this program doesn't know.
+/// one task. Skips tasks that another server works on, and tasks of kinds that this program doesn't know.
 pub async fn claim(tx: &Tx, now: Instant, turns: &mut Turns) -> StoreResult<Option<Task>> {
     let last = turns.publisher;
     let (mut after, mut from_the_start) = (last, last.is_none());
