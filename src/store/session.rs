@@ -49,7 +49,9 @@ impl Begin {
             };
         }
         let (begin, stillness) = match self {
-            Self::Write => ("BEGIN", limits.stillness),
+            // The database may have another default. Whoever has waited for a lock looks again, and must see what has
+            // committed meanwhile.
+            Self::Write => ("BEGIN ISOLATION LEVEL READ COMMITTED", limits.stillness),
             Self::Snapshot => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", limits.reader_stillness()),
             Self::Statement => ("BEGIN READ ONLY", limits.reader_stillness()),
         };

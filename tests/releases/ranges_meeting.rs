@@ -10,33 +10,42 @@ use serde_json::json;
 
 use crate::program::kill::until;
 use crate::releases::ranges::{finish, is_told_once, kinds, open, split, splitting};
-use crate::support::rows::{LogMark, tables};
+use crate::support::rows::{LogMark, database_url, tables};
 use crate::support::{At, Setup, TestApp, mutate_on, several_writers, uuid_of};
 
-/// The last two ranges end at the same moment: one of them, and not both or none, does what follows.
+/// The last two ranges end at the same moment: one of them, and not both or none, does what follows. So it is on a
+/// database whose transactions see one state by default.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r49_of_two_ranges_that_end_at_once_one_completes_the_release() {
-    let Some((app, _, world, release, mark)) = split(1, 3).await else { return };
-    let server = app.server_beside(splitting(1), several_writers(), "").await;
-    for range in open(&app).await {
-        assert_eq!(retry_task(&app.app.services, range.id).await.expect("a batch"), Retried::GoesOn);
+    for default in ["read committed", "repeatable read"] {
+        let Some((app, _, world, release, mark)) = split(1, 3).await else { return };
+        let name = database_url(&app).await.rsplit('/').next().expect("a name").to_owned();
+        let alter = format!("ALTER DATABASE {name} SET default_transaction_isolation = '{default}'");
+        tables(&app).execute_unprepared(&alter).await.expect("the default is set");
+        let one = app.server_beside(splitting(1), several_writers(), "").await;
+        let two = app.server_beside(splitting(1), several_writers(), "").await;
+        for range in open(&app).await {
+            assert_eq!(retry_task(&app.app.services, range.id).await.expect("a batch"), Retried::GoesOn);
+        }
+        assert_eq!(app.progress(&release).await.int("/applied"), 3);
+        assert_eq!(kinds(&app).await, ["ROLL_OUT_RANGE"; 2], "both come to nothing next");
+        let held = app.hold("pack_release", &release).await;
+        let both = async { tokio::join!(run_one_batch(&one.services), run_one_batch(&two.services)) };
+        let lets_go = async {
+            until("both ranges at their ends", async || app.waiting().await == 2).await;
+            held.rollback().await.expect("it lets go");
+        };
+        let ((first, second), ()) = tokio::join!(both, lets_go);
+        assert!(first.expect("a batch") && second.expect("a batch"), "{default}");
+        assert_eq!(kinds(&app).await, ["ROLL_OUT"], "{default}");
+        assert_eq!(app.release_state(&release).await, "IN_PROGRESS");
+        app.tick().await;
+        assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+        is_told_once(&app, &mark, &world, "RELEASE_COMPLETED").await;
+        for server in [one, two] {
+            server.services.db.clone().close().await.expect("closed");
+        }
     }
-    assert_eq!(app.progress(&release).await.int("/applied"), 3);
-    assert_eq!(kinds(&app).await, ["ROLL_OUT_RANGE"; 2], "both come to nothing next");
-    let held = app.hold("pack_release", &release).await;
-    let both = async { tokio::join!(run_one_batch(&app.app.services), run_one_batch(&server.services)) };
-    let lets_go = async {
-        until("both ranges at their ends", async || app.waiting().await == 2).await;
-        held.rollback().await.expect("it lets go");
-    };
-    let ((one, two), ()) = tokio::join!(both, lets_go);
-    assert!(one.expect("a batch") && two.expect("a batch"));
-    assert_eq!(kinds(&app).await, ["ROLL_OUT"]);
-    assert_eq!(app.release_state(&release).await, "IN_PROGRESS");
-    app.tick().await;
-    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
-    is_told_once(&app, &mark, &world, "RELEASE_COMPLETED").await;
-    server.services.db.clone().close().await.expect("closed");
 }
 
 /// Batches of ranges hold the pack one after the other without a gap. A command that waits for it comes before those
