@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::json;
 
 use crate::program::kill::until;
+use crate::releases::pausing::pause;
 use crate::releases::ranges::{finish, is_told_once, kinds, open, split, splitting};
 use crate::support::rows::{LogMark, database_url, tables};
 use crate::support::{At, Setup, TestApp, mutate_on, several_writers, uuid_of};
@@ -79,6 +80,27 @@ async fn r56_a_pause_does_not_wait_for_ranges_that_begin_later() {
     assert_eq!(paused.at("/errors"), &json!([]), "{paused}");
     assert!(batch.expect("a batch"), "it finds the pause");
     assert_eq!(app.progress(&release).await.int("/applied"), 1, "nobody is moved after the pause");
+    server.app.services.db.clone().close().await.expect("closed");
+}
+
+/// A resume makes the ranges due, and doesn't wait for the batches that other servers then do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r56_a_resume_does_not_wait_for_the_batches_of_ranges_that_it_makes_due() {
+    let Some((app, _, _, release, _)) = split(1, 12).await else { return };
+    pause(&app, &release).await;
+    let server = app.another_server_watched().await;
+    let locks = Arc::new(AtomicUsize::new(0));
+    let counted = locks.clone();
+    server.after_statements(move |sql| {
+        let is_lock = sql.contains("FROM \"task\"") && sql.contains("FOR NO KEY UPDATE");
+        counted.fetch_add(usize::from(is_lock), Ordering::Relaxed);
+    });
+    let input = json!({ "releaseId": release });
+    let resumed = mutate_on(&server.app, &app.publisher, "resumeRelease", input, "").await;
+    assert_eq!(resumed.at("/errors"), &json!([]), "{resumed}");
+    assert_eq!(locks.load(Ordering::Relaxed), 1, "all of them at once, before the commit");
+    finish(&app, 1).await;
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
     server.app.services.db.clone().close().await.expect("closed");
 }
 
