@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::json;
 
 use crate::program::kill::until;
+use crate::releases::halting::installed;
 use crate::releases::pausing::pause;
 use crate::releases::ranges::{finish, is_told_once, kinds, open, split, splitting};
 use crate::support::rows::{LogMark, database_url, tables};
@@ -253,5 +254,45 @@ async fn r46_an_account_that_is_suspended_in_the_middle_of_a_range_is_not_moved(
     let progress = app.progress(&release).await;
     assert_eq!((progress.int("/applied"), progress.int("/skipped")), (1, 11), "{progress}");
     assert_eq!(world.installations.len(), 12);
+    server.app.services.db.clone().close().await.expect("closed");
+}
+
+/// An account has been suspended for so long that its installation is two versions behind. Nobody lets it catch up, so
+/// the batch of a range that comes to it needs the pack no more than others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r59_an_installation_that_may_not_catch_up_keeps_no_range_from_holding_the_pack() {
+    let app = TestApp::with(Setup { settings: splitting(1), ..Setup::default() }).await;
+    if app.has_one_writer() {
+        return;
+    }
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let pack = installed(&app, &acme, "Orders", 6).await.pack;
+    let behind = app.install_as(&globex, "Orders", "long ago").await;
+    for index in 0..6 {
+        app.install_as(&acme, "Orders", &format!("later {index}")).await;
+    }
+    app.suspend(&globex).await;
+    app.release_now(&pack.id).await;
+    finish(&app, 1).await;
+    let release = app.update_now(&pack).await;
+    finish(&app, 1).await;
+    app.roll_back(&release).await;
+    assert_eq!(kinds(&app).await, ["ROLL_BACK_RANGE"; 8]);
+    let server = app.another_server_watched().await;
+    let locks = Arc::new(AtomicUsize::new(0));
+    let counted = locks.clone();
+    server.after_statements(move |sql| {
+        let is_lock = sql.contains("FROM \"integration_pack\"") && sql.contains("FOR NO KEY UPDATE");
+        counted.fetch_add(usize::from(is_lock), Ordering::Relaxed);
+    });
+    while kinds(&app).await.contains(&"ROLL_BACK_RANGE".to_owned()) {
+        assert!(run_one_batch(&server.app.services).await.expect("a batch"));
+    }
+    assert_eq!(locks.load(Ordering::Relaxed), 0, "no batch begins again with the pack locked");
+    finish(&app, 1).await;
+    assert_eq!(app.release_state(&release).await, "ROLLED_BACK");
+    app.reactivate(&globex).await;
+    app.tick().await;
+    assert_eq!(app.installed_number(&globex, &behind).await, 2);
     server.app.services.db.clone().close().await.expect("closed");
 }

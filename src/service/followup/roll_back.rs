@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{
     ReachedState, RollBackDecision, SkipReason, UpdateMethod, UpdateState, decide_roll_back, reason_to_skip,
 };
@@ -101,13 +101,18 @@ impl FollowUp for RollBack {
 }
 
 impl MovingBack<'_> {
-    /// Moves installations of a locked pack back, ends their offers or their attempts, or leaves them unchanged.
+    /// Moves installations of a locked or held pack back, ends their offers or their attempts, or leaves them unchanged.
     async fn update_by_class(
         &self,
         journal: &mut Journal<'_>,
         found: &[InstallationFacts],
         section: Option<Section>,
     ) -> Result<(), Failure> {
+        let astray = self.astray(found);
+        if !astray.is_empty() && !self.is_locked {
+            // Catching up may apply updates of a release that is judged by a halt rule, which needs the pack alone.
+            return Err(Failure::Overtaken);
+        }
         let mut classes: BTreeMap<Class, Vec<&InstallationFacts>> = BTreeMap::new();
         for installation in found {
             classes.entry(self.class(installation)).or_default().push(installation);
@@ -153,25 +158,27 @@ impl MovingBack<'_> {
         }
         changes.end().await?;
         self.plan_again(journal, &failed).await?;
-        self.catch_up(journal, found).await
+        self.catch_up(journal, &astray).await
     }
 
-    /// Lets installations catch up that have neither the release's version nor the former one. Some have the version of
-    /// a release that this one superseded, because they could not be moved. Others are behind, because their account
-    /// became eligible while the release was in progress, and the rollout didn't reach them.
-    async fn catch_up(&self, journal: &mut Journal<'_>, found: &[InstallationFacts]) -> Result<(), Failure> {
+    /// The installations that have neither the release's version nor the former one, and may be moved. Some have the
+    /// version of a release that this one superseded, because they could not be moved. Others are behind, because their
+    /// account became eligible while the release was in progress, and the rollout didn't reach them.
+    fn astray(&self, found: &[InstallationFacts]) -> Vec<InstallationId> {
         let is_astray = |installation: &&InstallationFacts| {
-            installation.version_id != self.release.version_id && installation.version_id != self.former
+            installation.version_id != self.release.version_id
+                && installation.version_id != self.former
+                && reason_to_skip(installation.is_entitled, installation.status).is_none()
         };
-        let ids: Vec<_> = found.iter().filter(is_astray).map(|installation| installation.id).collect();
-        if ids.is_empty() {
+        found.iter().filter(is_astray).map(|installation| installation.id).collect()
+    }
+
+    /// Lets [astray](Self::astray) installations of a locked pack catch up.
+    async fn catch_up(&self, journal: &mut Journal<'_>, astray: &[InstallationId]) -> Result<(), Failure> {
+        if astray.is_empty() {
             return Ok(());
         }
-        if !self.is_locked {
-            // Catching up may apply updates of a release that is judged by a halt rule, which needs the pack alone.
-            return Err(Failure::Overtaken);
-        }
-        let live = installations::lock_live(self.tx, &ids).await?;
+        let live = installations::lock_live(self.tx, astray).await?;
         let packs = std::slice::from_ref(self.pack);
         let step = catch_up(self.services, self.tx, journal, packs, live).await?;
         judge_all(self.services, self.tx, journal, packs, step).await?;
