@@ -11,6 +11,7 @@ pub(crate) mod examples;
 pub(crate) mod examples_story;
 pub(crate) mod hosts;
 pub(crate) mod kill;
+pub(crate) mod kill_ranges;
 pub(crate) mod log_lines;
 pub(crate) mod ranges;
 pub(crate) mod schema_check;
