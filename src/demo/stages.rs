@@ -10,7 +10,7 @@ use crate::domain::installations::{InstallationRefusal, UpdateOutcome};
 use crate::domain::releases::{HaltAction, RequestedHaltRule, RequestedHolds, RequestedSchedule, RequestedStage};
 use crate::service::access::Managed;
 use crate::service::error::Error;
-use crate::service::outcomes::{OutcomeRequest, report_outcome};
+use crate::service::installations::{OutcomeRequest, report_outcome};
 use crate::service::releases::ReleaseRequest;
 
 /// The countries in which the wholesaler has a legal entity.

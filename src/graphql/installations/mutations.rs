@@ -12,9 +12,9 @@ use crate::graphql::installations::outcome::UpdateOutcomeReport;
 use crate::graphql::installations::refusal::InstallationError;
 use crate::graphql::scalars::Markdown;
 use crate::service::installations::{
-    InstallRequest, InstallationEdit, apply_early, install, rename_installation, uninstall,
+    InstallRequest, InstallationEdit, OutcomeRequest, apply_early, install, rename_installation, report_outcome,
+    uninstall,
 };
-use crate::service::outcomes::{OutcomeRequest, report_outcome};
 
 use crate::graphql::mutations::{PayloadField, answer, change, managed, result_and_errors};
 

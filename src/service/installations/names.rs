@@ -5,16 +5,15 @@ use crate::domain::id::InstallationId;
 use crate::domain::installations::InstallationRefusal;
 use crate::domain::log::EventKind;
 use crate::domain::text::{self, NAME_MAX, TextFault};
+use crate::service::Services;
+use crate::service::access::Managed;
+use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome, is_conflict};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
+use crate::service::own_keys::{KeyRefusals, free_key};
 use crate::store::Tx;
 use crate::store::accounts::write as accounts;
 use crate::store::installations::write as installations;
 use crate::store::packs::write as packs;
-
-use super::Services;
-use super::access::Managed;
-use super::error::{CONTROL_CHARACTER, Failure, Outcome, is_conflict};
-use super::journal::{Entry, Journal, JournalEvent, Subject};
-use super::own_keys::{KeyRefusals, free_key};
 
 /// Changes of an installation.
 #[derive(Clone, Debug, Default)]

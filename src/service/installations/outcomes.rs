@@ -13,21 +13,20 @@ use crate::domain::log::{Audience, EventData, EventKind};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
 use crate::domain::text::{self, TextFault};
+use crate::service::Services;
+use crate::service::access::Managed;
 use crate::service::ending::commit;
+use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
+use crate::service::instant::Touched;
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
+use crate::service::releases::{hold_to_judge, judge_step};
+use crate::service::requests::{Repeatable, single};
 use crate::store::Tx;
 use crate::store::convert::Stored as _;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{write as installations, write_outcomes as outcomes, write_updates as updates};
 use crate::store::packs::write as packs;
 use crate::store::sharing::write_grants as grants;
-
-use super::Services;
-use super::access::Managed;
-use super::error::{CONTROL_CHARACTER, Failure, Outcome};
-use super::instant::Touched;
-use super::journal::{Entry, Journal, JournalEvent, Subject};
-use super::releases::{hold_to_judge, judge_step};
-use super::requests::{Repeatable, single};
 
 /// A request to report how an update went.
 #[derive(Clone, Debug)]

@@ -1,12 +1,22 @@
 //! Account groups, their members, and sharing packs with them (R24, R45, R48).
 
+mod groups;
+
+pub(crate) use groups::{GroupEdit, NewGroup, create_group, update_group};
+
 use std::collections::BTreeSet;
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::log::EventKind;
 use crate::domain::sharing::SharingRefusal;
+use crate::service::Services;
+use crate::service::access::Publisher;
+use crate::service::error::{Error, Failure, Outcome};
 use crate::service::followup::run_first_grants;
+use crate::service::instant::Touched;
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
+use crate::service::sharing::groups::editable_group;
 use crate::store::accounts::write as accounts;
 use crate::store::followup::task_sets;
 use crate::store::followup::tasks::Work;
@@ -14,14 +24,6 @@ use crate::store::packs::write as packs;
 use crate::store::sharing::write_grants as grants;
 use crate::store::sharing::write_grants::LostGrants;
 use crate::store::{StoreResult, Tx};
-
-use super::Services;
-use super::access::Publisher;
-use super::error::{Error, Failure, Outcome};
-use super::groups::editable_group;
-pub(crate) use super::groups::{GroupEdit, NewGroup, create_group, update_group};
-use super::instant::Touched;
-use super::journal::{Entry, Journal, JournalEvent, Subject};
 
 /// The most ids in an input's list.
 const LIST_MAX: usize = 100;

@@ -4,15 +4,14 @@ use crate::domain::accounts::{AccountGroup, Privilege};
 use crate::domain::id::GroupId;
 use crate::domain::sharing::SharingRefusal;
 use crate::domain::text::{self, Name};
+use crate::service::Services;
+use crate::service::access::Publisher;
+use crate::service::error::{Failure, Outcome, is_conflict, text_fault};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
+use crate::service::own_keys::{KeyRefusals, free_key};
+use crate::service::requests::{Repeatable, single};
 use crate::store::sharing::write_grants as grants;
 use crate::store::{StoreResult, Tx};
-
-use super::Services;
-use super::access::Publisher;
-use super::error::{Failure, Outcome, is_conflict, text_fault};
-use super::journal::{Entry, Journal, JournalEvent, Subject};
-use super::own_keys::{KeyRefusals, free_key};
-use super::requests::{Repeatable, single};
 
 /// A group to be created.
 #[derive(Clone, Debug, serde::Serialize)]
