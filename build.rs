@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     pack_relocations();
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed={OPERATIONS}");
-    write_changed(&out.join("operations.rs"), &operations(&std::env::current_dir()?.join(OPERATIONS))?)?;
+    write_changed(&out.join("operations.rs"), &operations(Path::new(OPERATIONS))?)?;
     let assets = if is_left_out() { None } else { built(&out) };
     write_changed(&out.join("graphiql.rs"), assets.as_deref().unwrap_or("&[]"))
 }
@@ -74,7 +74,7 @@ fn is_left_out() -> bool {
 /// The files of the built editor; `None`, with a warning, when it can't be built.
 fn built(out: &Path) -> Option<String> {
     build(out)
-        .and_then(|dist| list(&dist))
+        .and_then(|dist| list(out, &dist))
         .inspect_err(|error| {
             println!("cargo::warning=GraphiQL was not built, a plain query form is served instead: {error}");
             println!("cargo::warning=To try again, touch graphiql/package.json; {SKIP}=1 leaves GraphiQL out.");
@@ -164,7 +164,7 @@ fn npm(project: &Path, arguments: &[&str]) -> Result<()> {
 }
 
 /// The editor's files as a slice of `Asset`, for `src/http/graphiql/editor.rs`.
-fn list(dist: &Path) -> Result<String> {
+fn list(out: &Path, dist: &Path) -> Result<String> {
     let mut paths = Vec::new();
     let mut open = vec![dist.to_owned()];
     while let Some(folder) = open.pop() {
@@ -176,10 +176,10 @@ fn list(dist: &Path) -> Result<String> {
     paths.sort();
     let mut list = "&[\n".to_owned();
     for path in paths {
-        let name = path.strip_prefix(dist)?.with_extension("");
-        let name = name.to_str().ok_or("a file's name is not in UTF-8")?.replace('\\', "/");
+        let name = with_slashes(&path.strip_prefix(dist)?.with_extension(""))?;
         let media_type = media_type(&name)?;
-        writeln!(list, "    Asset {{ name: {name:?}, media_type: {media_type:?}, gzip: include_bytes!({path:?}) }},")?;
+        let file = below("OUT_DIR", path.strip_prefix(out)?)?;
+        writeln!(list, "    Asset {{ name: {name:?}, media_type: {media_type:?}, gzip: include_bytes!({file}) }},")?;
     }
     Ok(list + "]")
 }
@@ -193,9 +193,20 @@ fn operations(folder: &Path) -> Result<String> {
     let mut list = "&[\n".to_owned();
     for path in documents {
         let name = path.file_stem().and_then(|name| name.to_str()).ok_or("a file's name is not in UTF-8")?;
-        writeln!(list, "    ({name:?}, include_str!({path:?})),")?;
+        writeln!(list, "    ({name:?}, include_str!({})),", below("CARGO_MANIFEST_DIR", &path)?)?;
     }
     Ok(list + "]")
+}
+
+/// The path of a file below a folder that cargo names in a variable, as the argument of `include_str!`. Several checkouts
+/// may share the folder `target`. So the file that is written there must not name the checkout that wrote it: another
+/// one would include that one's documents, or wouldn't compile once that one is gone.
+fn below(variable: &str, path: &Path) -> Result<String> {
+    Ok(format!("concat!(env!({variable:?}), {:?})", format!("/{}", with_slashes(path)?)))
+}
+
+fn with_slashes(path: &Path) -> Result<String> {
+    Ok(path.to_str().ok_or("a file's name is not in UTF-8")?.replace('\\', "/"))
 }
 
 fn media_type(name: &str) -> Result<&'static str> {

@@ -156,6 +156,19 @@ async fn a_document_is_offered_for_each_operation_that_the_server_has() {
     assert_eq!(more, ["mutation.demoAdvanceClock", "mutation.demoReset"]);
 }
 
+/// Checkouts may share the folder `target`, and what one of them generated there must serve another one.
+#[test]
+fn what_the_build_generates_names_no_checkout() {
+    let operations = include_str!(concat!(env!("OUT_DIR"), "/operations.rs"));
+    let editor = include_str!(concat!(env!("OUT_DIR"), "/graphiql.rs"));
+    for generated in [operations, editor] {
+        assert!(generated.starts_with("&["));
+        for folder in [env!("CARGO_MANIFEST_DIR"), env!("OUT_DIR")] {
+            assert!(!generated.contains(folder), "{generated}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_executes_only_trusted_documents_says_so() {
     let options = HttpOptions { graphiql: true, trusted_only: true, ..HttpOptions::default() };

@@ -9,9 +9,11 @@ use std::process::{Command, Stdio};
 /// The result of a task. The error is a sentence that says what went wrong.
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
-/// Changes to the root of the repository. All paths are relative to it.
+/// Changes to the root of the repository. All paths are relative to it. `cargo run` says where it is. The path with
+/// which this program was built may be another checkout's, if both share the folder `target`.
 pub(crate) fn enter_repository() -> Outcome {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no folder above it")?;
+    let own = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let root = own.parent().ok_or("xtask has no folder above it")?;
     env::set_current_dir(root).map_err(|error| format!("{}: {error}", root.display()))
 }
 
