@@ -19,10 +19,12 @@ PACE, CONNECTIONS = 25, 2
 
 
 def batch_size(bench):
-    """As many as a batch of the program comes to."""
+    """How many installations a batch of the program has at most. The loop beside it writes as many at a time."""
     told = subprocess.run([bench.program, "serve", "--help"], capture_output=True, text=True).stdout
     found = re.search(r"PACKWRIGHT_BATCH_SIZE=\]\s+\[default: (\d+)\]", told)
-    return int(found.group(1)) if found else 250
+    if not found:
+        raise Trouble("`packwright serve --help` doesn't say how large a batch is (PACKWRIGHT_BATCH_SIZE)")
+    return int(found.group(1))
 
 
 def run(bench):

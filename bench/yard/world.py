@@ -16,7 +16,7 @@ AT = "2026-11-28T00:00:00Z"
 
 
 def make(program, base, quick):
-    """A world of the size of the issue in an empty database; gives the publisher's token, the account's, the seconds."""
+    """A world of SIZES in an empty database; gives the publisher's token, the account's, the seconds."""
     made = seed(program, base.url, at=AT, **SIZES[quick])
     fill_up(base)
     base.settle()
