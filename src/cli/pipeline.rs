@@ -11,7 +11,7 @@ use pipeline::request_id::Belonging;
 use pipeline::stages::StagesFile;
 use pipeline::surroundings::{Source, read};
 use pipeline::verdict::MaxFailed;
-use pipeline::{Artifact, Failure, Report};
+use pipeline::{Api, Artifact, Failure, Report};
 
 use arguments::{Calendar, Duration, FileOf, NotesArgs, ServerArgs, SourceArgs};
 use output::{Terminal, finish, write_plan};
@@ -214,54 +214,9 @@ async fn execute(command: PipelineCommand) -> Result<Report, Failure> {
     let mut talk = Terminal::default();
     match command {
         PipelineCommand::Whoami { .. } => pipeline::whoami(&mut api).await,
-        PipelineCommand::Package(args) => {
-            let (source, belongs_to) = origin(&args.source)?;
-            let request = pipeline::PackageRequest {
-                component: args.component,
-                label: args.label,
-                is_shareable: args.shareable,
-                notes: args.notes.read()?,
-                artifacts: args.artifact,
-                source,
-                belongs_to: Some(belongs_to),
-                request_id: args.source.request_id,
-            };
-            pipeline::package(&mut api, &request).await
-        }
-        PipelineCommand::Preview(args) => {
-            let request = pipeline::PreviewRequest {
-                pack: args.pack,
-                on: args.on,
-                stages: stages(args.stages.as_ref())?.unwrap_or_default(),
-            };
-            let (mut report, plan) = pipeline::preview(&mut api, &request).await?;
-            if let Some(file) = &args.out {
-                write_plan(file, &plan)?;
-            }
-            if args.markdown {
-                report.lines = pipeline::markdown::of_plan(&plan).lines().map(str::to_owned).collect();
-            }
-            Ok(report)
-        }
-        PipelineCommand::Release(args) => {
-            let (source, belongs_to) = origin(&args.source)?;
-            let plan =
-                args.plan.as_ref().map(|file| arguments::parsed(file, pipeline::plan::Plan::parse)).transpose()?;
-            let request = pipeline::ReleaseRequest {
-                pack: args.pack,
-                plan,
-                on: args.on,
-                stages: stages(args.stages.as_ref())?,
-                notes: args.notes.read()?,
-                allows_removals: args.allow_removals,
-                wait: args.wait,
-                max_failed: args.limit.max_failed,
-                source,
-                belongs_to: Some(belongs_to),
-                request_id: args.source.request_id,
-            };
-            pipeline::release(&mut api, &request, &mut talk).await
-        }
+        PipelineCommand::Package(args) => package(&mut api, *args).await,
+        PipelineCommand::Preview(args) => preview(&mut api, *args).await,
+        PipelineCommand::Release(args) => release(&mut api, *args, &mut talk).await,
         PipelineCommand::Watch { release, wait, limit, .. } => {
             let request = pipeline::WatchRequest { release, wait, max_failed: limit.max_failed };
             pipeline::watch(&mut api, &request, &mut talk).await
@@ -273,6 +228,56 @@ async fn execute(command: PipelineCommand) -> Result<Report, Failure> {
             pipeline::roll_back(&mut api, &request, &mut talk).await
         }
     }
+}
+
+async fn package(api: &mut Api, args: PackageArgs) -> Result<Report, Failure> {
+    let (source, belongs_to) = origin(&args.source)?;
+    let request = pipeline::PackageRequest {
+        component: args.component,
+        label: args.label,
+        is_shareable: args.shareable,
+        notes: args.notes.read()?,
+        artifacts: args.artifact,
+        source,
+        belongs_to: Some(belongs_to),
+        request_id: args.source.request_id,
+    };
+    pipeline::package(api, &request).await
+}
+
+async fn preview(api: &mut Api, args: PreviewArgs) -> Result<Report, Failure> {
+    let request = pipeline::PreviewRequest {
+        pack: args.pack,
+        on: args.on,
+        stages: stages(args.stages.as_ref())?.unwrap_or_default(),
+    };
+    let (mut report, plan) = pipeline::preview(api, &request).await?;
+    if let Some(file) = &args.out {
+        write_plan(file, &plan)?;
+    }
+    if args.markdown {
+        report.lines = pipeline::markdown::of_plan(&plan).lines().map(str::to_owned).collect();
+    }
+    Ok(report)
+}
+
+async fn release(api: &mut Api, args: ReleaseArgs, talk: &mut Terminal) -> Result<Report, Failure> {
+    let (source, belongs_to) = origin(&args.source)?;
+    let plan = args.plan.as_ref().map(|file| arguments::parsed(file, pipeline::plan::Plan::parse)).transpose()?;
+    let request = pipeline::ReleaseRequest {
+        pack: args.pack,
+        plan,
+        on: args.on,
+        stages: stages(args.stages.as_ref())?,
+        notes: args.notes.read()?,
+        allows_removals: args.allow_removals,
+        wait: args.wait,
+        max_failed: args.limit.max_failed,
+        source,
+        belongs_to: Some(belongs_to),
+        request_id: args.source.request_id,
+    };
+    pipeline::release(api, &request, talk).await
 }
 
 fn stages(file: Option<&FileOf>) -> Result<Option<StagesFile>, Failure> {

@@ -10,10 +10,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::hub::Hub;
+use super::listener::Listener;
 use super::recent::{Announced, Audiences, RECENT_MAX};
 use crate::domain::id::AccountId;
-use crate::domain::log::{Audience, Event};
+use crate::domain::log::{Audience, Event, Position};
 use crate::service::error::Failure;
+use crate::store::log::feed::{Feed, Listening};
 use crate::store::log::{event_log, feed};
 use crate::store::{StoreError, StoreResult, WholeServer};
 
@@ -127,14 +129,7 @@ async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
         hub.recent().begin_at(extent.head());
         return Ok(());
     }
-    let mut left_out = Vec::new();
-    let found = loop {
-        let found = feed::read_after(server, read_from, &audience.records, &left_out, LOOK_MAX).await?;
-        match found.busiest {
-            Some(publisher) if left_out.len() < LEFT_OUT_MAX => left_out.push(publisher),
-            _ => break found,
-        }
-    };
+    let (found, left_out) = read_most(server, read_from, &audience.records).await?;
     let head = found.extent.head();
     // If events were pruned before they were read, any listener may have missed one.
     let is_pruned = found.extent.begin > read_from.sequence && head != read_from;
@@ -158,26 +153,51 @@ async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
         let lag = (now - announced.event.event.occurred_at).to_std().unwrap_or_default();
         hub.metrics.event_lags.took((), lag);
     }
-    let woken = {
-        let mut recent = hub.recent();
-        // The look doesn't have the events for listeners that were added meanwhile, or for publishers that it left out.
-        if recent.next_number > newcomer || !left_out.is_empty() {
-            recent.send_to_log(|listener| {
-                listener.number >= newcomer || left_out.contains(&listener.scope.publisher_id())
-            });
-        }
-        let marked = recent.mark(&announced);
-        // The events get their number before the lock is released, because a listener that is awake takes an event as
-        // soon as it can.
-        if !marked.is_empty() {
-            let news = (hub.on_news)(marked.len());
-            announced.iter().for_each(|announced| announced.belongs_to(news));
-        }
-        recent.extend(announced, head);
-        marked
-    };
+    let woken = announce(hub, announced, head, newcomer, &left_out);
     woken.iter().for_each(|listener| listener.wake());
     Ok(())
+}
+
+/// Reads the events after a position. If there are too many, leaves out the publishers with the most events, and
+/// returns these publishers too; after [`LEFT_OUT_MAX`] of them it gives up, and the feed names the next one.
+async fn read_most(
+    server: &WholeServer,
+    read_from: Position,
+    listening: &Listening,
+) -> StoreResult<(Feed, Vec<AccountId>)> {
+    let mut left_out = Vec::new();
+    loop {
+        let found = feed::read_after(server, read_from, listening, &left_out, LOOK_MAX).await?;
+        match found.busiest {
+            Some(publisher) if left_out.len() < LEFT_OUT_MAX => left_out.push(publisher),
+            _ => return Ok((found, left_out)),
+        }
+    }
+}
+
+/// Adds the events of a look that read the log up to `head`. Returns the listeners that must be woken. `newcomer` is the
+/// number of the first listener that was added since the look began.
+fn announce(
+    hub: &Hub,
+    announced: Vec<Arc<Announced>>,
+    head: Position,
+    newcomer: u64,
+    left_out: &[AccountId],
+) -> Vec<Arc<Listener>> {
+    let mut recent = hub.recent();
+    // The look doesn't have the events for listeners that were added meanwhile, or for publishers that it left out.
+    if recent.next_number > newcomer || !left_out.is_empty() {
+        recent.send_to_log(|listener| listener.number >= newcomer || left_out.contains(&listener.scope.publisher_id()));
+    }
+    let marked = recent.mark(&announced);
+    // The events get their number before the lock is released, because a listener that is awake takes an event as soon
+    // as it can.
+    if !marked.is_empty() {
+        let news = (hub.on_news)(marked.len());
+        announced.iter().for_each(|announced| announced.belongs_to(news));
+    }
+    recent.extend(announced, head);
+    marked
 }
 
 /// The listening accounts that have an event's pack installed, by the event's sequence number. Only events for all

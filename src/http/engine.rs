@@ -275,10 +275,7 @@ impl Engine {
             _ => None,
         };
         let (panics, span) = (Panics::default(), measured::span(&caller, &admitted, &open.trace));
-        let turns = admission::owner(&caller, admitted.peer).map(|owner| {
-            let of = if admitted.is_of_process { EventsOf::Webhooks } else { EventsOf::Subscriptions };
-            EventTurns::new(admitted.prepared.cost, self.workload.events(owner, of))
-        });
+        let turns = self.event_turns(&caller, &admitted);
         let place = open.trace.place();
         let document = self.parsed.get(&admitted.checked);
         let (request, connection) = self.request(Arc::new(caller), &admitted, document, &panics);
@@ -313,6 +310,13 @@ impl Engine {
         // One more item, so that the end of the stream is noticed too.
         let answers = answers.map(Some).chain(futures_util::stream::iter([None]));
         answers.filter_map(move |answer| ready(open.note(answer))).boxed()
+    }
+
+    /// The turns in which a subscription makes its answers to events; `None` for a caller whose share isn't limited.
+    fn event_turns(&self, caller: &Caller, admitted: &Admitted) -> Option<Arc<EventTurns>> {
+        let owner = admission::owner(caller, admitted.peer)?;
+        let of = if admitted.is_of_process { EventsOf::Webhooks } else { EventsOf::Subscriptions };
+        Some(EventTurns::new(admitted.prepared.cost, self.workload.events(owner, of)))
     }
 
     /// The framework's request, with the document as the gate printed it.

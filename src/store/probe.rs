@@ -180,12 +180,30 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
     // Poolers refuse the setting `extra_float_digits`. It isn't needed.
     let options = options.extra_float_digits(None).disable_statement_logging();
     let server = Server::of(&options);
+    let mut connection = connect(&options, &server).await?;
+    let encoding =
+        sqlx::raw_sql("SELECT current_setting('server_encoding'), current_database()").fetch_one(&mut connection).await;
+    let found = encoding.and_then(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)));
+    let closed = connection.close().await;
+    let (encoding, database) = found.map_err(|error| Unusable::new(server.why_not(&error)))?;
+    closed.map_err(|error| Unusable::new(server.why_not(&error)))?;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(Unusable::new(format!(
+        "The database {database} at {server} has the encoding {encoding}, in which not every name can be kept: make \
+         one in UTF8, as in `createdb --encoding UTF8 --template template0 {database}`, and name that one."
+    )))
+}
+
+/// Connects to PostgreSQL. Tries again for a while if it may be starting.
+async fn connect(options: &PgConnectOptions, server: &Server) -> Result<PgConnection, Unusable> {
     let begun = tokio::time::Instant::now();
     let mut is_told = false;
-    let mut connection = loop {
+    loop {
         let left = PATIENCE.saturating_sub(begun.elapsed()).max(BETWEEN);
-        let failed = match tokio::time::timeout(left, PgConnection::connect_with(&options)).await {
-            Ok(Ok(connection)) => break connection,
+        let failed = match tokio::time::timeout(left, PgConnection::connect_with(options)).await {
+            Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => error,
             Err(_) => {
                 return Err(Unusable::new(format!(
@@ -206,20 +224,7 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
             );
         }
         tokio::time::sleep(BETWEEN * 4).await;
-    };
-    let encoding =
-        sqlx::raw_sql("SELECT current_setting('server_encoding'), current_database()").fetch_one(&mut connection).await;
-    let found = encoding.and_then(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)));
-    let closed = connection.close().await;
-    let (encoding, database) = found.map_err(|error| Unusable::new(server.why_not(&error)))?;
-    closed.map_err(|error| Unusable::new(server.why_not(&error)))?;
-    if encoding == "UTF8" {
-        return Ok(());
     }
-    Err(Unusable::new(format!(
-        "The database {database} at {server} has the encoding {encoding}, in which not every name can be kept: make \
-         one in UTF8, as in `createdb --encoding UTF8 --template template0 {database}`, and name that one."
-    )))
 }
 
 /// The driver ignores PostgreSQL's own variables when it can't parse them, so they are checked here.

@@ -239,16 +239,11 @@ impl Worker {
             }
             let tried = match self.attempt(state, &payload).await {
                 Ok(Some(tried)) => tried,
-                Ok(None) => {
+                stopped_or_failed => {
                     self.save(state).await?;
-                    return Ok(false);
-                }
-                Err(end) => {
-                    self.save(state).await?;
-                    return Err(end);
+                    return stopped_or_failed.map(|_| false);
                 }
             };
-            let (status, failure) = (tried.delivery.status, tried.delivery.failure);
             state.progress.attempts.push(tried.delivery);
             let attempt = state.progress.failed_attempts + 1;
             let now = services.clock.now();
@@ -264,17 +259,7 @@ impl Worker {
                 }
                 Next::TryAgain(at) => {
                     wait.fails();
-                    // The log has the first failure and the end of the failures. The failures between are among the
-                    // endpoint's deliveries.
-                    if attempt == 1 {
-                        let (account, account_name) = &state.account;
-                        let failure = failure.map(Stored::stored);
-                        tracing::warn!(endpoint = %self.id, account, account_name, failure, status, "an event was not delivered to a webhook endpoint; it is tried again");
-                    }
-                    let progress = &mut state.progress;
-                    (progress.state, progress.failed_attempts) = (WebhookState::Failing, attempt);
-                    progress.next_attempt_at = Some(at);
-                    self.save_now(state).await?;
+                    self.plan_next(state, attempt, at).await?;
                 }
                 Next::Disable(reason) => {
                     state.progress.failed_attempts = attempt;
@@ -283,6 +268,23 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Plans the next attempt of an event, after its newest attempt, the one with the number `failed`.
+    async fn plan_next(&self, state: &mut State, failed: u32, at: domain::Instant) -> Result<(), End> {
+        // The log has the first failure and the end of the failures. The failures between are among the endpoint's
+        // deliveries.
+        if failed == 1
+            && let Some(delivery) = state.progress.attempts.last()
+        {
+            let (account, account_name) = &state.account;
+            let (failure, status) = (delivery.failure.map(Stored::stored), delivery.status);
+            tracing::warn!(endpoint = %self.id, account, account_name, failure, status, "an event was not delivered to a webhook endpoint; it is tried again");
+        }
+        let progress = &mut state.progress;
+        (progress.state, progress.failed_attempts) = (WebhookState::Failing, failed);
+        progress.next_attempt_at = Some(at);
+        self.save_now(state).await
     }
 
     /// Waits until the time of the next attempt. The wait ends soon after the clock was set back.

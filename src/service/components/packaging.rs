@@ -23,7 +23,7 @@ use crate::service::access::Publisher;
 use crate::service::error::{CONTROL_CHARACTER, Error, Failure, Outcome, is_conflict};
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
-use crate::service::requests::{CallState, Repeatable};
+use crate::service::requests::Repeatable;
 
 /// A package to be created.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -77,10 +77,8 @@ async fn try_create_packages(
     call: &Repeatable,
 ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
     let tx = cx.db.begin().await?;
-    match call.state(&tx, cx.now(&tx)).await? {
-        CallState::Do => {}
-        CallState::Done(made) => return Ok(made.into_iter().map(Into::into).collect()),
-        CallState::Reused => return Err(PackagingRefusal::ClientRequestIdReused.into()),
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), PackagingRefusal::ClientRequestIdReused).await? {
+        return Ok(made.into_iter().map(Into::into).collect());
     }
     check_sizes(packages)?;
     let named_components = component_ids(packages);

@@ -8,7 +8,7 @@ use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, Releas
 use crate::domain::installations::{
     CatchUpDecision, Installation, LaterRelease, UpdateMethod, UpdateState, decide_catch_up, pause_after,
 };
-use crate::domain::packs::Pack;
+use crate::domain::packs::{Pack, PackStanding};
 use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
@@ -27,7 +27,7 @@ use crate::store::releases::write as releases;
 
 use super::eligibility::Eligibility;
 use super::judging::{Step, judge_all};
-use super::withdraw::LONGEST_PAUSE;
+use super::withdraw::BETWEEN_ATTEMPTS;
 use super::{Batch, FollowUp, Next};
 
 /// Moves an account's installations that are behind, pack by pack.
@@ -77,6 +77,16 @@ impl Changes {
     }
 }
 
+/// The facts by which a catch-up decides.
+struct Facts {
+    /// The standings of the packs as of now.
+    standings: BTreeMap<PackId, PackStanding>,
+    /// The releases that made the packs' current versions, and the versions that the installations have.
+    releases: BTreeMap<PackVersionId, Release>,
+    /// The numbers of these versions; `None` if none of the releases was taken back.
+    numbers: Option<VersionNumbers>,
+}
+
 /// The updates that a catch-up may apply.
 type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
@@ -98,60 +108,38 @@ pub(super) async fn catch_up(
         return Ok(Step::of(CaughtUp { installations: found, applied_releases: BTreeSet::new() }));
     }
     let versions: Vec<_> = behind.iter().flat_map(|i| [Some(i.version_id), current(i.pack_id)]).flatten().collect();
-    let in_force_releases = releases::of_versions(tx, &versions).await?;
-    let releases: Vec<_> = in_force_releases.values().map(|release| release.id).collect();
+    let releases = releases::of_versions(tx, &versions).await?;
+    let release_ids: Vec<_> = releases.values().map(|release| release.id).collect();
     let ids: Vec<_> = behind.iter().map(|i| i.id).collect();
-    let mut rows = updates::of_releases(tx, &releases, &ids).await?;
+    let mut rows = updates::of_releases(tx, &release_ids, &ids).await?;
     let may = Eligibility::of(tx, &behind.iter().collect::<Vec<_>>()).await?;
-    let numbers = numbers_of_taken_back(tx, &in_force_releases).await?;
+    let numbers = numbers_of_taken_back(tx, &releases).await?;
     let ended = |release: &Release| release.ended_at.map(|ended| (release.id, ended));
-    let mut changes = Changes { ends: in_force_releases.values().filter_map(ended).collect(), ..Changes::default() };
-    let mut settling: BTreeMap<ReleaseId, Vec<(Installation, UpdateRow)>> = BTreeMap::new();
+    let mut changes = Changes { ends: releases.values().filter_map(ended).collect(), ..Changes::default() };
+    let facts = Facts { standings, releases, numbers };
+    let mut skipped: BTreeMap<ReleaseId, Vec<(Installation, UpdateRow)>> = BTreeMap::new();
     for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
-        let releasing = current(installation.pack_id).and_then(|current| in_force_releases.get(&current));
-        let (Some(in_force), Some(standing)) = (releasing, standings.get(&installation.pack_id)) else { continue };
-        if standing.is_paused && standing.running_release.is_some() {
-            // No installation is moved to the version of a paused release. The rollout does it after the resume (R56).
-            continue;
-        }
-        let running = standing.running_release == Some(in_force.id);
-        let number = |version: PackVersionId| numbers.as_ref().map(|numbers| numbers.get(version));
-        let later = match in_force_releases.get(&installation.version_id).map(|release| release.state) {
-            // With a window that is due, its version would be the current one.
-            Some(ReleaseState::Scheduled) => Some(LaterRelease::Pending),
-            Some(state) => (state.is_taken_back() && number(installation.version_id) > number(in_force.version_id))
-                .then_some(LaterRelease::TakenBack),
-            None => None,
-        };
-        let state = rows.get(&(installation.id, in_force.id)).map(|row| row.update.state);
-        let decision = decide_catch_up(state, running, later);
+        let Some(in_force) = facts.in_force(&installation) else { continue };
         let row = rows.remove(&(installation.id, in_force.id));
-        match (decision, row) {
+        let state = row.as_ref().map(|row| row.update.state);
+        match (facts.decide(&installation, in_force, state), row) {
             (CatchUpDecision::Settle, Some(row)) => {
-                settling.entry(in_force.id).or_default().push((installation, row));
+                skipped.entry(in_force.id).or_default().push((installation, row));
             }
             (CatchUpDecision::MoveBack, _) => {
-                let release = in_force_releases.get(&installation.version_id);
+                let release = facts.releases.get(&installation.version_id);
                 move_back(cx, &mut changes, &mut rows, release, installation, journal.now);
             }
             _ => {}
         }
     }
-    for in_force in in_force_releases.values() {
-        let Some(mut skipped) = settling.remove(&in_force.id) else { continue };
-        let mut room = most_at_once(tx, in_force, skipped.len(), journal.now).await?;
-        // What has failed already must not keep the others waiting.
-        skipped.sort_by_key(|(_, row)| row.attempts);
-        for (installation, row) in skipped {
-            if room == 0 {
-                changes.left.insert(installation.account_id);
-            } else if apply_skipped(cx, &mut changes, in_force, installation, row, journal.now) {
-                room -= 1;
-            }
+    for in_force in facts.releases.values() {
+        if let Some(skipped) = skipped.remove(&in_force.id) {
+            apply_all_skipped(cx, tx, &mut changes, in_force, skipped, journal.now).await?;
         }
     }
     save_changes(cx, tx, journal, packs, &changes).await?;
-    let moved: BTreeMap<_, _> = changes.moved.iter().map(|i| (i.id, current(i.pack_id))).collect();
+    let moved: BTreeMap<_, _> = changes.moved.iter().map(|i| (i.id, facts.current(i.pack_id))).collect();
     for installation in &mut found {
         if let Some(Some(current)) = moved.get(&installation.id) {
             installation.version_id = *current;
@@ -160,6 +148,56 @@ pub(super) async fn catch_up(
     let is_applied = |row: &&UpdateRow| row.update.state == UpdateState::Applied;
     let applied_releases = changes.rows.iter().filter(is_applied).map(|row| row.update.id.release).collect();
     Ok(Step::of(CaughtUp { installations: found, applied_releases }))
+}
+
+impl Facts {
+    fn current(&self, pack: PackId) -> Option<PackVersionId> {
+        self.standings.get(&pack)?.current_version
+    }
+
+    /// The release that made the current version of an installation's pack; `None` if the installation must wait.
+    fn in_force(&self, installation: &Installation) -> Option<&Release> {
+        let standing = self.standings.get(&installation.pack_id)?;
+        // No installation is moved to the version of a paused release. The rollout does it after the resume (R56).
+        let is_paused = standing.is_paused && standing.running_release.is_some();
+        self.releases.get(&standing.current_version?).filter(|_| !is_paused)
+    }
+
+    /// Decides for an installation that is behind, whose update by the release in force has this state.
+    fn decide(&self, installation: &Installation, in_force: &Release, update: Option<UpdateState>) -> CatchUpDecision {
+        let running = self.standings.get(&installation.pack_id).and_then(|standing| standing.running_release);
+        let number = |version: PackVersionId| self.numbers.as_ref().map(|numbers| numbers.get(version));
+        let later = match self.releases.get(&installation.version_id).map(|release| release.state) {
+            // With a window that is due, its version would be the current one.
+            Some(ReleaseState::Scheduled) => Some(LaterRelease::Pending),
+            Some(state) => (state.is_taken_back() && number(installation.version_id) > number(in_force.version_id))
+                .then_some(LaterRelease::TakenBack),
+            None => None,
+        };
+        decide_catch_up(update, running == Some(in_force.id), later)
+    }
+}
+
+/// Applies the skipped updates of a release in force, as far as a catch-up may before the release is judged.
+async fn apply_all_skipped(
+    cx: &Services,
+    tx: &Tx,
+    changes: &mut Changes,
+    in_force: &Release,
+    mut skipped: Vec<(Installation, UpdateRow)>,
+    now: Instant,
+) -> Result<(), Failure> {
+    let mut room = most_at_once(tx, in_force, skipped.len(), now).await?;
+    // What has failed already must not keep the others waiting.
+    skipped.sort_by_key(|(_, row)| row.attempts);
+    for (installation, row) in skipped {
+        if room == 0 {
+            changes.left.insert(installation.account_id);
+        } else if apply_skipped(cx, changes, in_force, installation, row, now) {
+            room -= 1;
+        }
+    }
+    Ok(())
 }
 
 /// How many of `skipped` updates of a release a catch-up may apply before the release is judged: no more than a batch of
@@ -195,7 +233,7 @@ fn apply_skipped(
         }
         Err(code) => {
             row.attempts = row.attempts.saturating_add(1);
-            let at = now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE);
+            let at = now + pause_after(row.attempts).unwrap_or(BETWEEN_ATTEMPTS);
             tracing::warn!(installation = %installation.id, ?code, "an installation could not catch up; it is tried again");
             changes.come_again(installation.account_id, at);
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow::{Break, Continue};
 
 use crate::domain::Instant;
-use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{
     Failure as UpdateFailure, ReachedState, UpdateState, pause_in_round, reason_to_skip,
 };
@@ -108,21 +108,12 @@ async fn try_failed(
     installations::lock_live(tx, &ids).await?;
     // Read again under the installations' locks: one may have been uninstalled meanwhile.
     let judged = classes::of_installations(tx, release, &ids).await?;
-    let mut classes: BTreeMap<(ReachedState, PackVersionId), Vec<&InstallationFacts>> = BTreeMap::new();
-    let mut over = Vec::new();
-    for installation in &judged {
-        let Some(before) = installation.update.filter(|(state, _)| *state == UpdateState::Failed) else { continue };
-        if installation.is_live && reason_to_skip(installation.is_entitled, installation.status).is_none() {
-            classes.entry((before, installation.version_id)).or_default().push(installation);
-        } else if installation.is_tried_again {
-            over.push(installation.id);
-        }
-    }
+    let FailedUpdates { classes, given_up } = FailedUpdates::of(&judged);
     let is_tried = !classes.is_empty();
     let versions = classes.keys().map(|(_, version)| *version).chain([release.version_id]);
     let numbers = VersionNumbers::of(tx, versions).await?;
     let mut changes = Changes::new(tx, release, journal.now);
-    changes.give_up(&over).await?;
+    changes.give_up(&given_up).await?;
     // The halt rule doesn't count updates that failed before the release was resumed. It counts them from now on (R58).
     let old: BTreeSet<_> = rows
         .iter()
@@ -154,6 +145,29 @@ async fn try_failed(
     }
     changes.end().await?;
     Ok(Step::of(is_tried))
+}
+
+/// The failed updates of installations.
+struct FailedUpdates<'a> {
+    /// The installations that may be moved, by the state of their update and their version.
+    classes: BTreeMap<(ReachedState, PackVersionId), Vec<&'a InstallationFacts>>,
+    /// The installations that may no longer be moved.
+    given_up: Vec<InstallationId>,
+}
+
+impl<'a> FailedUpdates<'a> {
+    fn of(judged: &'a [InstallationFacts]) -> Self {
+        let mut found = Self { classes: BTreeMap::new(), given_up: Vec::new() };
+        for installation in judged {
+            let Some(before) = installation.update.filter(|(state, _)| *state == UpdateState::Failed) else { continue };
+            if installation.is_live && reason_to_skip(installation.is_entitled, installation.status).is_none() {
+                found.classes.entry((before, installation.version_id)).or_default().push(installation);
+            } else if installation.is_tried_again {
+                found.given_up.push(installation.id);
+            }
+        }
+        found
+    }
 }
 
 /// Plans the next attempts of updates that have failed again. They stay FAILED. Returns the number of updates that have

@@ -73,6 +73,13 @@ struct Class {
     skip: Option<SkipReason>,
 }
 
+impl Class {
+    fn of(installation: &InstallationFacts) -> Self {
+        let skip = reason_to_skip(installation.is_entitled, installation.status);
+        Self { update: installation.update, version: installation.version_id, skip }
+    }
+}
+
 impl FollowUp for RollOut {
     async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
@@ -129,20 +136,7 @@ impl FollowUp for RollOut {
         if task.work.is_range() {
             return end(batch, release.id).await;
         }
-        let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
-        let step = rollout.try_again(&mut batch.journal, limit).await?;
-        let next = match self.judged(batch, (&mut pack, &mut release), step, last).await? {
-            Continue(next) => next,
-            Break(next) => return Ok(next),
-        };
-        if let Some(next) = next {
-            return Ok(Next::Again(next, last));
-        }
-        if self.mode == Mode::Move && task.resume_after.is_some() && walks_again(task, &release) {
-            return Ok(Next::Then(Work::RollOut(pack.id, release.id)));
-        }
-        complete(tx, &mut batch.journal, pack, release, 0).await?;
-        Ok(Next::Done)
+        self.finish(batch, pack, release, limit, last).await
     }
 }
 
@@ -174,6 +168,33 @@ pub(super) fn walks_again(task: &Task, release: &Release) -> bool {
 }
 
 impl RollOut {
+    /// The end of a task that has reached all installations: tries those again that could not be moved, and completes
+    /// the release once none of them is left.
+    async fn finish(
+        self,
+        batch: &mut Batch<'_>,
+        mut pack: Pack,
+        mut release: Release,
+        limit: u64,
+        last: Option<Uuid>,
+    ) -> Result<Next, Failure> {
+        let (services, tx, task) = (batch.services, batch.tx, batch.task);
+        let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
+        let step = rollout.try_again(&mut batch.journal, limit).await?;
+        let next = match self.judged(batch, (&mut pack, &mut release), step, last).await? {
+            Continue(next) => next,
+            Break(next) => return Ok(next),
+        };
+        if let Some(next) = next {
+            return Ok(Next::Again(next, last));
+        }
+        if self.mode == Mode::Move && task.resume_after.is_some() && walks_again(task, &release) {
+            return Ok(Next::Then(Work::RollOut(pack.id, release.id)));
+        }
+        complete(tx, &mut batch.journal, pack, release, 0).await?;
+        Ok(Next::Done)
+    }
+
     /// Judges a step. Returns its result, or how the task continues if the release was halted.
     async fn judged<T>(
         &self,
@@ -201,9 +222,7 @@ impl Rollout<'_> {
     ) -> Result<Step<Vec<InstallationId>>, Failure> {
         let mut classes: BTreeMap<Class, Vec<&InstallationFacts>> = BTreeMap::new();
         for installation in &found.installations {
-            let skip = reason_to_skip(installation.is_entitled, installation.status);
-            let class = Class { update: installation.update, version: installation.version_id, skip };
-            classes.entry(class).or_default().push(installation);
+            classes.entry(Class::of(installation)).or_default().push(installation);
         }
         let versions = classes.keys().map(|class| class.version).chain([self.release.version_id]);
         let numbers = VersionNumbers::of(self.tx, versions).await?;
@@ -248,16 +267,20 @@ impl Rollout<'_> {
             };
             class_change.write(journal, &mut changes, &members).await?;
         }
+        self.end(journal, changes, &failed).await?;
+        Ok(Step::of(catching_up))
+    }
+
+    /// Writes the sums of a batch's changes, and the updates of the installations that could not be moved.
+    async fn end(&self, journal: &mut Journal<'_>, changes: Changes<'_>, failed: &Failed) -> Result<(), Failure> {
         if failed.is_empty() {
-            changes.end().await?;
-            return Ok(Step::of(catching_up));
+            return Ok(changes.end().await?);
         }
         let ids: Vec<_> = failed.keys().copied().collect();
         let live = installations::lock_live(self.tx, &ids).await?;
         let stored = updates::of_release(self.tx, self.release.id, &ids).await?;
-        let rows = self.update_each(journal, &live, stored, &failed).await?;
-        changes.end_with(&rows).await?;
-        Ok(Step::of(catching_up))
+        let rows = self.update_each(journal, &live, stored, failed).await?;
+        Ok(changes.end_with(&rows).await?)
     }
 
     /// Retries the installations whose pause is over, or gives all of them up. Returns when the next one is due, if any

@@ -28,7 +28,7 @@ use super::withdraw::Withdraw;
 use super::{Batch, FollowUp as _, Next};
 
 /// The longest pause before a task whose batch failed as a whole is tried again.
-const LONGEST_PAUSE_SECONDS: i64 = 60;
+const AFTER_FAILURES_MAX_SECONDS: i64 = 60;
 
 /// The most batches that a process runs at the same time. More would only wait for the processor and for the logs.
 const BATCHES_AT_ONCE: usize = 4;
@@ -136,7 +136,7 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) ->
             trace.has_failed();
             cx.follow_ups.count_failure(task.work.whole().kind(), &cx.settings);
             let failures = task.failures.saturating_add(1);
-            let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
+            let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(AFTER_FAILURES_MAX_SECONDS));
             let (why, again) = (failure.for_operators(), cx.clock.now() + pause);
             let postponed = tasks::postpone(&cx.db, task.id, failures, &why, again).await;
             Err(BatchFailure { failure, postponed: postponed.is_ok() })

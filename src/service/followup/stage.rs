@@ -15,7 +15,7 @@ use crate::service::followup::completion::{announce_progress, pack_and_release};
 use crate::service::followup::roll_out::{Mode, Rollout};
 use crate::service::releases::{complete_stage, lets_stages_work, size_of_batch};
 use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
-use crate::store::installations::staged;
+use crate::store::installations::staged::{self, Part};
 use crate::store::packs::write as packs;
 use crate::store::releases::stages;
 
@@ -26,6 +26,25 @@ use super::{Batch, FollowUp, Next};
 pub(super) struct OpenStages {
     pub pack: PackId,
     pub release: ReleaseId,
+}
+
+/// How far a batch has come in a stage.
+struct Reached {
+    /// How many installations the stage holds in the part of the pack that the batch has looked at.
+    held: u64,
+    /// The last one of them.
+    last_held: Option<Uuid>,
+    /// The id after which the stage goes on; `None` once the batch has reached the stage's end.
+    goes_on_after: Option<Uuid>,
+}
+
+impl Reached {
+    fn of(part: &Part, limit: u64) -> Self {
+        let held = u64::try_from(part.held.installations.len()).unwrap_or(u64::MAX);
+        let last_held = part.held.installations.last().map(|installation| installation.id.0);
+        // With as many as the halt rule allows, the part may hold more.
+        Self { held, last_held, goes_on_after: if held >= limit { last_held } else { part.last } }
+    }
 }
 
 impl FollowUp for OpenStages {
@@ -59,12 +78,9 @@ impl FollowUp for OpenStages {
         let part = staged::next_part(tx, &release, upto, task.resume_after, bounds).await?;
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: Mode::Stage };
         let step = rollout.update_by_class(&mut batch.journal, &part.held).await?;
-        let held = u64::try_from(part.held.installations.len()).unwrap_or(u64::MAX);
-        let last_held = part.held.installations.last().map(|installation| installation.id.0);
-        let is_cut = held >= limit;
-        let goes_on_after = if is_cut { last_held } else { part.last };
+        let Reached { held, last_held, goes_on_after } = Reached::of(&part, limit);
         // The batch has looked at the whole part, of which the stage may hold few installations.
-        let is_whole = !is_cut && part.last.is_some();
+        let is_whole = held < limit && goes_on_after.is_some();
         batch.processed = batch.processed.saturating_add(if is_whole { size } else { held });
         if let Break(next) = judged(batch, (&mut pack, &mut release), step, None).await? {
             return Ok(next);

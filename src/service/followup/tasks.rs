@@ -115,9 +115,7 @@ async fn repaired(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> 
 /// # Errors
 /// Bad input for a reason that is empty or too long; not found.
 pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped, Failure> {
-    let reason = text::prose(reason.trim(), REASON_MAX).ok().filter(|reason| !reason.is_empty());
-    let why = format!("Give a reason of 1 to {REASON_MAX} characters: the publisher's audit log keeps it.");
-    let reason = reason.ok_or(Failure::BadInput(why))?;
+    let reason = checked_reason(reason)?;
     let open = repaired(cx, id).await?;
     let tx = cx.db.begin().await?;
     let Some(open) = open else {
@@ -132,46 +130,12 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     let mut journal = Journal::of_command_line(cx, open.publisher.0, cx.now(&tx));
     let mut entry = drop_entry(&open).change("task", Some(row.kind.clone()), None).set("reason", reason);
     let mut dropped = Dropped::Gone;
-    let task = tasks::task_of(&row);
-    match task.as_ref().map(|task| task.work.whole()) {
-        Some(Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release)) => {
-            if let Some(task) = &task
-                && let Some(running) = end_release_of(&tx, &mut journal, task, pack, release).await?
-            {
-                // One task gives all ranges up. It leaves the installations alone that another range has moved.
-                let after = given_up_after(&running, others.iter().chain([task]));
-                ranges::change_work(&tx, id, Work::GiveUp(pack, release), after, journal.now).await?;
-                ranges::drop_all(&tx, &others).await?;
-                dropped = Dropped::GivesUp;
-            }
-        }
-        Some(Work::RollBack(pack, release)) => {
-            end_roll_back(&tx, &mut journal, pack, release).await?;
-            ranges::drop_all(&tx, &others).await?;
-        }
-        Some(Work::Stage(pack, release)) => {
-            if end_stages_of(&tx, &mut journal, pack, release).await?
-                && let Some(task) = &task
-            {
-                // The rollout hasn't begun, so all of its installations are given up.
-                paused::begin(&tx, task, Work::GiveUp(pack, release), journal.now).await?;
-                dropped = Dropped::GivesUp;
-            }
-        }
-        Some(Work::Delete(pack)) => {
+    if let Some(task) = tasks::task_of(&row) {
+        if let Work::Delete(pack) = task.work {
             let count = uninstall_silently(cx, &tx, pack).await?;
             entry = entry.change("installations", Some(count.to_string()), None);
         }
-        // Installations that weren't moved back keep their version, as when a roll back is dropped.
-        Some(Work::Withdraw(_, release)) => updates::give_up_attempts(&tx, release).await?,
-        // No call waits for these tasks: reads derive offers, grants and names that no batch has stored, and the next
-        // task of the same kind stores them.
-        Some(
-            Work::Offer(..) | Work::GrantsOfPack(_) | Work::GrantsOfAccount(_) | Work::CatchUp(_) | Work::Rename(_),
-        )
-        // `whole` returns no range.
-        | Some(Work::RollOutRange(..) | Work::RollBackRange(..))
-        | None => {}
+        dropped = end_work(&tx, &mut journal, &task, &others).await?;
     }
     if dropped == Dropped::Gone {
         tasks::finish(&tx, id).await?;
@@ -184,6 +148,53 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
         tracing::warn!(task = %id, failure = %failure.for_operators(), "the rollout is given up by the next server that looks");
     }
     Ok(dropped)
+}
+
+/// Ends what calls would wait for, when a task is dropped. `others` are the other ranges of its release.
+async fn end_work(tx: &Tx, journal: &mut Journal<'_>, task: &Task, others: &[Task]) -> Result<Dropped, Failure> {
+    match task.work.whole() {
+        Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release) => {
+            if let Some(running) = end_release_of(tx, journal, task, pack, release).await? {
+                // One task gives all ranges up. It leaves the installations alone that another range has moved.
+                let after = given_up_after(&running, others.iter().chain([task]));
+                ranges::change_work(tx, task.id, Work::GiveUp(pack, release), after, journal.now).await?;
+                ranges::drop_all(tx, others).await?;
+                return Ok(Dropped::GivesUp);
+            }
+        }
+        Work::RollBack(pack, release) => {
+            end_roll_back(tx, journal, pack, release).await?;
+            ranges::drop_all(tx, others).await?;
+        }
+        Work::Stage(pack, release) => {
+            if end_stages_of(tx, journal, pack, release).await? {
+                // The rollout hasn't begun, so all of its installations are given up.
+                paused::begin(tx, task, Work::GiveUp(pack, release), journal.now).await?;
+                return Ok(Dropped::GivesUp);
+            }
+        }
+        // Installations that weren't moved back keep their version, as when a roll back is dropped.
+        Work::Withdraw(_, release) => updates::give_up_attempts(tx, release).await?,
+        // `drop_task` has uninstalled the installations.
+        Work::Delete(_)
+        // No call waits for these tasks: reads derive offers, grants and names that no batch has stored, and the next
+        // task of the same kind stores them.
+        | Work::Offer(..)
+        | Work::GrantsOfPack(_)
+        | Work::GrantsOfAccount(_)
+        | Work::CatchUp(_)
+        | Work::Rename(_)
+        // `whole` returns no range.
+        | Work::RollOutRange(..)
+        | Work::RollBackRange(..) => {}
+    }
+    Ok(Dropped::Gone)
+}
+
+fn checked_reason(reason: &str) -> Result<String, Failure> {
+    let reason = text::prose(reason.trim(), REASON_MAX).ok().filter(|reason| !reason.is_empty());
+    let why = format!("Give a reason of 1 to {REASON_MAX} characters: the publisher's audit log keeps it.");
+    reason.ok_or(Failure::BadInput(why))
 }
 
 /// Completes the release of a task that moves installations to it. Returns the release instead if batches must first

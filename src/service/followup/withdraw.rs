@@ -23,13 +23,23 @@ use super::class_change::{ClassChange, Failed, move_each};
 use super::{Batch, FollowUp, Next};
 
 /// The longest pause before the next attempt to move an installation back, or to let it catch up.
-pub(super) const LONGEST_PAUSE: chrono::Duration = chrono::Duration::minutes(5);
+pub(super) const BETWEEN_ATTEMPTS: chrono::Duration = chrono::Duration::minutes(5);
 
 /// Withdraws the offers of a release that was canceled or superseded. After a cancel it moves the installations back
 /// that were updated early (R29, R30). An installation whose account has lost the grant isn't moved (R45).
 pub(super) struct Withdraw {
     pub pack: PackId,
     pub release: ReleaseId,
+}
+
+/// The canceled or superseded release whose updates one batch withdraws, with its pack.
+struct Withdrawal<'a> {
+    services: &'a Services,
+    tx: &'a Tx,
+    pack: &'a Pack,
+    release: &'a Release,
+    /// The version to which early installations move back; `None` if the release was superseded.
+    back_to: Option<PackVersionId>,
 }
 
 /// How an update of the release ends.
@@ -52,10 +62,12 @@ impl FollowUp for Withdraw {
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, ended).await? else {
             return Ok(Next::Done);
         };
+        let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
+        let withdrawal = Withdrawal { services, tx, pack: &pack, release: &release, back_to };
         let (found, last) = classes::lock_of_release(tx, release.id, task.resume_after, size).await?;
         if let Some(last) = last {
             let judged = classes::of_release(tx, &release, task.resume_after, last).await?;
-            withdraw_updates(services, tx, &mut batch.journal, &pack, &release, &judged).await?;
+            withdrawal.update_by_class(&mut batch.journal, &judged).await?;
         }
         if let Some(last) = batch.processed(found, last) {
             return Ok(Next::More(last));
@@ -72,7 +84,7 @@ impl FollowUp for Withdraw {
             installations::lock_live(tx, &due).await?;
             // Read again under the installations' locks: one may have been uninstalled meanwhile.
             let judged = classes::of_installations(tx, &release, &due).await?;
-            withdraw_updates(services, tx, &mut batch.journal, &pack, &release, &judged).await?;
+            withdrawal.update_by_class(&mut batch.journal, &judged).await?;
         }
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         let next = left.first().and_then(|row| row.next_attempt_at);
@@ -80,82 +92,90 @@ impl FollowUp for Withdraw {
     }
 }
 
-async fn withdraw_updates(
-    cx: &Services,
-    tx: &Tx,
-    journal: &mut Journal<'_>,
-    pack: &Pack,
-    release: &Release,
-    found: &[InstallationFacts],
-) -> Result<(), Failure> {
-    let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
-    let mut classes: BTreeMap<(Ending, PackVersionId), Vec<&InstallationFacts>> = BTreeMap::new();
-    for installation in found {
+impl Withdrawal<'_> {
+    /// Ends the updates of installations of a held pack, by classes.
+    async fn update_by_class(&self, journal: &mut Journal<'_>, found: &[InstallationFacts]) -> Result<(), Failure> {
+        let mut classes: BTreeMap<(Ending, PackVersionId), Vec<&InstallationFacts>> = BTreeMap::new();
+        for installation in found {
+            if let Some(ending) = self.ending(installation) {
+                classes.entry((ending, installation.version_id)).or_default().push(installation);
+            }
+        }
+        let versions = classes.keys().map(|(_, version)| *version).chain(self.back_to);
+        let numbers = VersionNumbers::of(self.tx, versions).await?;
+        let mut changes = Changes::new(self.tx, self.release, journal.now);
+        let mut failed = Failed::new();
+        for ((ending, version), mut members) in classes {
+            let mut change = Change::to(UpdateState::Withdrawn);
+            let mut after = version;
+            let before = match ending {
+                Ending::OfferEnds { is_entitled } => {
+                    change.skip_reason = (!is_entitled).then_some(SkipReason::NotEntitled);
+                    (UpdateState::Offered, None)
+                }
+                Ending::MovesBack(how) => {
+                    change.how = Some(UpdateMethod::CanceledBack);
+                    after = self.back_to.unwrap_or(version);
+                    move_each(self.services, self.release, &mut members, &mut failed);
+                    (UpdateState::Applied, how)
+                }
+                Ending::GivenUp => {
+                    changes.give_up(&members.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
+                    continue;
+                }
+            };
+            changes.take_back(members.iter().filter_map(|installation| installation.outcome));
+            let class_change = ClassChange {
+                tx: self.tx,
+                pack: self.pack,
+                release: self.release,
+                numbers: &numbers,
+                change,
+                before: Some(before),
+                from: version,
+                to: after,
+                action: "scheduler.withdrawUpdate",
+                section: None,
+            };
+            class_change.write(journal, &mut changes, &members).await?;
+        }
+        changes.end().await?;
+        self.plan_again(journal, &failed).await
+    }
+
+    /// How the update of an installation ends; `None` if the installation is left unchanged.
+    fn ending(&self, installation: &InstallationFacts) -> Option<Ending> {
         let state = installation.update.map(|(state, _)| state);
-        let returns = back_to.is_some()
+        let returns = self.back_to.is_some()
             && state == Some(UpdateState::Applied)
-            && installation.version_id == release.version_id
+            && installation.version_id == self.release.version_id
             && installation.is_entitled;
-        let ending = match state {
+        match state {
             Some(UpdateState::Offered) if installation.is_live => {
-                Ending::OfferEnds { is_entitled: installation.is_entitled }
+                Some(Ending::OfferEnds { is_entitled: installation.is_entitled })
             }
-            _ if installation.is_live && returns => Ending::MovesBack(installation.update.and_then(|(_, how)| how)),
-            _ if installation.is_tried_again => Ending::GivenUp,
-            _ => continue,
-        };
-        classes.entry((ending, installation.version_id)).or_default().push(installation);
-    }
-    let versions = classes.keys().map(|(_, version)| *version).chain(back_to);
-    let numbers = VersionNumbers::of(tx, versions).await?;
-    let mut changes = Changes::new(tx, release, journal.now);
-    let mut failed = Failed::new();
-    for ((ending, version), mut members) in classes {
-        let mut change = Change::to(UpdateState::Withdrawn);
-        let mut after = version;
-        let before = match ending {
-            Ending::OfferEnds { is_entitled } => {
-                change.skip_reason = (!is_entitled).then_some(SkipReason::NotEntitled);
-                (UpdateState::Offered, None)
+            _ if installation.is_live && returns => {
+                Some(Ending::MovesBack(installation.update.and_then(|(_, how)| how)))
             }
-            Ending::MovesBack(how) => {
-                change.how = Some(UpdateMethod::CanceledBack);
-                after = back_to.unwrap_or(version);
-                move_each(cx, release, &mut members, &mut failed);
-                (UpdateState::Applied, how)
-            }
-            Ending::GivenUp => {
-                changes.give_up(&members.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
-                continue;
-            }
-        };
-        changes.take_back(members.iter().filter_map(|installation| installation.outcome));
-        let class_change = ClassChange {
-            tx,
-            pack,
-            release,
-            numbers: &numbers,
-            change,
-            before: Some(before),
-            from: version,
-            to: after,
-            action: "scheduler.withdrawUpdate",
-            section: None,
-        };
-        class_change.write(journal, &mut changes, &members).await?;
-    }
-    changes.end().await?;
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<_> = failed.keys().copied().collect();
-    let mut rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
-    for row in &mut rows {
-        if let Some(code) = failed.get(&row.update.id.installation) {
-            not_back(row, release, *code, journal.now);
+            _ if installation.is_tried_again => Some(Ending::GivenUp),
+            _ => None,
         }
     }
-    Ok(updates::save(tx, &rows).await?)
+
+    /// Plans the next attempts of installations that could not be moved back.
+    async fn plan_again(&self, journal: &Journal<'_>, failed: &Failed) -> Result<(), Failure> {
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = failed.keys().copied().collect();
+        let mut rows: Vec<_> = updates::of_release(self.tx, self.release.id, &ids).await?.into_values().collect();
+        for row in &mut rows {
+            if let Some(code) = failed.get(&row.update.id.installation) {
+                not_back(row, self.release, *code, journal.now);
+            }
+        }
+        Ok(updates::save(self.tx, &rows).await?)
+    }
 }
 
 /// Tries to move one installation back, after its release was canceled or rolled back. After a failure it is tried
@@ -181,6 +201,6 @@ pub(super) fn attempt_back(cx: &Services, row: &mut UpdateRow, release: &Release
 /// Plans the next attempt to move an installation back.
 pub(super) fn not_back(row: &mut UpdateRow, release: &Release, code: FailureCode, now: Instant) {
     row.attempts = row.attempts.saturating_add(1);
-    row.next_attempt_at = Some(now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE));
+    row.next_attempt_at = Some(now + pause_after(row.attempts).unwrap_or(BETWEEN_ATTEMPTS));
     tracing::warn!(installation = %row.update.id.installation, release = %release.id, ?code, "an installation could not be moved back; it is tried again");
 }

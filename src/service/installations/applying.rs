@@ -50,13 +50,7 @@ async fn try_apply_early(
     let installation =
         installations::lock_own(&tx, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
-    let stored = updates::own(&tx, &caller.scope, update).await?;
-    let live = installation.uninstalled_at.is_none();
-    let row = match stored {
-        Some(row) => Some(row),
-        None if live => derived_update(&tx, &pack, &installation, &[], journal.now).await?,
-        None => None,
-    };
+    let row = own_update(&tx, caller, &pack, &installation, update, journal.now).await?;
     let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
     let was_offered = installation.version_id != release.version_id
         && release.taken_back_at().is_some_and(|end| installation.installed_at <= end);
@@ -99,6 +93,23 @@ async fn try_apply_early(
     judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     commit(tx, journal).await?;
     Ok(false)
+}
+
+/// An update of the caller's installation, even if no batch has saved it yet; `None` if the installation has no update
+/// that can be applied.
+async fn own_update(
+    tx: &Tx,
+    caller: &Managed,
+    pack: &Pack,
+    installation: &Installation,
+    update: UpdateId,
+    now: Instant,
+) -> Result<Option<UpdateRow>, Failure> {
+    match updates::own(tx, &caller.scope, update).await? {
+        Some(row) => Ok(Some(row)),
+        None if installation.uninstalled_at.is_none() => derived_update(tx, pack, installation, &[], now).await,
+        None => Ok(None),
+    }
 }
 
 /// The update of an installation that no batch has saved yet: by the pending release or by the running one (R49).

@@ -2,7 +2,7 @@
 
 use std::slice::from_ref;
 
-use crate::domain::accounts::Privilege;
+use crate::domain::accounts::{Account, Privilege};
 use crate::domain::id::{InstallationId, PackId};
 use crate::domain::installations::{Installation, InstallationRefusal};
 use crate::domain::log::EventKind;
@@ -13,7 +13,7 @@ use crate::service::error::{Failure, Outcome};
 use crate::service::followup::offer_to;
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
-use crate::service::requests::{CallState, Repeatable};
+use crate::service::requests::Repeatable;
 use crate::store::accounts::write as accounts;
 use crate::store::installations::write::NewInstallation;
 use crate::store::installations::{tallies, write as installations};
@@ -57,17 +57,9 @@ async fn try_install(
     call: &Repeatable,
 ) -> Outcome<InstallationId, InstallationRefusal> {
     let tx = cx.db.begin().await?;
-    match call.state(&tx, cx.now(&tx)).await? {
-        CallState::Do => {}
-        CallState::Done(made) => {
-            let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
-            // The installation of the first call may be gone since, or its pack deleted. Then there is nothing to
-            // return.
-            packs::hold(&tx, request.pack).await?.ok_or(Failure::NotFound)?;
-            let still = installations::lock_live(&tx, &[made]).await?;
-            return still.first().map(|i| i.id).ok_or_else(|| Failure::NotFound.into());
-        }
-        CallState::Reused => return Err(InstallationRefusal::ClientRequestIdReused.into()),
+    let reused = InstallationRefusal::ClientRequestIdReused;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), reused).await? {
+        return Ok(installed_before(&tx, request.pack, &made).await?);
     }
     // The account's lock serializes its installations, so that the checks of names and of SINGLE packs are right.
     let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
@@ -88,32 +80,9 @@ async fn try_install(
         uninstalled_at: None,
         key,
     };
-    let new = NewInstallation {
-        installation: &installation,
-        installation_type: pack.installation_type,
-        pack_name: &pack.name,
-        account_name: &account.name,
-        visible_after: log::head(&tx).await?,
-    };
-    match installations::insert(&tx, new).await {
-        Err(StoreError::Conflict(_)) if pack.installation_type == InstallationType::Single => {
-            return Err(InstallationRefusal::AlreadyInstalled { existing: None }.into());
-        }
-        Err(StoreError::Conflict(_)) => {
-            return Err(InstallationRefusal::OverrideNameTaken { existing: None }.into());
-        }
-        other => other?,
-    }
+    insert(&tx, &account, &pack, &installation).await?;
     let number = packs::version_number(&tx, version_id).await?;
-    let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
-    let created = JournalEvent::installation(EventKind::InstallationCreated, &pack, &installation, number);
-    journal.append_event(created);
-    journal.append_entry(
-        Entry::of("installPack", Subject::Installation(installation.id), shown)
-            .concerning(caller.id())
-            .set("version", number)
-            .change_private("key", None, installation.key.clone()),
-    );
+    record_install(&mut journal, &pack, &installation, number);
     let standing = pack.standing.at(journal.now);
     let pending = standing.pending.map(|pending| pending.release_id);
     if let Some(release) = pending.or(standing.paused_rollout()) {
@@ -124,6 +93,56 @@ async fn try_install(
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(installation.id)
+}
+
+/// The installation that a repeated call made. It may be gone since, or its pack deleted; then there is nothing to
+/// return.
+async fn installed_before(tx: &Tx, pack: PackId, made: &[uuid::Uuid]) -> Result<InstallationId, Failure> {
+    let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
+    packs::hold(tx, pack).await?.ok_or(Failure::NotFound)?;
+    let still = installations::lock_live(tx, &[made]).await?;
+    still.first().map(|installation| installation.id).ok_or(Failure::NotFound)
+}
+
+/// Inserts the row of an installation. The account's lock should prevent a conflict. The database's constraints enforce
+/// the same rules.
+async fn insert(
+    tx: &Tx,
+    account: &Account,
+    pack: &Pack,
+    installation: &Installation,
+) -> Outcome<(), InstallationRefusal> {
+    let new = NewInstallation {
+        installation,
+        installation_type: pack.installation_type,
+        pack_name: &pack.name,
+        account_name: &account.name,
+        visible_after: log::head(tx).await?,
+    };
+    match installations::insert(tx, new).await {
+        Err(StoreError::Conflict(_)) if pack.installation_type == InstallationType::Single => {
+            Err(InstallationRefusal::AlreadyInstalled { existing: None }.into())
+        }
+        Err(StoreError::Conflict(_)) => Err(InstallationRefusal::OverrideNameTaken { existing: None }.into()),
+        other => Ok(other?),
+    }
+}
+
+/// Appends a new installation to both logs.
+fn record_install(journal: &mut Journal<'_>, pack: &Pack, installation: &Installation, version_number: i32) {
+    let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
+    journal.append_event(JournalEvent::installation(
+        EventKind::InstallationCreated,
+        pack,
+        installation,
+        version_number,
+    ));
+    journal.append_entry(
+        Entry::of("installPack", Subject::Installation(installation.id), shown)
+            .concerning(installation.account_id)
+            .set("version", version_number)
+            .change_private("key", None, installation.key.clone()),
+    );
 }
 
 /// A pack that the account can see: granted and released, or installed by it (R2). The pack is held.

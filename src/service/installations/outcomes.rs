@@ -100,7 +100,7 @@ async fn try_report(
     let newest = before.as_ref().map(|before| before.outcome);
     outcomes::add(&tx, &report, newest, (&release, release.counts(settled_at)), journal.now).await?;
     let number = packs::version_number(&tx, release.version_id).await?;
-    tell(&mut journal, &pack, &report, newest, number);
+    record_report(&mut journal, &pack, &report, newest, number);
     judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     call.remember(&tx, &[report.id.0]).await?;
     commit(tx, journal).await?;
@@ -133,7 +133,7 @@ async fn require_reportable(
 }
 
 /// Appends a report to both logs. `before` is the outcome of the update's report before it.
-fn tell(
+fn record_report(
     journal: &mut Journal<'_>,
     pack: &Pack,
     report: &OutcomeReport,

@@ -21,7 +21,7 @@ use super::Services;
 use super::access::{Managed, Publisher, Viewer};
 use super::error::{Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
-use super::requests::{CallState, Repeatable, single};
+use super::requests::{Repeatable, single};
 
 /// A process to be published, or the new data of a published one.
 #[derive(Clone, Debug)]
@@ -61,14 +61,7 @@ pub async fn publish_to_library(
     if let Some(made) = call.made_before(&tx, cx.now(&tx), LibraryRefusal::ClientRequestIdReused).await? {
         return Ok(single(&made)?);
     }
-    let found = find_package(&tx, caller, new.package).await?;
-    let (groups, unknown) = lock_groups(&tx, caller, &new.groups).await?;
-    let found = found.ok_or_else(|| Failure::none_of(new.package).and_none_of(unknown.iter().copied()))?;
-    if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
-        return Err(unknown.into());
-    }
-    let locked = components::lock_all(&tx, &caller.scope, &[found.component_id]).await?;
-    let component = &locked.first().ok_or(Failure::NotFound)?.component;
+    let (component, groups) = lock_named(&tx, caller, &new).await?;
     let existing = library::lock_of_package(&tx, new.package).await?;
     let mut journal = Journal::of(cx, caller, cx.now(&tx));
     let before = match &existing {
@@ -96,7 +89,7 @@ pub async fn publish_to_library(
         tx.commit().await?;
         return Ok(process.id);
     }
-    let process = put_into_library(cx, &tx, component, &package, existing.clone(), description, journal.now).await?;
+    let process = put_into_library(cx, &tx, &component, &package, existing.clone(), description, journal.now).await?;
     library::share(&tx, process.id, &groups).await?;
     let after = library::group_names(&tx, process.id).await?;
     let offered_before = existing.as_ref().filter(|process| process.withdrawn_at.is_none());
@@ -183,10 +176,8 @@ pub async fn copy_from_library(
     let input = (process, &name);
     let call = Repeatable::call(caller.id(), "copyFromProcessLibrary", client_request_id.as_deref(), &input)?;
     let tx = cx.db.begin().await?;
-    match call.state(&tx, cx.now(&tx)).await? {
-        CallState::Do => {}
-        CallState::Done(made) => return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into()),
-        CallState::Reused => return Err(LibraryRefusal::ClientRequestIdReused.into()),
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), LibraryRefusal::ClientRequestIdReused).await? {
+        return Ok(single(&made)?);
     }
     let process = library::lock_offered(&tx, &caller.scope, process).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_managed(cx, caller, cx.now(&tx));
@@ -215,6 +206,22 @@ pub async fn copy_from_library(
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(component.id)
+}
+
+/// Locks the named groups and the component of the named package. Returns the component, and the groups, each once.
+///
+/// # Errors
+/// Not found, with each id that isn't the caller's.
+async fn lock_named(tx: &Tx, caller: &Publisher, new: &NewProcess) -> Result<(Component, Vec<GroupId>), Failure> {
+    let found = find_package(tx, caller, new.package).await?;
+    let (groups, unknown) = lock_groups(tx, caller, &new.groups).await?;
+    let found = found.ok_or_else(|| Failure::none_of(new.package).and_none_of(unknown.iter().copied()))?;
+    if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
+        return Err(unknown);
+    }
+    let locked = components::lock_all(tx, &caller.scope, &[found.component_id]).await?;
+    let counters = locked.into_iter().next().ok_or(Failure::NotFound)?;
+    Ok((counters.component, groups))
 }
 
 /// Finds a package of the caller without locking it.

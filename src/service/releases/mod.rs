@@ -1,5 +1,6 @@
 //! Creates releases, and changes pending ones (R21–R33, R35–R38).
 
+mod creating;
 mod halting;
 mod opening;
 mod pausing;
@@ -27,12 +28,11 @@ pub use pending::{cancel_release, promote_release, reschedule_release};
 pub use rolling_back::{RollBackRequest, roll_back_release};
 
 use crate::domain::accounts::{Account, Privilege};
-use crate::domain::id::{PackId, PackVersionId, ReleaseId};
-use crate::domain::log::{EventData, EventKind};
-use crate::domain::packs::{DraftRow, Pack, PackVersion, PendingRelease, next_content};
+use crate::domain::id::{PackId, ReleaseId};
+use crate::domain::packs::{DraftRow, Pack, next_content};
 use crate::domain::releases::{
-    Decision, HaltRule, Planning, Release, ReleaseFacts, ReleaseRefusal, ReleaseSchedule, ReleaseState,
-    RequestedHaltRule, RequestedSchedule, RequestedStage, Stage, decide, pending_due_at, plan_stages,
+    Decision, Planning, ReleaseFacts, ReleaseRefusal, RequestedHaltRule, RequestedSchedule, RequestedStage, decide,
+    plan_stages,
 };
 use crate::domain::source::Source;
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
@@ -41,18 +41,16 @@ use crate::service::access::Publisher;
 use crate::service::ending::commit_and_begin;
 use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
 use crate::service::instant::Touched;
-use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_facts};
-use crate::service::packs::{content_token, reassess};
-use crate::service::releases::opening::{Start, start};
+use crate::service::journal::Journal;
+use crate::service::packs::content_token;
+use crate::service::releases::creating::{NewRelease, create};
 use crate::service::releases::stages::buckets_of;
-use crate::service::requests::{CallState, Repeatable};
+use crate::service::requests::{Repeatable, single};
 use crate::store::accounts::write as accounts;
 use crate::store::components::changes as component_changes;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::{write as packs, write_drafts as drafts};
-use crate::store::releases::stages as stage_rows;
-use crate::store::releases::write as releases;
 use crate::store::{StoreError, Tx};
 
 /// A publisher's request to release a pack.
@@ -100,19 +98,16 @@ async fn try_release(
     let crid = request.client_request_id.as_deref();
     let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
     let tx = cx.db.begin().await?;
-    match call.state(&tx, cx.now(&tx)).await? {
-        CallState::Do => {}
-        CallState::Done(made) => {
-            // A repeated call can't return a release of a pack that was deleted since.
-            packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
-            return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
-        }
-        CallState::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), ReleaseRefusal::ClientRequestIdReused).await? {
+        // A repeated call can't return a release of a pack that was deleted since.
+        packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
+        return Ok(single(&made)?);
     }
     let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
     component_changes::lock_not_in_pack_version(&tx, pack.id).await?;
     let rows = drafts::of_pack(&tx, &pack).await?;
-    let details = Details { notes: check_request(request, &pack, &rows)?, source: checked_source(request)? };
+    let notes = check_request(request, &pack, &rows)?;
+    let source = checked_source(request)?;
     let stages = checked_stages(&request.stages)?;
     let buckets = buckets_of(&tx, caller, &pack, &stages, request.cohort_of).await?;
     // Reads the account again under a lock, because the zone at the time of the call counts (R35).
@@ -130,7 +125,8 @@ async fn try_release(
         now: journal.now,
     };
     let stages = plan_stages(&stages, planning)?;
-    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, details, halt, (decision, &stages)).await {
+    let new = NewRelease { decision, stages: &stages, notes, source, halt };
+    let (release, follow) = match create(cx, &tx, &mut journal, pack, new).await {
         // The pack's lock should prevent a second release. The database's constraint enforces the same rule.
         Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
         other => other?,
@@ -163,104 +159,6 @@ async fn decide_release(
     Ok(decide(&facts, schedule, journal.now)?)
 }
 
-/// Saves a decided release. Returns its id and its follow-up tasks.
-async fn make_release(
-    cx: &Services,
-    tx: &Tx,
-    journal: &mut Journal<'_>,
-    mut pack: Pack,
-    details: Details,
-    halt: Option<HaltRule>,
-    (decision, planned): (Decision, &[Stage]),
-) -> Result<(ReleaseId, Vec<uuid::Uuid>), StoreError> {
-    let now = journal.now;
-    let (id, version_id): (ReleaseId, PackVersionId) = (cx.ids.next(), cx.ids.next());
-    let version = PackVersion {
-        id: version_id,
-        pack_id: pack.id,
-        publisher_id: pack.publisher_id,
-        number: pack.last_number.saturating_add(1),
-        notes: details.notes,
-        release_id: id,
-        created_at: now,
-    };
-    releases::insert_version(tx, &version, &decision.content).await?;
-    let dated = decision.window.is_some();
-    let mut release = Release {
-        id,
-        pack_id: pack.id,
-        publisher_id: pack.publisher_id,
-        version_id,
-        previous_version_id: pack.standing.current_version,
-        has_stages: !planned.is_empty(),
-        state: ReleaseState::Scheduled,
-        schedule: if dated { ReleaseSchedule::OnSpecifiedDate } else { ReleaseSchedule::Immediately },
-        window: decision.window,
-        lateness_seconds: None,
-        superseded_by: None,
-        created_at: now,
-        created_by: journal.actor().clone(),
-        promoted_at: None,
-        started_at: None,
-        ended_at: None,
-        pause: None,
-        resumed_at: None,
-        reason: None,
-        roll_back: None,
-        halt,
-        halted_at: None,
-        source: details.source,
-    };
-    let mut entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
-        .set("version", version.number)
-        .change("date", None, release.window.as_ref().map(|w| w.date.to_string()))
-        .change("timeZone", None, release.window.as_ref().map(|w| w.time_zone.clone()))
-        .change("commit", None, release.source.as_ref().and_then(|source| source.commit.clone()));
-    for (name, field) in halting::FIELDS {
-        entry = entry.change(name, None, release.halt.as_ref().map(field));
-    }
-    for stage in planned {
-        entry = entry.set(&format!("stages.{}.date", stage.name), stage.window.date);
-    }
-    journal.append_entry(entry);
-    let mut follow = Vec::new();
-    if let Some(window) = release.window.clone() {
-        releases::insert(tx, &release).await?;
-        stage_rows::insert(tx, id, planned).await?;
-        let (starts_at, due_at) = (window.starts_at, pending_due_at(planned, &window));
-        pack.standing.pending = Some(PendingRelease { release_id: id, version_id, starts_at, due_at });
-        journal.append_event(JournalEvent {
-            data: EventData { window: Some(window_facts(&window)), ..EventData::default() },
-            ..JournalEvent::release(EventKind::ReleaseScheduled, &pack, id)
-        });
-        if release.previous_version_id.is_some() {
-            follow.push(add_task(cx, tx, &pack, Work::Offer(pack.id, id), false, now).await?);
-        }
-    } else {
-        let superseded = decision.supersedes;
-        if let Some(old) = superseded
-            && let Some(mut old) = releases::lock(tx, pack.id, old).await?
-        {
-            if old.state == ReleaseState::InProgress {
-                // No installation may move to the version whose paused rollout this release replaces, not even back to
-                // it. So a roll back of this release goes to the version before both.
-                release.previous_version_id = old.previous_version_id;
-            }
-            end_pending(tx, journal, &mut pack, &mut old, Ending::SupersededBy(id)).await?;
-        }
-        follow.extend(start(cx, tx, journal, &mut pack, &mut release, Start::New).await?);
-        if let Some(old) = superseded {
-            releases::save_superseded_by(tx, old, id).await?;
-            follow.insert(0, add_task(cx, tx, &pack, Work::Withdraw(pack.id, old), false, now).await?);
-        }
-    }
-    drafts::drop_marked_rows(tx, pack.id).await?;
-    packs::save_standing(tx, pack.id, &pack.standing).await?;
-    packs::count_revision(tx, pack.id, pack.revision.saturating_add(1)).await?;
-    reassess(cx, tx, &pack).await?;
-    Ok((id, follow))
-}
-
 /// Adds a follow-up task of a pack, and returns its id. `moves` is whether the task moves installations; then the pack
 /// can't have another release before the task is finished.
 pub(super) async fn add_task(
@@ -272,12 +170,6 @@ pub(super) async fn add_task(
     now: crate::domain::Instant,
 ) -> Result<uuid::Uuid, StoreError> {
     tasks::add(tx, cx.ids.next(), pack.publisher_id, work, moves, now).await
-}
-
-/// The checked texts of a request.
-struct Details {
-    notes: String,
-    source: Option<Source>,
 }
 
 fn checked_source(request: &ReleaseRequest) -> Outcome<Option<Source>, ReleaseRefusal> {

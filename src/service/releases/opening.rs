@@ -105,6 +105,34 @@ pub(in crate::service) async fn start(
     why: Start,
 ) -> Result<Vec<uuid::Uuid>, StoreError> {
     let now = journal.now;
+    begin(journal, release, why)?;
+    let is_first = release.previous_version_id.is_none();
+    pack.standing.current_version = Some(release.version_id);
+    pack.standing.pending = None;
+    pack.standing.running_release = (!is_first).then_some(release.id);
+    pack.standing.end_pause();
+    record_start(journal, pack, release, why);
+    if is_first {
+        succeed_at_once(journal, pack, release);
+    }
+    if why == Start::New {
+        releases::insert(tx, release).await?;
+    } else {
+        releases::save(tx, release).await?;
+    }
+    // If early stages are open, their task finishes them first, and then becomes the rollout.
+    if release.has_stages
+        && let Some(task) = tasks::wake_stages(tx, pack.id, release.id, now).await?
+    {
+        return Ok(vec![task]);
+    }
+    let work = if is_first { Work::GrantsOfPack(pack.id) } else { Work::RollOut(pack.id, release.id) };
+    Ok(vec![add_task(cx, tx, pack, work, !is_first, now).await?])
+}
+
+/// Changes a release that starts: its state, its start, and how late a window opens (R39).
+fn begin(journal: &mut Journal<'_>, release: &mut Release, why: Start) -> Result<(), StoreError> {
+    let now = journal.now;
     let command = if why == Start::Promoted { Command::Promote } else { Command::Open };
     release.state = transition(release.state, command)
         .map_err(|fault| StoreError::Fault(format!("a release can't start: {fault:?}")))?;
@@ -116,11 +144,11 @@ pub(in crate::service) async fn start(
         release.lateness_seconds = release.window.as_ref().and_then(|w| lateness(w.ends_at, now));
         journal.late_seconds = release.lateness_seconds;
     }
-    let first = release.previous_version_id.is_none();
-    pack.standing.current_version = Some(release.version_id);
-    pack.standing.pending = None;
-    pack.standing.running_release = (!first).then_some(release.id);
-    pack.standing.end_pause();
+    Ok(())
+}
+
+/// Appends the start of a release to both logs. The call that makes an immediate release has appended an entry already.
+fn record_start(journal: &mut Journal<'_>, pack: &Pack, release: &Release, why: Start) {
     let action = match why {
         Start::New => None,
         Start::Promoted => Some("promoteRelease"),
@@ -134,32 +162,21 @@ pub(in crate::service) async fn start(
         );
     }
     journal.append_event(JournalEvent::release(EventKind::ReleaseStarted, pack, release.id));
-    if first {
-        release.state = ReleaseState::Succeeded;
-        release.ended_at = Some(now);
-        journal.append_entry_by_scheduler(
-            Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
-                "state",
-                Some("IN_PROGRESS".into()),
-                Some("SUCCEEDED".into()),
-            ),
-        );
-        journal.append_event(JournalEvent {
-            data: EventData { progress: Some(Progress::default()), ..EventData::default() },
-            ..JournalEvent::release(EventKind::ReleaseCompleted, pack, release.id)
-        });
-    }
-    if why == Start::New {
-        releases::insert(tx, release).await?;
-    } else {
-        releases::save(tx, release).await?;
-    }
-    // If early stages are open, their task finishes them first, and then becomes the rollout.
-    if release.has_stages
-        && let Some(task) = tasks::wake_stages(tx, pack.id, release.id, now).await?
-    {
-        return Ok(vec![task]);
-    }
-    let work = if first { Work::GrantsOfPack(pack.id) } else { Work::RollOut(pack.id, release.id) };
-    Ok(vec![add_task(cx, tx, pack, work, !first, now).await?])
+}
+
+/// Completes a first release (R23).
+fn succeed_at_once(journal: &mut Journal<'_>, pack: &Pack, release: &mut Release) {
+    release.state = ReleaseState::Succeeded;
+    release.ended_at = Some(journal.now);
+    journal.append_entry_by_scheduler(
+        Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
+            "state",
+            Some("IN_PROGRESS".into()),
+            Some("SUCCEEDED".into()),
+        ),
+    );
+    journal.append_event(JournalEvent {
+        data: EventData { progress: Some(Progress::default()), ..EventData::default() },
+        ..JournalEvent::release(EventKind::ReleaseCompleted, pack, release.id)
+    });
 }

@@ -24,7 +24,7 @@ use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::service::releases::add_task;
-use crate::service::requests::{CallState, Repeatable};
+use crate::service::requests::Repeatable;
 
 /// Opens the stages of a locked release that are due. The caller must save the changed `pack.standing`. Returns the
 /// task that moves their installations.
@@ -112,14 +112,10 @@ async fn try_open_next_stage(
     call: &Repeatable,
 ) -> Outcome<(), ReleaseRefusal> {
     let tx = cx.db.begin().await?;
-    match call.state(&tx, cx.now(&tx)).await? {
-        CallState::Do => {}
-        CallState::Done(_) => {
-            // A repeated call can't return a release of a pack that was deleted since.
-            packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
-            return Ok(());
-        }
-        CallState::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
+    if call.made_before(&tx, cx.now(&tx), ReleaseRefusal::ClientRequestIdReused).await?.is_some() {
+        // A repeated call can't return a release of a pack that was deleted since.
+        packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+        return Ok(());
     }
     let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
     let release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;

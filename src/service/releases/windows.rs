@@ -2,8 +2,10 @@
 
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::{Audience, EventData, EventKind};
-use crate::domain::releases::{Window, computed_anew, pending_due_at};
+use crate::domain::packs::{Pack, PendingRelease};
+use crate::domain::releases::{Release, Stage, Window, Zone, computed_anew, pending_due_at};
 use crate::domain::{Instant, instant};
+use crate::store::Tx;
 use crate::store::packs::write as packs;
 use crate::store::releases::stages;
 use crate::store::releases::windows::{PendingWindow, keep_window, of_older_data};
@@ -139,48 +141,68 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: Initia
         Initiator::Scheduler => Journal::of_scheduler(cx, pack.publisher_id, now),
         Initiator::CommandLine => Journal::of_command_line(cx, pack.publisher_id, now),
     };
-    let mut stages = stages::of(&tx, &release).await?;
-    let mut moves = Vec::new();
-    for (index, stage) in stages.iter_mut().enumerate().filter(|(_, stage)| stage.waits()) {
-        let Some(window) = computed_anew(&stage.window, &zone) else { continue };
-        stages::save_window(&tx, release.id, index, &window).await?;
-        let before = std::mem::replace(&mut stage.window, window.clone());
-        if !window.is_same_time(&before) {
-            moves.push((before, window, Some(index)));
-        }
-    }
+    let (stages, mut moves) = move_stages(&tx, &release, &zone).await?;
     if !after.is_same_time(&before) {
-        moves.push((before, after.clone(), None));
+        moves.push(Moved { before, after: after.clone(), stage: None });
     }
-    pack.standing.pending = Some(crate::domain::packs::PendingRelease {
-        starts_at: after.starts_at,
-        due_at: pending_due_at(&stages, &after),
-        ..pending
-    });
+    pack.standing.pending =
+        Some(PendingRelease { starts_at: after.starts_at, due_at: pending_due_at(&stages, &after), ..pending });
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    for (before, after, stage) in &moves {
-        let name = stage.and_then(|index| stages.get(index)).map(|stage| stage.name.clone());
-        journal.append_entry(entry(by, release.id, &pack.name, before, after).change("stage.name", None, name));
-        let data = EventData {
-            previous_window: Some(window_facts(before)),
-            window: Some(window_facts(after)),
-            stage: *stage,
-            ..EventData::default()
-        };
-        let event = JournalEvent { data, ..JournalEvent::release(EventKind::WindowMoved, &pack, release.id) };
-        // Managed accounts don't see stages.
-        let audience = if stage.is_some() { Audience::Publisher } else { event.audience };
-        journal.append_event(JournalEvent { audience, ..event });
+    for moved in &moves {
+        moved.record(&mut journal, by, &pack, release.id, &stages);
     }
     journal.write(&tx).await?;
     tx.commit().await?;
-    for (before, after, _) in &moves {
+    for Moved { before, after, .. } in &moves {
         tracing::info!(
             pack = pack.name, zone = after.time_zone, data = %after.data_version,
             before = %before.starts_at, after = %after.starts_at, "newer time zone data moved a window"
         );
     }
     Ok(!moves.is_empty())
+}
+
+/// Computes the windows of the waiting stages of a release anew, and saves those that were computed with older data.
+/// Returns all stages of the release, and the windows that have moved.
+async fn move_stages(tx: &Tx, release: &Release, zone: &Zone) -> Result<(Vec<Stage>, Vec<Moved>), Failure> {
+    let mut stages = stages::of(tx, release).await?;
+    let mut moves = Vec::new();
+    for (index, stage) in stages.iter_mut().enumerate().filter(|(_, stage)| stage.waits()) {
+        let Some(window) = computed_anew(&stage.window, zone) else { continue };
+        stages::save_window(tx, release.id, index, &window).await?;
+        let before = std::mem::replace(&mut stage.window, window.clone());
+        if !window.is_same_time(&before) {
+            moves.push(Moved { before, after: window, stage: Some(index) });
+        }
+    }
+    Ok((stages, moves))
+}
+
+/// A window that newer data has moved.
+struct Moved {
+    before: Window,
+    after: Window,
+    /// The index of the early stage whose window it is; `None` for the release's own window.
+    stage: Option<usize>,
+}
+
+impl Moved {
+    /// Appends the move to both logs.
+    fn record(&self, journal: &mut Journal<'_>, by: Initiator, pack: &Pack, release: ReleaseId, stages: &[Stage]) {
+        let stage_name = self.stage.and_then(|index| stages.get(index)).map(|stage| stage.name.clone());
+        let entry = entry(by, release, &pack.name, &self.before, &self.after);
+        journal.append_entry(entry.change("stage.name", None, stage_name));
+        let data = EventData {
+            previous_window: Some(window_facts(&self.before)),
+            window: Some(window_facts(&self.after)),
+            stage: self.stage,
+            ..EventData::default()
+        };
+        let event = JournalEvent { data, ..JournalEvent::release(EventKind::WindowMoved, pack, release) };
+        // Managed accounts don't see stages.
+        let audience = if self.stage.is_some() { Audience::Publisher } else { event.audience };
+        journal.append_event(JournalEvent { audience, ..event });
+    }
 }
 
 fn entry(by: Initiator, release: ReleaseId, pack: &str, before: &Window, after: &Window) -> Entry {

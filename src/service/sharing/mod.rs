@@ -6,7 +6,7 @@ pub(crate) use groups::{GroupEdit, NewGroup, create_group, update_group};
 
 use std::collections::BTreeSet;
 
-use crate::domain::accounts::Privilege;
+use crate::domain::accounts::{Account, AccountGroup, Privilege};
 use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::log::EventKind;
 use crate::domain::sharing::SharingRefusal;
@@ -114,35 +114,13 @@ async fn try_change_members(
     }
     let ids: Vec<_> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let tx = cx.db.begin().await?;
-    let accounts_found = accounts::lock_managed_all(&tx, &caller.scope, &ids).await?;
-    let is_known = |id| accounts_found.iter().any(|account| account.id == id);
-    let unknown = Failure::unless_known(ids.iter().copied(), is_known);
-    let packs = match packs_to_change(&tx, caller, group).await {
-        Err(Error::Failed(failure @ Failure::NoneOf(_))) => {
-            return Err(failure.and_none_of(ids.iter().copied().filter(|id| !is_known(*id))).into());
-        }
-        other => other?,
-    };
-    let found = grants::lock_groups(&tx, &caller.scope, &[group]).await?;
-    let group = found.into_iter().next().ok_or_else(|| Failure::none_of(group))?;
-    if let Some(unknown) = unknown {
-        return Err(unknown.into());
-    }
-    check_packs(&tx, group.id, &packs).await?;
+    let Membership { packs, group, accounts } = lock_membership(&tx, caller, group, &ids).await?;
     let mut journal = Journal::of(cx, caller, cx.instant_of(&tx, &packs).await?);
     if group.is_all_accounts {
         return Err(SharingRefusal::AllAccountsIsFixed.into());
     }
     check_list("accountIds", named)?;
-    let inside = grants::members_of(&tx, group.id, &ids).await?;
-    let at_fault: Vec<_> = ids.iter().copied().filter(|id| inside.contains(id) == add).collect();
-    if !at_fault.is_empty() {
-        return Err(if add {
-            SharingRefusal::AlreadyInGroup { accounts: at_fault }.into()
-        } else {
-            SharingRefusal::NotInGroup { accounts: at_fault }.into()
-        });
-    }
+    check_members(&tx, &group, &ids, add).await?;
     let frozen = if add {
         grants::add_members(&tx, group.id, &ids).await?;
         0
@@ -151,7 +129,7 @@ async fn try_change_members(
         grants::count_frozen(&tx, &packs, LostGrants::Accounts(&ids)).await?
     };
     journal.append_event(JournalEvent::group(&group));
-    for account in &accounts_found {
+    for account in &accounts {
         let action = if add { "addAccountsToGroup" } else { "removeAccountsFromGroup" };
         let member = Some(account.name.clone());
         let (before, after) = if add { (None, member) } else { (member, None) };
@@ -159,12 +137,61 @@ async fn try_change_members(
         journal.append_entry(entry.concerning_account(account).change("accounts", before, after));
     }
     // Needed even when nothing is shared with the group, because a concurrent call may be sharing a pack with it.
-    let works = accounts_found.iter().map(|account| Work::GrantsOfAccount(account.id)).collect();
+    let works = accounts.iter().map(|account| Work::GrantsOfAccount(account.id)).collect();
     let follow = follow(cx, &tx, caller, works, &journal).await?;
     journal.write(&tx).await?;
     tx.commit().await?;
     run_first_grants(cx, &follow).await;
     Ok(frozen)
+}
+
+/// A locked group, the locked accounts that join or leave it, and the locked packs that are shared with it.
+struct Membership {
+    packs: Vec<PackId>,
+    group: AccountGroup,
+    accounts: Vec<Account>,
+}
+
+/// Locks a group, its packs, and accounts.
+///
+/// # Errors
+/// Not found, with each id that isn't the caller's.
+async fn lock_membership(
+    tx: &Tx,
+    caller: &Publisher,
+    group: GroupId,
+    ids: &[AccountId],
+) -> Outcome<Membership, SharingRefusal> {
+    let accounts = accounts::lock_managed_all(tx, &caller.scope, ids).await?;
+    let is_known = |id| accounts.iter().any(|account| account.id == id);
+    let unknown = Failure::unless_known(ids.iter().copied(), is_known);
+    let packs = match packs_to_change(tx, caller, group).await {
+        Err(Error::Failed(failure @ Failure::NoneOf(_))) => {
+            return Err(failure.and_none_of(ids.iter().copied().filter(|id| !is_known(*id))).into());
+        }
+        other => other?,
+    };
+    let found = grants::lock_groups(tx, &caller.scope, &[group]).await?;
+    let group = found.into_iter().next().ok_or_else(|| Failure::none_of(group))?;
+    if let Some(unknown) = unknown {
+        return Err(unknown.into());
+    }
+    check_packs(tx, group.id, &packs).await?;
+    Ok(Membership { packs, group, accounts })
+}
+
+/// Checks that none of the accounts is in the group, before they are added; or that all are, before they are removed.
+async fn check_members(tx: &Tx, group: &AccountGroup, ids: &[AccountId], add: bool) -> Outcome<(), SharingRefusal> {
+    let inside = grants::members_of(tx, group.id, ids).await?;
+    let at_fault: Vec<_> = ids.iter().copied().filter(|id| inside.contains(id) == add).collect();
+    if at_fault.is_empty() {
+        return Ok(());
+    }
+    Err(if add {
+        SharingRefusal::AlreadyInGroup { accounts: at_fault }.into()
+    } else {
+        SharingRefusal::NotInGroup { accounts: at_fault }.into()
+    })
 }
 
 /// Shares a pack with groups, all or none. A pack can be shared before its first release (R24, R48).
