@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{At, Setup, TestApp};
+use crate::support::{At, Setup, TestApp, code_and_field};
 
 const SELECTION: &str =
     "account { __typename id name timeZone } releasesKeepingTimeZone { id window { timeZone date startsAt } }";
@@ -14,10 +14,6 @@ async fn update(app: &TestApp, token: &str, input: Value) -> Value {
 async fn refused(app: &TestApp, token: &str, mutation: &str, input: Value) -> (String, String) {
     let refusal = app.refused(token, mutation, input).await;
     (refusal.code, refusal.field)
-}
-
-fn pair(code: &str, field: &str) -> (String, String) {
-    (code.into(), field.into())
 }
 
 #[tokio::test]
@@ -132,7 +128,7 @@ async fn r35_a_zone_that_the_server_does_not_know_is_refused() {
         ] {
             assert_eq!(
                 refused(&app, &app.publisher, mutation, input).await,
-                pair("TIME_ZONE_UNKNOWN", "timeZone"),
+                code_and_field("TIME_ZONE_UNKNOWN", "timeZone"),
                 "{mutation} {zone}"
             );
         }
@@ -144,7 +140,7 @@ async fn r01_a_managed_account_sets_its_zone_and_not_its_name() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let input = json!({ "name": "Acme Inc", "timeZone": "Asia/Tokyo" });
-    assert_eq!(refused(&app, &acme.token, "updateAccount", input).await, pair("NAME_NOT_EDITABLE", "name"));
+    assert_eq!(refused(&app, &acme.token, "updateAccount", input).await, code_and_field("NAME_NOT_EDITABLE", "name"));
     let own = app.gql(&acme.token, "{ viewer { account { name timeZone } } }", json!(null)).await;
     assert_eq!(own.at("/viewer/account"), &json!({ "name": "Acme", "timeZone": null }), "nothing of it was done");
     update(&app, &acme.token, json!({ "timeZone": "Asia/Tokyo" })).await;
@@ -170,7 +166,7 @@ async fn r01_a_managed_accounts_name_is_unique_for_its_publisher_whatever_the_ca
         ("ﬁnance", "ﬁNANCE"),
     ] {
         app.not_enrolled(&app.publisher, first).await;
-        let name_taken = pair("NAME_TAKEN", "name");
+        let name_taken = code_and_field("NAME_TAKEN", "name");
         assert_eq!(
             refused(&app, &app.publisher, "createManagedAccount", json!({ "name": second })).await,
             name_taken,
@@ -208,7 +204,11 @@ async fn r01_an_accounts_name_has_one_to_255_characters() {
             ("updateAccount", json!({ "accountId": acme.id, "name": name })),
             ("createApiToken", json!({ "name": name, "role": "SUPPORT" })),
         ] {
-            assert_eq!(refused(&app, &app.publisher, mutation, input).await, pair(code, "name"), "{mutation}");
+            assert_eq!(
+                refused(&app, &app.publisher, mutation, input).await,
+                code_and_field(code, "name"),
+                "{mutation}"
+            );
         }
     }
     app.not_enrolled(&app.publisher, &"🦀".repeat(255)).await;

@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use crate::support::rows::{LogMark, tables};
-use crate::support::{At, Installed, Managed, Setup, TestApp, meanwhile, mutate_on, refusal};
+use crate::support::{At, Installed, Managed, TestApp, meanwhile, mutate_on, refusal};
 
 async fn world() -> (TestApp, [Managed; 2], Installed) {
     let app = TestApp::new().await;
@@ -93,8 +93,7 @@ async fn r46_an_account_reactivated_before_the_window_still_has_its_offer() {
 
 #[tokio::test]
 async fn r46_an_account_reactivated_during_a_rollout_is_moved_once() {
-    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let installed = app.installed_pack("Orders", &accounts.iter().collect::<Vec<_>>()).await;
     app.tick().await;
@@ -123,7 +122,7 @@ async fn r46_an_account_reactivated_without_a_grant_stays_frozen() {
     let gold = app.group("Gold", &[&acme, &globex]).await;
     let installed = app.installed_pack_in("Orders", &gold, &[&acme, &globex]).await;
     app.suspend(&acme).await;
-    app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "").await;
+    app.leave(&gold, &acme).await;
     let release = app.update_now(&installed.pack).await;
     app.reactivate(&acme).await;
     app.tick().await;
@@ -131,7 +130,7 @@ async fn r46_an_account_reactivated_without_a_grant_stays_frozen() {
     assert_eq!(app.update_of(&release, &installed.installations[0]).await.text("/skipReason"), "NOT_ENTITLED");
     // An account that regains its grant while it is suspended stays behind, and catches up when it is reactivated.
     app.suspend(&acme).await;
-    app.ok(&app.publisher, "addAccountsToGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "").await;
+    app.join(&gold, &acme).await;
     let state = app.as_publisher(&installed.installations[0], "state version { number }").await;
     assert_eq!(state, json!({ "state": "ACTIVE", "version": { "number": 1 } }));
     app.reactivate(&acme).await;
@@ -140,8 +139,7 @@ async fn r46_an_account_reactivated_without_a_grant_stays_frozen() {
 
 #[tokio::test]
 async fn r46_a_killed_catch_up_is_gone_on_with_by_the_scheduler() {
-    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let acme = app.managed("Acme").await;
     let mut installations = Vec::new();
     for name in ["Orders", "Invoices", "Returns"] {

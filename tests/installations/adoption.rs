@@ -2,10 +2,9 @@
 
 use chrono::Duration;
 use packwright::domain::installations::{CurveFault, CurvePart, FailureCode};
-use packwright::service::Settings;
 use serde_json::{Value, json};
 
-use crate::support::{At, Installed, Managed, Setup, TestApp, instant};
+use crate::support::{At, Installed, Managed, TestApp, instant};
 
 const COUNTS: &str =
     "adoption { installationCount accountCount frozenCount byVersion { version { number } installationCount } }";
@@ -121,8 +120,7 @@ async fn r25_a_packs_curve_covers_one_year() {
 
 #[tokio::test]
 async fn r49_updates_that_no_batch_has_written_count_as_offered() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let ([acme, globex, initech], installed) = three_accounts(&app).await;
     app.tick().await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;

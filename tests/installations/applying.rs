@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::rows::{LogMark, all_rows, assert_same_rows, code_of, refusal_of};
-use crate::support::{At, Installed, Managed, Setup, TestApp, accepted, refusal};
+use crate::support::{At, Installed, Managed, TestApp, accepted, refusal};
 
 /// The start of the window of 2026-12-01 in Berlin.
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
@@ -236,8 +236,7 @@ async fn r27_an_installation_made_from_the_moment_the_window_opens_gets_the_new_
 
 #[tokio::test]
 async fn r27_an_installation_made_during_a_rollout_gets_the_new_version() {
-    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let [acme, globex, initech] = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let installed = app.installed_pack("Orders", &[&acme, &globex]).await;
     app.tick().await;

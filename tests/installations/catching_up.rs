@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::rows::{LogMark, uuids_of};
-use crate::support::{At, Installed, Managed, Setup, TestApp};
+use crate::support::{At, Installed, Managed, TestApp};
 
 /// Acme and Globex in the group Gold, both with the pack Orders, which only Gold grants.
 async fn world() -> (TestApp, [Managed; 2], String, Installed) {
@@ -11,22 +11,12 @@ async fn world() -> (TestApp, [Managed; 2], String, Installed) {
 }
 
 async fn in_batches_of(batch_size: u64) -> (TestApp, [Managed; 2], String, Installed) {
-    let settings = packwright::service::Settings { batch_size, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(batch_size).await;
     let accounts = app.managed_accounts(["Acme", "Globex"]).await;
     let gold = app.group("Gold", &[&accounts[0], &accounts[1]]).await;
     let installed = app.installed_pack_in("Orders", &gold, &[&accounts[0], &accounts[1]]).await;
     app.tick().await;
     (app, accounts, gold, installed)
-}
-
-async fn leave(app: &TestApp, group: &str, account: &Managed) {
-    app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": group, "accountIds": [account.id] }), "")
-        .await;
-}
-
-async fn join(app: &TestApp, group: &str, account: &Managed) {
-    app.ok(&app.publisher, "addAccountsToGroup", json!({ "groupId": group, "accountIds": [account.id] }), "").await;
 }
 
 /// The update of an installation by a release: its state, its method, its skip reason.
@@ -39,12 +29,12 @@ async fn outcome(app: &TestApp, release: &str, installation: &str) -> (String, V
 async fn r45_a_grant_that_comes_back_brings_the_current_version_at_once() {
     let (app, [acme, _], gold, installed) = world().await;
     let installation = &installed.installations[0];
-    leave(&app, &gold, &acme).await;
+    app.leave(&gold, &acme).await;
     let release = app.update_now(&installed.pack).await;
     assert_eq!(app.installed_number(&acme, installation).await, 1);
     assert_eq!(outcome(&app, &release, installation).await, ("SKIPPED".into(), json!(null), json!("NOT_ENTITLED")));
     let mark = LogMark::now(&app).await;
-    join(&app, &gold, &acme).await;
+    app.join(&gold, &acme).await;
     assert_eq!(app.installed_number(&acme, installation).await, 2, "without a tick: the call does the first batch");
     assert_eq!(outcome(&app, &release, installation).await, ("APPLIED".into(), json!("CATCH_UP"), json!(null)));
     let shown = app.updates(&acme, installation).await;
@@ -65,10 +55,10 @@ async fn r45_a_grant_that_comes_back_brings_the_current_version_at_once() {
 async fn r45_only_the_newest_skipped_update_is_settled() {
     let (app, [acme, _], gold, installed) = world().await;
     let installation = &installed.installations[0];
-    leave(&app, &gold, &acme).await;
+    app.leave(&gold, &acme).await;
     let second = app.update_now(&installed.pack).await;
     let third = app.update_now(&installed.pack).await;
-    join(&app, &gold, &acme).await;
+    app.join(&gold, &acme).await;
     assert_eq!(app.installed_number(&acme, installation).await, 3);
     assert_eq!(outcome(&app, &second, installation).await.0, "SKIPPED");
     assert_eq!(outcome(&app, &third, installation).await, ("APPLIED".into(), json!("CATCH_UP"), json!(null)));
@@ -81,7 +71,7 @@ async fn r45_a_lower_number_is_caught_up_to_as_well() {
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&acme, &installed.installations[0]).await;
     app.apply(&globex, &installed.installations[1]).await;
-    leave(&app, &gold, &acme).await;
+    app.leave(&gold, &acme).await;
     app.cancel(&release).await;
     app.tick().await;
     assert_eq!(
@@ -90,7 +80,7 @@ async fn r45_a_lower_number_is_caught_up_to_as_well() {
         "a cancel doesn't move what is frozen"
     );
     assert_eq!(app.installed_number(&globex, &installed.installations[1]).await, 1);
-    join(&app, &gold, &acme).await;
+    app.join(&gold, &acme).await;
     assert_eq!(
         app.installed_number(&acme, &installed.installations[0]).await,
         1,
@@ -105,10 +95,10 @@ async fn r45_a_superseding_release_is_caught_up_with() {
     let (app, [acme, _], gold, installed) = world().await;
     app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&acme, &installed.installations[0]).await;
-    leave(&app, &gold, &acme).await;
+    app.leave(&gold, &acme).await;
     let release = app.update_now(&installed.pack).await;
     app.tick().await;
-    join(&app, &gold, &acme).await;
+    app.join(&gold, &acme).await;
     assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 3);
     assert_eq!(outcome(&app, &release, &installed.installations[0]).await.1, "CATCH_UP");
 }
@@ -117,12 +107,12 @@ async fn r45_a_superseding_release_is_caught_up_with() {
 async fn r45_catching_up_applies_the_update_to_the_version_in_force_and_leaves_offers_open() {
     let (app, [acme, _], gold, installed) = world().await;
     let installation = &installed.installations[0];
-    leave(&app, &gold, &acme).await;
+    app.leave(&gold, &acme).await;
     app.update_now(&installed.pack).await;
     let pending = app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
     let mark = LogMark::now(&app).await;
-    join(&app, &gold, &acme).await;
+    app.join(&gold, &acme).await;
     assert_eq!(app.installed_number(&acme, installation).await, 2);
     let offered = app.offered(&acme, installation).await.expect("the pending release is offered");
     assert_eq!(uuids_of(&offered)[1], uuids_of(&pending)[0]);
@@ -153,14 +143,14 @@ async fn r45_an_account_that_regains_the_grant_during_a_rollout_is_moved_once() 
     let (app, accounts, gold, installed) = in_batches_of(1).await;
     app.package_newer(&installed.pack).await;
     for account in &accounts {
-        leave(&app, &gold, account).await;
+        app.leave(&gold, account).await;
     }
     app.tick().await;
     // The call runs only the first batch: one installation is skipped, and the other isn't reached yet.
     let release = app.release_now(&installed.pack.id).await;
     assert_eq!(app.progress(&release).await.int("/skipped"), 1);
     for account in &accounts {
-        join(&app, &gold, account).await;
+        app.join(&gold, account).await;
     }
     app.tick().await;
     let mut ways = Vec::new();
@@ -181,10 +171,10 @@ async fn r45_a_catch_up_that_fails_is_tried_again_until_it_goes_well() {
     use packwright::domain::installations::FailureCode;
     let (app, [acme, _], gold, installed) = world().await;
     let installation = &installed.installations[0];
-    leave(&app, &gold, &acme).await;
+    app.leave(&gold, &acme).await;
     let release = app.update_now(&installed.pack).await;
     app.mover.fail(installation, 2, FailureCode::Temporary);
-    join(&app, &gold, &acme).await;
+    app.join(&gold, &acme).await;
     assert_eq!(app.installed_number(&acme, installation).await, 1);
     assert_eq!(outcome(&app, &release, installation).await.0, "SKIPPED");
     for _ in 0..10 {
@@ -203,8 +193,8 @@ async fn r45_an_installation_at_the_current_version_is_left_alone() {
     app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&acme, &installed.installations[0]).await;
     let mark = LogMark::now(&app).await;
-    leave(&app, &gold, &globex).await;
-    join(&app, &gold, &globex).await;
+    app.leave(&gold, &globex).await;
+    app.join(&gold, &globex).await;
     app.tick().await;
     assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 2, "tested early, and not moved back");
     assert_eq!(app.installed_number(&globex, &installed.installations[1]).await, 1);
@@ -218,7 +208,7 @@ async fn r45_an_early_applier_that_a_cancel_left_behind_is_moved_by_the_rollout_
     let canceled = app.update_on(&installed.pack, "2026-12-01").await;
     for (account, installation) in accounts.iter().zip(&installed.installations) {
         app.apply(account, installation).await;
-        leave(&app, &gold, account).await;
+        app.leave(&gold, account).await;
     }
     app.tick().await;
     app.cancel(&canceled).await;
@@ -226,7 +216,7 @@ async fn r45_an_early_applier_that_a_cancel_left_behind_is_moved_by_the_rollout_
     // The call runs only the first batch: one installation is skipped, and the other isn't reached yet.
     let release = app.update_now(&installed.pack).await;
     for account in &accounts {
-        join(&app, &gold, account).await;
+        app.join(&gold, account).await;
     }
     app.tick().await;
     let mut ways = Vec::new();
@@ -246,11 +236,11 @@ async fn r45_an_early_applier_keeps_its_version_when_its_grant_goes_and_returns_
     app.apply(&acme, &installed.installations[0]).await;
     app.tick().await;
     for account in [&acme, &globex] {
-        leave(&app, &gold, account).await;
+        app.leave(&gold, account).await;
     }
     let mark = LogMark::now(&app).await;
     for account in [&acme, &globex] {
-        join(&app, &gold, account).await;
+        app.join(&gold, account).await;
     }
     app.tick().await;
     let once = ["GROUP_CHANGED", "PACK_SHARED"];
@@ -265,8 +255,7 @@ async fn r45_an_early_applier_keeps_its_version_when_its_grant_goes_and_returns_
 
 #[tokio::test]
 async fn r45_an_account_skipped_before_its_freeze_was_announced_catches_up_when_the_grant_returns() {
-    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let gold = app.group("Gold", &[&acme, &globex]).await;
     // Batches process accounts and installations in the order of their ids. Here the two orders differ.

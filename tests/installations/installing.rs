@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::rows::{LogMark, code_of, refusal_of};
-use crate::support::{At, Managed, TestApp, refusal};
+use crate::support::{At, Managed, TestApp, code_and_field, refusal};
 
 const INSTALLATION: &str = "installation { id name version { number } state }";
 
@@ -20,10 +20,6 @@ async fn install(app: &TestApp, account: &Managed, pack: &str, name: Option<&str
 async fn refused(app: &TestApp, account: &Managed, pack: &str, name: Option<&str>) -> (String, String) {
     let refusal = refusal(&install(app, account, pack, name).await);
     (refusal.code, refusal.field)
-}
-
-fn pair(code: &str, field: &str) -> (String, String) {
-    (code.into(), field.into())
 }
 
 /// Creates a MULTI pack that every account may install.
@@ -131,7 +127,7 @@ async fn r43_a_multi_pack_is_installed_any_number_of_times_under_names_of_its_ow
     let (orders, invoices) = (app.available(&acme, "Orders").await, app.available(&acme, "Invoices").await);
     let unnamed = install(&app, &acme, &orders, None).await;
     assert_eq!(unnamed.text("/installation/name"), "Orders", "the pack's name by default");
-    assert_eq!(refused(&app, &acme, &orders, None).await, pair("OVERRIDE_NAME_TAKEN", "overrideName"));
+    assert_eq!(refused(&app, &acme, &orders, None).await, code_and_field("OVERRIDE_NAME_TAKEN", "overrideName"));
     let named = install(&app, &acme, &orders, Some(" Berlin ")).await;
     assert_eq!(named.text("/installation/name"), "Berlin", "trimmed");
     for used in ["Berlin", "BERLIN", "orders", "Orders "] {
@@ -179,7 +175,7 @@ async fn r43_an_override_name_for_a_single_pack_is_refused() {
     for name in ["Mine", "Orders", ""] {
         assert_eq!(
             refused(&app, &acme, &id, Some(name)).await,
-            pair("OVERRIDE_NAME_NOT_ALLOWED", "overrideName"),
+            code_and_field("OVERRIDE_NAME_NOT_ALLOWED", "overrideName"),
             "{name:?}"
         );
     }
@@ -197,7 +193,10 @@ async fn r43_an_override_name_has_one_to_255_characters() {
     let id = app.available(&acme, "Orders").await;
     let installation = app.install_as(&acme, "Orders", "Berlin").await;
     for name in [String::new(), " \u{2003}".into(), "é".repeat(256)] {
-        assert_eq!(refused(&app, &acme, &id, Some(&name)).await, pair("OVERRIDE_NAME_INVALID", "overrideName"));
+        assert_eq!(
+            refused(&app, &acme, &id, Some(&name)).await,
+            code_and_field("OVERRIDE_NAME_INVALID", "overrideName")
+        );
         let input = json!({ "installationId": installation, "overrideName": name });
         assert_eq!(app.refused(&acme.token, "renameInstallation", input).await.code, "OVERRIDE_NAME_INVALID");
     }
@@ -275,8 +274,8 @@ async fn r43_a_pack_that_is_only_still_installed_cannot_be_installed_again() {
     let (one, many) = (app.available(&acme, "Single").await, app.available(&acme, "Multi").await);
     app.unshare(&pack.id, &[&gold]).await;
     app.unshare(&single.pack.id, &[&gold]).await;
-    assert_eq!(refused(&app, &acme, &many, Some("Another")).await, pair("NOT_ENTITLED", ""));
-    assert_eq!(refused(&app, &acme, &one, None).await, pair("NOT_ENTITLED", ""), "before ALREADY_INSTALLED");
+    assert_eq!(refused(&app, &acme, &many, Some("Another")).await, code_and_field("NOT_ENTITLED", ""));
+    assert_eq!(refused(&app, &acme, &one, None).await, code_and_field("NOT_ENTITLED", ""), "before ALREADY_INSTALLED");
 }
 
 #[tokio::test]

@@ -137,10 +137,9 @@ async fn r53_an_account_sees_what_a_group_of_its_shares_and_nothing_else() {
     assert!(app.node(&globex.token, &hidden).await.is_null());
     assert_eq!(app.denied(&globex.token, "copyFromProcessLibrary", json!({ "processId": hidden })).await, "NOT_FOUND");
 
-    let member = json!({ "groupId": gold, "accountIds": [globex.id] });
-    app.ok(&app.publisher, "addAccountsToGroup", member.clone(), "").await;
+    app.join(&gold, &globex).await;
     assert_eq!(app.names_in_library(&globex).await, ["For all", "For both", "For gold"]);
-    app.ok(&app.publisher, "removeAccountsFromGroup", member, "").await;
+    app.leave(&gold, &globex).await;
     assert_eq!(app.names_in_library(&globex).await, ["For all", "For both"]);
     let umbrella = app.managed("Umbrella").await;
     assert_eq!(app.names_in_library(&umbrella).await, ["For all"], "All Accounts holds those to come");

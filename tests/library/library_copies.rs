@@ -83,7 +83,7 @@ async fn r53_nothing_later_touches_a_copy() {
     assert_eq!(versions, ["1.0", "3.0"], "what was published of it later is shown beside it");
     assert!(source().await);
     assert_eq!(read().await, before);
-    app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "").await;
+    app.leave(&gold, &acme).await;
     assert!(!source().await, "no longer shared with the account");
     app.withdraw(&process).await;
     app.delete_package(&package).await;

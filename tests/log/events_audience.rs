@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use packwright::service::Settings;
-
 use crate::support::rows::LogMark;
-use crate::support::{At, Managed, Setup, TestApp};
+use crate::support::{At, Managed, TestApp};
 
 const ANNOUNCED: &str = "subscription($after: String, $pack: ID) { releaseAnnounced(after: $after, packId: $pack) {
     id cursor kind packId packName actor { kind name } pack { id name } release { notes version { number } }
@@ -207,15 +205,9 @@ async fn r50_the_publisher_gets_an_event_of_a_newer_version_for_each_pack_that_h
 
 #[tokio::test]
 async fn r25_progress_is_sent_from_the_current_state_to_the_end() {
-    let settings = Settings { batch_size: 3, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(3).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for index in 0..10 {
-        app.install_as(&acme, "Orders", &format!("number {index}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, 10).await.pack;
     let release = app.update_now(&pack).await;
     let mut subscription = app.subscribe(&app.publisher, PROGRESS, json!({ "id": release })).await;
     let first = subscription.next().await;

@@ -13,7 +13,7 @@ use packwright::service::Settings;
 use packwright::service::accounts::authenticate;
 use packwright::store::DatabaseKind;
 use packwright::store::log::{events, feed};
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -22,13 +22,9 @@ use crate::support::{At, Setup, TestApp, uuid_of};
 
 const LIVE: &str = "subscription { events { kind ... on PackEvent { packName } } }";
 
-fn is_postgresql(app: &TestApp) -> bool {
-    tables(app).get_database_backend() == DatabaseBackend::Postgres
-}
-
 /// Appends copies of the newest event, as if another server had written them.
 pub(crate) async fn append_copies(app: &TestApp, count: usize) {
-    let id = if is_postgresql(app) { "gen_random_uuid()" } else { "randomblob(16)" };
+    let id = if app.is_postgresql() { "gen_random_uuid()" } else { "randomblob(16)" };
     let columns = "kind, audience, publisher_id, account_id, pack_id, occurred_at, actor_kind, actor_name,
         actor_token_id, actor_account_id, actor_account_name, release_id, installation_id, update_state,
         component_version_id, group_id, data";
@@ -43,7 +39,7 @@ pub(crate) async fn append_copies(app: &TestApp, count: usize) {
 
 /// Appends a copy of the newest batch with one record, at an instant that can't be read.
 async fn append_damaged_batch(app: &TestApp) {
-    let (id, instant, free) = if is_postgresql(app) {
+    let (id, instant, free) = if app.is_postgresql() {
         let sequence = "pg_get_serial_sequence('event', 'sequence')";
         (
             "gen_random_uuid()",

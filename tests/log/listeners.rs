@@ -211,7 +211,7 @@ async fn the_accounts_of_many_listeners_are_joined_and_not_compared_with_each_ro
     announce(&app, &release, "2026-12-04", &mut listeners).await;
     let (items, statements) = app.statements_of(announce(&app, &release, "2026-12-02", &mut listeners)).await;
     assert_eq!(items.len(), 201);
-    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+    if app.is_postgresql() {
         let compared: Vec<_> = statements.iter().filter(|sql| sql.contains(r#""account_id" = ANY(CAST"#)).collect();
         assert!(compared.is_empty(), "{compared:#?}");
         assert!(statements.iter().any(|sql| sql.contains("unnest(")), "{statements:#?}");
@@ -367,7 +367,7 @@ async fn on_another_server(app: &TestApp) -> tokio::sync::mpsc::UnboundedReceive
 async fn r49_another_server_hears_at_once_also_after_its_connection_for_listen_was_lost() {
     let app = TestApp::new().await;
     let mut heard = on_another_server(&app).await;
-    let is_postgresql = tables(&app).get_database_backend() == DatabaseBackend::Postgres;
+    let is_postgresql = app.is_postgresql();
     let listens =
         "FROM pg_stat_activity WHERE datname = current_database() AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')";
     let listening = async || {

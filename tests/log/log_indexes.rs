@@ -1,11 +1,10 @@
 //! For every filter of the logs there is an index that returns the rows in their order (R49, R51).
 
-use sea_orm::{DatabaseBackend, Statement};
+use sea_orm::Statement;
 use serde_json::{Value, json};
 
 use crate::store::planned::plans;
 use crate::support::TestApp;
-use crate::support::rows::tables;
 
 /// Fails unless a query reads `table` in order through an index. On SQLite, whose plans don't depend on the rows, the
 /// indexes must be exactly these.
@@ -24,7 +23,7 @@ async fn are_read_by(app: &TestApp, statements: &[Statement], variables: &Value,
         let sorts = plan.sorts && !plan.sql.contains("\"position\"");
         assert!(!sorts && !scans, "{variables}: {}\n{}", plan.sql, plan.steps.join("\n"));
     }
-    if tables(app).get_database_backend() == DatabaseBackend::Sqlite {
+    if !app.is_postgresql() {
         let search = format!("SEARCH {table} USING INDEX ");
         let steps = plans.iter().flat_map(|plan| &plan.steps);
         // The entry that a cursor names is also looked up, by its id.

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::support::rows::with_large_stack;
-use crate::support::{At, Managed, Pack, Setup, TestApp};
+use crate::support::{At, Managed, Pack, TestApp};
 
 pub(crate) const EVENTS: &str = "query($first: Int, $after: String, $last: Int, $before: String, $filter: EventFilter) {
     events(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
@@ -45,8 +44,7 @@ pub(crate) struct RecordedStory {
 impl RecordedStory {
     /// The world, with batches of this size.
     pub(crate) async fn in_batches_of(size: u64) -> Self {
-        let settings = Settings { batch_size: size, ..Settings::default() };
-        let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+        let app = TestApp::in_batches_of(size).await;
         let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
         let everybody = app.all_accounts().await;
         let gold = app.group("Gold", &[&accounts[0], &accounts[1]]).await;

@@ -38,13 +38,9 @@ async fn restore(app: &TestApp) {
     }
 }
 
-fn is_postgresql(app: &TestApp) -> bool {
-    tables(app).get_database_backend() == DatabaseBackend::Postgres
-}
-
 /// The columns of a table with their types.
 async fn columns(app: &TestApp, table: &str) -> Vec<(String, String)> {
-    let sql = if is_postgresql(app) {
+    let sql = if app.is_postgresql() {
         format!(
             "SELECT column_name::text, udt_name::text FROM information_schema.columns WHERE table_schema = 'public' AND table_name = '{table}' ORDER BY ordinal_position"
         )
@@ -110,7 +106,7 @@ async fn r51_a_change_of_any_column_of_an_entry_or_a_seal_is_noticed() {
         let columns = columns(&app, table).await;
         assert_eq!(count(&app, &format!("SELECT count(*) FROM {table} WHERE {which}")).await, 1, "{table}: {which}");
         for (column, of_type) in &columns {
-            let value = another(column, of_type, is_postgresql(&app));
+            let value = another(column, of_type, app.is_postgresql());
             run(&app, &format!("UPDATE {table} AS changed SET {column} = {value} WHERE {which}")).await;
             assert!(broken(&app).await.is_some(), "{table}.{column} = {value}");
             changed += 1;
@@ -149,7 +145,7 @@ async fn r51_an_entry_that_was_taken_away_or_inserted_is_noticed() {
         restore(&app).await;
     }
     let names: Vec<_> = columns(&app, "audit_entry").await.into_iter().map(|(name, _)| name).collect();
-    let id = if is_postgresql(&app) { "gen_random_uuid()" } else { "randomblob(16)" };
+    let id = if app.is_postgresql() { "gen_random_uuid()" } else { "randomblob(16)" };
     let values = names.iter().map(|name| match name.as_str() {
         "sequence" => "-sequence",
         "id" => id,
@@ -217,7 +213,7 @@ async fn r51_a_log_that_was_cut_short_with_its_seals_lacks_those_that_were_sent(
 #[tokio::test]
 async fn r51_any_single_byte_of_an_entry_counts() {
     let app = sealed_world().await;
-    if is_postgresql(&app) {
+    if app.is_postgresql() {
         // Its values have types, of which not every byte can be changed. The test of columns changes each of them.
         return;
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::rows::{LogMark, all_rows, assert_same_rows};
-use crate::support::{At, Installed, Managed, Setup, TestApp, refusal};
+use crate::support::{At, Installed, Managed, TestApp, refusal};
 
 const SELECTION: &str =
     "deletedPackId uninstalledCount canceledRelease { id state pack { id name } version { number } }
@@ -14,8 +14,7 @@ async fn world() -> (TestApp, [Managed; 2], Installed) {
 }
 
 async fn in_batches_of(batch_size: u64) -> (TestApp, [Managed; 2], Installed) {
-    let settings = packwright::service::Settings { batch_size, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(batch_size).await;
     let accounts = app.managed_accounts(["Acme", "Globex"]).await;
     let installed = app.installed_pack("Orders", &[&accounts[0], &accounts[1]]).await;
     app.tick().await;
@@ -196,8 +195,7 @@ async fn r47_installations_that_no_batch_has_reached_are_hidden_from_the_call_on
 
 #[tokio::test]
 async fn r47_an_installation_that_no_batch_has_come_to_can_not_be_renamed() {
-    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let pack = app.multi_pack_with("Tools", &["Tool"]).await;
     app.share_with_all(&pack.id).await;

@@ -93,7 +93,7 @@ async fn r34_whom_it_would_reach() {
     app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&acme, &installed.installations[0]).await;
     app.suspend(&globex).await;
-    app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [initech.id] }), "").await;
+    app.leave(&gold, &initech).await;
     app.package_newer(&installed.pack).await;
     let seen = preview(&app, &installed.pack.id, json!(null)).await;
     let spread = json!([

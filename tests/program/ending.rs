@@ -21,12 +21,7 @@ pub(crate) async fn installed() -> (TestApp, Pack) {
     let settings = Settings { batch_size: 1, ..Settings::default() };
     let app = TestApp::with(Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() }).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for index in 0..INSTALLATIONS {
-        app.install_as(&acme, "Orders", &format!("number {index}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, INSTALLATIONS).await.pack;
     (app, pack)
 }
 

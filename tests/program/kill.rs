@@ -12,7 +12,7 @@ use sea_orm::sqlx::{self, ConnectOptions as _};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 
 use crate::support::rows::{LogMark, database_url, tables, uuids_of};
-use crate::support::{At, Setup, TestApp};
+use crate::support::{At, Installed, Setup, TestApp};
 
 const INSTALLATIONS: usize = 10;
 /// How often to check for a condition, and how long between two checks: a minute in all.
@@ -73,7 +73,7 @@ pub(crate) async fn set_trap(app: &TestApp, number: usize) {
 
 /// Waits until a batch hangs in the trap.
 pub(crate) async fn until_trapped(app: &TestApp) {
-    if tables(app).get_database_backend() == DatabaseBackend::Postgres {
+    if app.is_postgresql() {
         let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
         let asleep = Statement::from_string(DatabaseBackend::Postgres, sql);
         until("the batch that hangs", async || {
@@ -118,13 +118,7 @@ async fn r41_a_server_that_is_killed_in_a_rollout_loses_and_doubles_nothing() {
         let settings = Settings { batch_size: 3, ..Settings::default() };
         let app = TestApp::with(Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() }).await;
         let acme = app.managed("Acme").await;
-        let pack = app.multi_pack_with("Orders", &["Import"]).await;
-        app.share_with_all(&pack.id).await;
-        app.release_now(&pack.id).await;
-        let mut installations = Vec::new();
-        for index in 0..INSTALLATIONS {
-            installations.push(app.install_as(&acme, "Orders", &format!("number {index}")).await);
-        }
+        let Installed { pack, installations, .. } = app.installed_times("Orders", &acme, INSTALLATIONS).await;
         let release = app.update_on(&pack, "2024-12-01").await;
         app.tick().await;
         let mark = LogMark::now(&app).await;
@@ -187,13 +181,7 @@ async fn r59_a_server_that_is_killed_in_a_roll_back_goes_on_where_it_was() {
         let settings = Settings { batch_size: 3, ..Settings::default() };
         let app = TestApp::with(Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() }).await;
         let acme = app.managed("Acme").await;
-        let pack = app.multi_pack_with("Orders", &["Import"]).await;
-        app.share_with_all(&pack.id).await;
-        app.release_now(&pack.id).await;
-        let mut installations = Vec::new();
-        for index in 0..INSTALLATIONS {
-            installations.push(app.install_as(&acme, "Orders", &format!("number {index}")).await);
-        }
+        let Installed { pack, installations, .. } = app.installed_times("Orders", &acme, INSTALLATIONS).await;
         let release = app.update_now(&pack).await;
         app.tick().await;
         let mark = LogMark::now(&app).await;

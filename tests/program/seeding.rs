@@ -43,7 +43,7 @@ async fn texts(app: &TestApp, sql: &str) -> Vec<String> {
 
 /// The rows of every table as sorted texts, without secrets and migrations, which differ between databases.
 async fn dump(app: &TestApp) -> BTreeMap<String, Vec<String>> {
-    let postgresql = tables(app).get_database_backend() == DatabaseBackend::Postgres;
+    let postgresql = app.is_postgresql();
     let named = if postgresql {
         "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()"
     } else {
@@ -128,7 +128,7 @@ async fn r49_a_seeded_world_has_the_requested_size() {
 #[tokio::test]
 async fn r49_few_rows_are_not_copied_by_themselves() {
     let app = TestApp::empty(Setup::default()).await;
-    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+    if !app.is_postgresql() {
         return;
     }
     let world = World::new(options(40, 6_000)).expect("room enough");

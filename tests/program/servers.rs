@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use packwright::service::Settings;
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use crate::program::kill::until;
 use crate::program::starts::{run, text_of};
 use crate::support::rows::{LogMark, database_url, tables};
-use crate::support::{Ask, At as _, Database, Program, Setup, TestApp, immediately};
+use crate::support::{Ask, At as _, Database, Program, TestApp, immediately};
 
 #[tokio::test]
 async fn a_second_server_on_one_file_is_refused_and_commands_work_beside_the_first() {
@@ -64,18 +63,12 @@ async fn hanging(app: &TestApp) -> i64 {
 
 #[tokio::test]
 async fn r41_a_batch_of_a_dead_server_is_taken_within_a_second() {
-    let settings = Settings { batch_size: 3, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(3).await;
     if app.has_one_writer() {
         return;
     }
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for index in 0..10 {
-        app.install_as(&acme, "Orders", &format!("number {index}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, 10).await.pack;
     // Batches of the doomed server, and of no other, hang.
     let trap = "CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF current_setting('application_name') = 'doomed' THEN PERFORM pg_sleep(600); END IF; RETURN NULL; END $$";

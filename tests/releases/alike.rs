@@ -4,23 +4,16 @@ use std::collections::BTreeMap;
 
 use sea_orm::Value;
 
-use crate::support::{At, Setup, TestApp};
-use packwright::service::Settings;
+use crate::support::{At, TestApp};
 
 /// When the window of 2026-12-01 opens.
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 #[tokio::test]
 async fn r49_a_batch_of_installations_that_are_alike_lists_none_of_them() {
-    let settings = Settings { batch_size: 40, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(40).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for n in 0..30 {
-        app.install_as(&acme, "Orders", &format!("number {n}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, 30).await.pack;
     app.tick().await;
     let (release, statements) = app.statements_with_values_of(app.update_now(&pack)).await;
     let writes: Vec<_> = statements
@@ -61,15 +54,9 @@ async fn r49_a_batch_of_installations_that_are_alike_lists_none_of_them() {
 
 #[tokio::test]
 async fn r59_a_roll_back_of_installations_that_are_alike_lists_none_of_them() {
-    let settings = Settings { batch_size: 40, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(40).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for n in 0..30 {
-        app.install_as(&acme, "Orders", &format!("number {n}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, 30).await.pack;
     app.tick().await;
     let release = app.update_now(&pack).await;
     let (moved, statements) = app.statements_with_values_of(app.roll_back(&release)).await;

@@ -43,12 +43,7 @@ async fn r49_a_server_measures_its_batches_and_makes_them_larger() {
     let settings = Settings { batch_size: 1_000, batch_time: Some(Duration::from_secs(600)), ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for n in 0..5 {
-        app.install_as(&acme, "Orders", &format!("number {n}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, 5).await.pack;
     app.tick().await;
     let before = app.app.services.follow_ups.by_kind();
     let release = app.update_now(&pack).await;
@@ -67,12 +62,7 @@ async fn r49_a_failed_batch_halves_its_size() {
     let settings = Settings { batch_size: 1_000, batch_time: Some(Duration::from_secs(600)), ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for n in 0..FIRST / 4 + 8 {
-        app.install_as(&acme, "Orders", &format!("number {n}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, (FIRST / 4 + 8) as usize).await.pack;
     app.tick().await;
     let counts = || app.app.services.follow_ups.by_kind().get("ROLL_OUT").copied().unwrap_or_default();
     refuse(&app, "broken", "UPDATE OF version_id ON installation", "TRUE").await;

@@ -46,8 +46,7 @@ async fn r30_canceling_moves_early_appliers_back() {
 
 #[tokio::test]
 async fn r30_early_appliers_are_moved_back_in_batches_and_until_then_nothing_is_released() {
-    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
-    let app = TestApp::with(crate::support::Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["A", "B", "C"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let release = app.update_on(&world.pack, "2026-12-01").await;
@@ -183,8 +182,7 @@ async fn r44_an_account_that_applied_early_and_reinstalled_keeps_the_new_install
 /// locked the first installation and wait for the last one.
 #[tokio::test]
 async fn r30_attempts_that_are_due_are_no_part_of_a_batch_of_later_installations() {
-    let settings = packwright::service::Settings { batch_size: 2, ..Default::default() };
-    let app = TestApp::with(crate::support::Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(2).await;
     let accounts = app.managed_accounts(["A", "B", "C"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let release = app.update_on(&world.pack, "2026-12-01").await;

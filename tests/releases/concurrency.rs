@@ -6,7 +6,7 @@ use std::time::Duration;
 use packwright::service::followup::run_one_batch;
 use serde_json::json;
 
-use crate::support::{At as _, Setup, TestApp, immediately};
+use crate::support::{At as _, TestApp, immediately};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
@@ -99,8 +99,7 @@ async fn r49_a_small_install_base_is_finished_when_the_call_returns_also_when_an
 
 #[tokio::test]
 async fn r21_a_repeated_request_whose_pack_is_gone_is_not_found() {
-    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex"]).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.share_with_all(&pack.id).await;

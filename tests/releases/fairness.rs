@@ -1,11 +1,10 @@
 //! A publisher that creates as many tasks as it can doesn't delay another publisher's release.
 
-use packwright::service::Settings;
 use packwright::service::followup::open_tasks;
 use serde_json::json;
 
 use crate::support::rows::{LogMark, publisher_id};
-use crate::support::{At as _, Setup, TestApp};
+use crate::support::{At as _, TestApp};
 
 const BATCH: usize = 2;
 const INSTALLATIONS: usize = 12;
@@ -14,15 +13,9 @@ const HOSTILE_ACCOUNTS: usize = 60;
 /// The scheduler does all work in one pass, so the order of events shows the order of its work.
 #[tokio::test]
 async fn r49_a_release_is_moved_in_time_beside_a_publisher_with_a_great_many_tasks() {
-    let settings = Settings { batch_size: BATCH as u64, ..Settings::default() };
-    let mut app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let mut app = TestApp::in_batches_of(BATCH as u64).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for index in 0..INSTALLATIONS {
-        app.install_as(&acme, "Orders", &format!("number {index}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, INSTALLATIONS).await.pack;
     let release = app.update_on(&pack, "2026-12-01").await;
     let northwind = publisher_id(&app).await;
     app.tick().await;

@@ -83,7 +83,7 @@ async fn r45_another_grant_keeps_an_installation_alive() {
 #[tokio::test]
 async fn r45_a_frozen_installation_is_skipped_when_the_others_are_moved_at_once() {
     let (app, acme, globex, gold, installed) = world().await;
-    app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "").await;
+    app.leave(&gold, &acme).await;
     let release = app.update_now(&installed.pack).await;
     app.tick().await;
     assert_eq!(state(&app, &acme, &installed.installations[0]).await, frozen(1));
@@ -104,7 +104,7 @@ async fn r45_a_frozen_installation_is_skipped_at_the_window_and_its_offer_is_nei
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     let available = app.available(&acme, "Orders").await;
     let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
-    app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "").await;
+    app.leave(&gold, &acme).await;
     assert_eq!(app.offered(&acme, &installed.installations[0]).await, None);
     assert_eq!(app.pending_updates(&acme).await, Vec::<String>::new());
     assert_eq!(app.updates(&acme, &installed.installations[0]).await, Vec::<Value>::new());
@@ -151,7 +151,7 @@ async fn r45_a_cancel_does_not_move_a_frozen_installation_back() {
     for (account, installation) in [(&acme, &installed.installations[0]), (&globex, &installed.installations[1])] {
         app.apply(account, installation).await;
     }
-    app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "").await;
+    app.leave(&gold, &acme).await;
     app.cancel(&release).await;
     app.tick().await;
     assert_eq!(state(&app, &acme, &installed.installations[0]).await, frozen(2));
@@ -163,7 +163,7 @@ async fn r45_a_superseding_release_does_not_move_a_frozen_installation() {
     let (app, acme, globex, gold, installed) = world().await;
     app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&acme, &installed.installations[0]).await;
-    app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "").await;
+    app.leave(&gold, &acme).await;
     let release = app.update_now(&installed.pack).await;
     app.tick().await;
     assert_eq!(state(&app, &acme, &installed.installations[0]).await, frozen(2), "where it went by itself");
@@ -173,8 +173,7 @@ async fn r45_a_superseding_release_does_not_move_a_frozen_installation() {
 
 #[tokio::test]
 async fn r45_an_account_that_loses_the_grant_during_a_rollout_is_skipped_by_its_batch() {
-    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
-    let app = TestApp::with(crate::support::Setup { settings, ..Default::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let gold = app.group("Gold", &[&acme, &globex]).await;
     let installed = app.installed_pack_in("Orders", &gold, &[&acme, &globex]).await;
@@ -222,8 +221,7 @@ async fn r45_only_what_a_call_froze_is_counted_as_frozen_by_it() {
 #[tokio::test]
 async fn r45_a_release_made_while_an_installation_is_frozen_is_hidden_from_its_account_also_by_its_id() {
     let (app, acme, globex, gold, installed) = world().await;
-    let input = json!({ "groupId": gold, "accountIds": [acme.id] });
-    app.ok(&app.publisher, "removeAccountsFromGroup", input, "").await;
+    app.leave(&gold, &acme).await;
     app.update_on(&installed.pack, "2026-12-01").await;
     let offer = app.read_installation(
         &globex,
@@ -243,8 +241,7 @@ async fn r45_a_release_made_while_an_installation_is_frozen_is_hidden_from_its_a
 async fn r45_a_frozen_installation_has_no_pending_update_for_its_publisher_either() {
     let (app, acme, _, gold, installed) = world().await;
     app.update_on(&installed.pack, "2026-12-01").await;
-    let input = json!({ "groupId": gold, "accountIds": [acme.id] });
-    app.ok(&app.publisher, "removeAccountsFromGroup", input, "").await;
+    app.leave(&gold, &acme).await;
     let query = "query($filter: InstallationFilter) { installations(filter: $filter) { edges { node { id pendingUpdate { state } } } } }";
     let listed = async |pending: bool| {
         app.gql(&app.publisher, query, json!({ "filter": { "hasPendingUpdate": pending } }))
@@ -263,8 +260,7 @@ async fn r45_a_frozen_account_gets_no_event_of_a_withdrawn_offer() {
         app.update_on(&installed.pack, "2026-12-01").await;
         let release = app.read_pack(&installed.pack.id, "pendingRelease { id }").await.text("/pendingRelease/id");
         let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
-        app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "")
-            .await;
+        app.leave(&gold, &acme).await;
         app.tick().await;
         let (a, g) = (app.cursor(&acme.token).await, app.cursor(&globex.token).await);
         let mark = LogMark::now(&app).await;

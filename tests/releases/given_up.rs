@@ -3,14 +3,13 @@
 
 use entity::{installation_update as update, task};
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use packwright::service::followup::{Dropped, drop_task};
 use sea_orm::EntityTrait as _;
 use serde_json::json;
 
 use crate::releases::halting::{installed, release};
 use crate::support::rows::{LogMark, tables};
-use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, refusal, uuid_of};
+use crate::support::{At, Installed, Managed, TestApp, immediately, refusal, uuid_of};
 
 /// Drops the only task that there is.
 async fn drop_the_task(app: &TestApp, kind: &str) -> Dropped {
@@ -21,8 +20,7 @@ async fn drop_the_task(app: &TestApp, kind: &str) -> Dropped {
 
 /// A release to six installations with a rule. Two of them are moved when the rollout is given up.
 async fn given_up(then: &str) -> (TestApp, Managed, Installed, String, LogMark) {
-    let settings = Settings { batch_size: 2, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(2).await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 6).await;
     app.tick().await;

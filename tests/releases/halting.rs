@@ -1,27 +1,20 @@
 //! Releases that stop by themselves (R58), and what a rule would have done (R60).
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use packwright::service::followup::run_one_batch;
 use serde_json::{Value, json};
 
 use crate::installations::outcomes::report;
 use crate::releases::pausing::{OPENS, resume};
 use crate::support::rows::LogMark;
-use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, on_date};
+use crate::support::{At, Installed, Managed, TestApp, immediately, on_date};
 
 /// A MULTI pack that one account has installed so many times, with something newer to release.
 pub(crate) async fn installed(app: &TestApp, account: &Managed, name: &str, count: usize) -> Installed {
-    let pack = app.multi_pack_with(name, &[&format!("{name} process")]).await;
-    app.share_with_all(&pack.id).await;
-    let first_release = app.release_now(&pack.id).await;
-    let mut installations = Vec::new();
-    for index in 0..count {
-        installations.push(app.install_as(account, name, &format!("{name} {index}")).await);
-    }
+    let installed = app.installed_times(name, account, count).await;
     app.tick().await;
-    app.package_newer(&pack).await;
-    Installed { pack, first_release, installations }
+    app.package_newer(&installed.pack).await;
+    installed
 }
 
 pub(crate) async fn release(app: &TestApp, mut input: Value, rule: Value) -> String {
@@ -239,8 +232,7 @@ async fn r58_reports_decide_until_the_watch_is_over() {
 
 #[tokio::test]
 async fn r58_a_rollout_is_rolled_back_by_its_rule() {
-    let settings = Settings { batch_size: 2, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(2).await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 8).await;
     let rule = json!({ "percent": 10, "atLeast": 2, "then": "ROLL_BACK" });

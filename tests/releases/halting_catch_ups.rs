@@ -39,12 +39,9 @@ impl World {
         let [first, group] = [app.group("Gold", &[&acme]).await, app.group("Silver", &[&globex]).await];
         app.share(&world.pack.id, &[&first, &group]).await;
         app.unshare(&world.pack.id, &[&app.all_accounts().await]).await;
-        let input = json!({ "groupId": group, "accountIds": [globex.id] });
         match hinder {
             Hinder::Suspended => app.suspend(&globex).await,
-            Hinder::WithoutGrant => {
-                app.ok(&app.publisher, "removeAccountsFromGroup", input, "").await;
-            }
+            Hinder::WithoutGrant => app.leave(&group, &globex).await,
         }
         app.tick().await;
         let release = release(&app, immediately(&world.pack.id), rule).await;
@@ -58,10 +55,7 @@ impl World {
         let Self { app, globex, group, .. } = self;
         match self.hinder {
             Hinder::Suspended => app.reactivate(globex).await,
-            Hinder::WithoutGrant => {
-                let input = json!({ "groupId": group, "accountIds": [globex.id] });
-                app.ok(&app.publisher, "addAccountsToGroup", input, "").await;
-            }
+            Hinder::WithoutGrant => app.join(group, globex).await,
         }
     }
 

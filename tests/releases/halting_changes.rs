@@ -1,6 +1,5 @@
 //! A halt rule that is changed is judged in the call (R58).
 
-use packwright::service::Settings;
 use packwright::service::followup::run_one_batch;
 use serde_json::{Value, json};
 
@@ -8,13 +7,12 @@ use crate::installations::outcomes::report;
 use crate::releases::halting::installed;
 use crate::releases::pausing::{pause, resume};
 use crate::support::rows::LogMark;
-use crate::support::{At, Installed, Managed, Setup, TestApp, immediately};
+use crate::support::{At, Installed, Managed, TestApp, immediately};
 
 /// A release of eight installations, two by two, of which half are moved and one of these is reported broken. It has
 /// had no rule so far.
 async fn one_of_four_is_broken() -> (TestApp, Managed, Installed, String) {
-    let settings = Settings { batch_size: 2, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(2).await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 8).await;
     let release = app.ok(&app.publisher, "releaseIntegrationPack", immediately(&world.pack.id), "release { id }").await;

@@ -11,12 +11,11 @@ use packwright::app::App;
 use packwright::domain::installations::FailureCode;
 use packwright::domain::releases::{HaltAction, HaltFigures, HaltRule, judge};
 use packwright::service::Settings;
-use sea_orm::DatabaseBackend;
 use serde_json::json;
 
 use crate::releases::halting::release;
 use crate::releases::halting_steps::{AIMS, Aim, OF_ACME, OF_GLOBEX, Run};
-use crate::support::rows::{end_of_events, events_after, tables};
+use crate::support::rows::{end_of_events, events_after};
 use crate::support::{
     At, Dice, Managed, Setup, TestApp, immediately, in_stages, of_percent, on_date, short_or_long, uuid_of,
 };
@@ -224,7 +223,7 @@ impl Counts {
 async fn runs(servers: usize, count: usize) {
     let settings = Settings { batch_size: 2, ..Settings::default() };
     let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
-    if servers > 1 && tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+    if servers > 1 && !app.is_postgresql() {
         return;
     }
     let mut others = Vec::new();

@@ -1,15 +1,9 @@
 //! Immediate releases: every installation moves, in batches, and a failing one holds up no other (R25, R27).
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use serde_json::json;
 
-use crate::support::{At as _, Setup, TestApp, immediately, on_date, refusal};
-
-/// An app with batches of a single installation. The call moves the first one, ticks move the others.
-async fn one_by_one() -> TestApp {
-    TestApp::with(Setup { settings: Settings { batch_size: 1, ..Settings::default() }, ..Setup::default() }).await
-}
+use crate::support::{At as _, TestApp, immediately, on_date, refusal};
 
 #[tokio::test]
 async fn r25_every_installation_moves_at_once() {
@@ -40,7 +34,8 @@ async fn r25_every_installation_moves_at_once() {
 
 #[tokio::test]
 async fn r25_the_work_is_done_in_batches_and_its_progress_can_be_read() {
-    let app = one_by_one().await;
+    // The call moves the first installation, ticks move the others.
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["A", "B", "C"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let release = app.update_now(&world.pack).await;
@@ -69,7 +64,8 @@ async fn r25_the_work_is_done_in_batches_and_its_progress_can_be_read() {
 
 #[tokio::test]
 async fn r29_while_a_rollout_runs_the_pack_is_not_released_again() {
-    let app = one_by_one().await;
+    // The call moves the first installation, ticks move the others.
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["A", "B", "C"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let release = app.update_now(&world.pack).await;
@@ -90,7 +86,8 @@ async fn r29_while_a_rollout_runs_the_pack_is_not_released_again() {
 
 #[tokio::test]
 async fn r27_an_installation_made_during_a_rollout_gets_the_new_version() {
-    let app = one_by_one().await;
+    // The call moves the first installation, ticks move the others.
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["A", "B", "C"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let late = app.managed("Late").await;

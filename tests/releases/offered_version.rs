@@ -2,12 +2,11 @@
 //! reads and at each step of a release.
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::releases::halting::installed;
 use crate::releases::pausing::{pause, resume};
-use crate::support::{At, Managed, Setup, TestApp};
+use crate::support::{At, Managed, TestApp};
 
 const VERSION: &str = "currentVersion { id number notes contents { version } }";
 
@@ -59,8 +58,7 @@ async fn assert_offered(app: &TestApp, accounts: [&Managed; 2], release: Option<
 
 #[tokio::test]
 async fn r56_an_account_reads_the_version_that_an_installation_gets() {
-    let settings = Settings { batch_size: 3, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(3).await;
     let [acme, globex, initech] = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let both = [&acme, &globex];
     let world = installed(&app, &acme, "Orders", 8).await;
@@ -98,8 +96,7 @@ async fn node(app: &TestApp, account: &Managed, id: &str) -> Value {
 
 #[tokio::test]
 async fn r56_a_fix_of_a_paused_release_is_offered_at_once_and_a_paused_retry_offers_the_former_version() {
-    let settings = Settings { batch_size: 3, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(3).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let both = [&acme, &globex];
     let world = installed(&app, &acme, "Orders", 8).await;
@@ -122,8 +119,7 @@ async fn r56_a_fix_of_a_paused_release_is_offered_at_once_and_a_paused_retry_off
 
 #[tokio::test]
 async fn r56_those_who_hear_of_a_pause_read_the_version_that_they_would_get() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let installed = app.installed_pack("Orders", &accounts.each_ref()).await;
     let document = "subscription { releaseAnnounced { kind release { ... on AnnouncedRelease { version { number } pack { currentVersion { number notes contents { version } } } } } } }";

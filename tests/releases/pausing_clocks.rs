@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use packwright::service::followup::run_one_batch;
 use serde_json::{Value, json};
 
@@ -12,11 +11,6 @@ use crate::releases::halting::{installed, release};
 use crate::releases::pausing::{pause, resume};
 use crate::releases::ranges::{finish, splitting};
 use crate::support::{At, Managed, Setup, TestApp, immediately, instant, mutate_on};
-
-async fn in_batches_of(batch_size: u64) -> TestApp {
-    let settings = Settings { batch_size, ..Settings::default() };
-    TestApp::with(Setup { settings, ..Setup::default() }).await
-}
 
 /// Runs batches until a release has ended.
 async fn ends(app: &TestApp, release: &str) -> String {
@@ -32,7 +26,7 @@ async fn ends(app: &TestApp, release: &str) -> String {
 
 /// An account is suspended when the rollout comes to it, and is active again when the release is resumed.
 async fn passed_by() -> (TestApp, [Managed; 3], Vec<String>, String) {
-    let app = in_batches_of(1).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let installed = app.installed_pack("Orders", &accounts.each_ref()).await;
     app.suspend(&accounts[0]).await;
@@ -72,7 +66,7 @@ async fn r56_a_resumed_rollout_ends_though_the_clock_was_set_back_since() {
 
 #[tokio::test]
 async fn r56_a_retry_ends_though_the_clock_was_set_back_since_a_resume_before_it() {
-    let app = in_batches_of(1).await;
+    let app = TestApp::in_batches_of(1).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let installed = app.installed_pack("Orders", &[&acme, &globex]).await;
     app.mover.fail(&installed.installations[0], u32::MAX, FailureCode::Temporary);
@@ -91,7 +85,7 @@ async fn r56_a_retry_ends_though_the_clock_was_set_back_since_a_resume_before_it
 
 #[tokio::test]
 async fn r58_what_was_executed_before_a_resume_does_not_count_though_the_clock_was_set_back() {
-    let app = in_batches_of(2).await;
+    let app = TestApp::in_batches_of(2).await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 8).await;
     app.clock_only("2026-11-22T10:00:00Z");
@@ -116,7 +110,7 @@ async fn r58_what_was_executed_before_a_resume_does_not_count_though_the_clock_w
 /// the release, its window opens, the rollout passes an installation by, and the release is paused again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r56_a_resume_marks_the_task_that_came_while_it_waited() {
-    let app = Arc::new(in_batches_of(1).await);
+    let app = Arc::new(TestApp::in_batches_of(1).await);
     if app.has_one_writer() {
         return;
     }
@@ -178,7 +172,7 @@ async fn r56_ranges_come_to_whom_they_have_passed_by_though_the_clock_was_set_ba
 /// Each change is in the order in which it was made, whatever the clock said.
 #[tokio::test]
 async fn r60_the_history_agrees_with_a_roll_back_though_the_clock_was_set_back_before_it() {
-    let app = in_batches_of(4).await;
+    let app = TestApp::in_batches_of(4).await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 8).await;
     app.clock_only("2026-11-22T10:00:00Z");

@@ -1,37 +1,20 @@
 //! Pausing a release while it is rolled out (R56): the batch at hand is the last one, until the release is resumed.
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use serde_json::json;
 
 use crate::releases::pausing::{pause, resume};
 use crate::support::rows::LogMark;
-use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, on_date, refusal};
+use crate::support::{At, Installed, Managed, TestApp, immediately, on_date, refusal};
 
 /// A MULTI pack that one account has installed ten times, and a release of which the first three are done.
 async fn begun() -> (TestApp, Managed, Installed, String) {
-    let settings = Settings { batch_size: 3, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(3).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    let first_release = app.release_now(&pack.id).await;
-    let mut installations = Vec::new();
-    for index in 0..10 {
-        installations.push(app.install_as(&acme, "Orders", &format!("number {index}")).await);
-    }
+    let installed = app.installed_times("Orders", &acme, 10).await;
     app.tick().await;
-    let installed = Installed { pack, first_release, installations };
     let release = app.update_now(&installed.pack).await;
     (app, acme, installed, release)
-}
-
-async fn numbers(app: &TestApp, account: &Managed, installations: &[String]) -> Vec<i64> {
-    let mut numbers = Vec::new();
-    for installation in installations {
-        numbers.push(app.installed_number(account, installation).await);
-    }
-    numbers
 }
 
 #[tokio::test]
@@ -45,7 +28,7 @@ async fn r56_of_a_paused_rollout_no_further_batch_is_done() {
         other.scheduler.tick().await.expect("a tick");
         app.advance_by(1_000).await;
     }
-    assert_eq!(numbers(&app, &acme, &installed.installations).await, [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(app.installed_numbers(&acme, &installed.installations).await, [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]);
     assert_eq!(mark.kinds(&app).await, Vec::<String>::new());
     let read = app.read_release(&release, "state pause { reason } progress { applied offered }").await;
     let expected = json!({ "state": "IN_PROGRESS", "pause": { "reason": "Something is wrong." }, "progress": { "applied": 3, "offered": 7 } });
@@ -53,7 +36,7 @@ async fn r56_of_a_paused_rollout_no_further_batch_is_done() {
     let resumed = resume(&app, &release).await;
     assert_eq!(resumed, json!({ "id": release, "state": "IN_PROGRESS", "pause": null }));
     app.tick().await;
-    assert_eq!(numbers(&app, &acme, &installed.installations).await, [2; 10]);
+    assert_eq!(app.installed_numbers(&acme, &installed.installations).await, [2; 10]);
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
     for installation in &installed.installations {
         assert_eq!(app.mover.attempts(installation), 1, "moved once");
@@ -72,7 +55,7 @@ async fn r56_an_installation_made_meanwhile_gets_the_former_version_and_is_moved
     resume(&app, &release).await;
     app.tick().await;
     assert_eq!(app.installed_number(&acme, &made).await, 2);
-    assert_eq!(numbers(&app, &acme, &installed.installations).await, [2; 10]);
+    assert_eq!(app.installed_numbers(&acme, &installed.installations).await, [2; 10]);
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
     let after = app.install_as(&acme, "Orders", "made afterwards").await;
     assert_eq!(app.installed_number(&acme, &after).await, 2);
@@ -97,7 +80,7 @@ async fn r56_only_an_immediate_release_supersedes_a_paused_rollout() {
     assert_eq!(read, expected);
     assert_eq!(mark.kinds(&app).await[..2], ["RELEASE_SUPERSEDED", "RELEASE_STARTED"]);
     app.tick().await;
-    assert_eq!(numbers(&app, &acme, &installed.installations).await, [3; 10], "everybody, the first three too");
+    assert_eq!(app.installed_numbers(&acme, &installed.installations).await, [3; 10], "everybody, the first three too");
     let read = app.read_release(&fix, "state previousVersion { number }").await;
     assert_eq!(
         read,
@@ -106,20 +89,18 @@ async fn r56_only_an_immediate_release_supersedes_a_paused_rollout() {
     );
     app.update_now(&installed.pack).await;
     app.tick().await;
-    assert_eq!(numbers(&app, &acme, &installed.installations).await, [4; 10]);
+    assert_eq!(app.installed_numbers(&acme, &installed.installations).await, [4; 10]);
 }
 
 #[tokio::test]
 async fn r56_nobody_catches_up_with_a_paused_release() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech", "Umbrella"]).await;
     let gold = app.group("Gold", &accounts.each_ref()).await;
     let installed = app.installed_pack_in("Orders", &gold, &accounts.each_ref()).await;
     let [acme, globex, initech, umbrella] = &accounts;
     app.suspend(acme).await;
-    let left = json!({ "groupId": gold, "accountIds": [globex.id] });
-    app.ok(&app.publisher, "removeAccountsFromGroup", left.clone(), "").await;
+    app.leave(&gold, globex).await;
     app.tick().await;
     app.package_newer(&installed.pack).await;
     let release = app.release_now(&installed.pack.id).await;
@@ -127,7 +108,7 @@ async fn r56_nobody_catches_up_with_a_paused_release() {
     packwright::service::followup::run_one_batch(&app.app.services).await.expect("a batch");
     pause(&app, &release).await;
     app.reactivate(acme).await;
-    app.ok(&app.publisher, "addAccountsToGroup", left, "").await;
+    app.join(&gold, globex).await;
     app.tick().await;
     for (account, installation) in accounts.iter().zip(&installed.installations) {
         assert_eq!(app.installed_number(account, installation).await, 1, "{}", account.name);

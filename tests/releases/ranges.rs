@@ -49,14 +49,6 @@ pub(crate) async fn open(app: &TestApp) -> Vec<task::Model> {
     open
 }
 
-async fn numbers(app: &TestApp, account: &Managed, installations: &[String]) -> Vec<i64> {
-    let mut numbers = Vec::new();
-    for installation in installations {
-        numbers.push(app.installed_number(account, installation).await);
-    }
-    numbers
-}
-
 /// Does all that is due on two servers with several batches at work each, while the clock moves.
 pub(crate) async fn finish(app: &TestApp, batch_size: u64) {
     let server = app.server_beside(splitting(batch_size), several_writers(), "").await;
@@ -123,7 +115,7 @@ async fn r49_ranges_move_each_installation_once_and_complete_the_release_once() 
         let progress = app.progress(&release).await;
         let total = i64::try_from(count).expect("a small number");
         assert_eq!((progress.int("/applied"), progress.int("/total")), (total, total), "{progress}");
-        assert_eq!(numbers(&app, &acme, &world.installations).await, vec![2; count]);
+        assert_eq!(app.installed_numbers(&acme, &world.installations).await, vec![2; count]);
         assert_eq!(app.release_state(&release).await, "SUCCEEDED");
         is_told_once(&app, &mark, &world, "RELEASE_COMPLETED").await;
         for (index, installation) in world.installations.iter().enumerate() {
@@ -146,7 +138,7 @@ async fn r59_ranges_move_each_installation_back_once_and_end_the_roll_back_once(
         finish(&app, batch_size).await;
         assert_eq!(kinds(&app).await, Vec::<String>::new());
         assert_eq!(app.release_state(&release).await, "ROLLED_BACK");
-        assert_eq!(numbers(&app, &acme, &world.installations).await, vec![1; count]);
+        assert_eq!(app.installed_numbers(&acme, &world.installations).await, vec![1; count]);
         is_told_once(&app, &mark, &world, "RELEASE_ROLLED_BACK").await;
     }
 }
@@ -166,7 +158,7 @@ async fn r56_ranges_rest_while_their_release_is_paused() {
     assert_eq!(app.progress(&release).await.int("/applied"), 2);
     resume(&app, &release).await;
     finish(&app, 1).await;
-    assert_eq!(numbers(&app, &acme, &world.installations).await, vec![2; 13]);
+    assert_eq!(app.installed_numbers(&acme, &world.installations).await, vec![2; 13]);
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
     assert_eq!(kinds(&app).await, Vec::<String>::new());
     is_told_once(&app, &mark, &world, "RELEASE_COMPLETED").await;
@@ -183,7 +175,7 @@ async fn r30_a_roll_back_ends_the_ranges_of_the_rollout() {
     assert!(kinds(&app).await.iter().all(|kind| kind.starts_with("ROLL_BACK")), "{:?}", kinds(&app).await);
     finish(&app, 1).await;
     assert_eq!(app.release_state(&release).await, "ROLLED_BACK");
-    assert_eq!(numbers(&app, &acme, &world.installations).await, vec![1; 12]);
+    assert_eq!(app.installed_numbers(&acme, &world.installations).await, vec![1; 12]);
     let kinds_told = mark.kinds(&app).await;
     assert_eq!(kinds_told.iter().filter(|kind| *kind == "RELEASE_ROLLED_BACK").count(), 1, "{kinds_told:?}");
     assert!(!kinds_told.contains(&"RELEASE_COMPLETED".to_owned()), "{kinds_told:?}");
@@ -209,7 +201,8 @@ async fn r58_a_range_that_is_dropped_gives_the_whole_rollout_up() {
         let progress = app.progress(&release).await;
         assert_eq!((progress.int("/applied"), progress.int("/failed")), (moved, 12 - moved), "{progress}");
         is_told_once(&app, &mark, &world, "RELEASE_COMPLETED").await;
-        let of_two = numbers(&app, &acme, &world.installations).await.into_iter().filter(|number| *number == 2).count();
+        let of_two =
+            app.installed_numbers(&acme, &world.installations).await.into_iter().filter(|number| *number == 2).count();
         assert_eq!(i64::try_from(of_two).ok(), Some(moved));
     }
 }
@@ -270,5 +263,5 @@ async fn r58_a_range_is_judged_by_a_rule_that_the_release_gets() {
     resume(&app, &release).await;
     finish(&app, 1).await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
-    assert_eq!(numbers(&app, &acme, &world.installations).await, vec![2; 12]);
+    assert_eq!(app.installed_numbers(&acme, &world.installations).await, vec![2; 12]);
 }

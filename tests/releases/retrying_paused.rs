@@ -1,12 +1,11 @@
 //! Retries of failed updates that are paused and resumed (R56, R58).
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::releases::halting::installed;
 use crate::releases::pausing::{pause, resume};
-use crate::support::{At, Setup, TestApp};
+use crate::support::{At, TestApp};
 
 async fn retry(app: &TestApp, release: &str) {
     app.ok(&app.publisher, "retryFailedUpdates", json!({ "releaseId": release }), "").await;
@@ -33,8 +32,7 @@ async fn r56_whoever_comes_back_while_a_retry_is_paused_has_its_version_in_the_e
     let third = app.update_now(&installed.pack).await;
     app.tick().await;
     assert_eq!(app.release_state(&third).await, "SUCCEEDED");
-    let globex_in_gold = json!({ "groupId": gold, "accountIds": [globex.id] });
-    app.ok(&app.publisher, "removeAccountsFromGroup", globex_in_gold.clone(), "").await;
+    app.leave(&gold, &globex).await;
     app.tick().await;
     let roll_back = json!({ "releaseId": third, "reason": "It is broken.", "atMost": 100 });
     app.ok(&app.publisher, "rollBackRelease", roll_back, "").await;
@@ -44,7 +42,7 @@ async fn r56_whoever_comes_back_while_a_retry_is_paused_has_its_version_in_the_e
     app.mover.fail(&installed.installations[0], u32::MAX, FailureCode::Temporary);
     retry(&app, &second).await;
     pause(&app, &second).await;
-    app.ok(&app.publisher, "addAccountsToGroup", globex_in_gold, "").await;
+    app.join(&gold, &globex).await;
     app.tick().await;
     assert_eq!(app.installed_number(&globex, &installed.installations[1]).await, 3, "nobody is moved in a pause");
     app.mover.repair();
@@ -108,8 +106,7 @@ async fn r58_a_resumed_retry_that_fails_again_is_halted() {
 /// The moves of a retry fail, so no more is tried than the rule needs to decide.
 #[tokio::test]
 async fn r58_a_retry_after_a_resume_stops_before_it_has_come_to_all() {
-    let settings = Settings { batch_size: 5, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(5).await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 30).await;
     for installation in &world.installations {

@@ -1,12 +1,11 @@
 //! Rolling a release back: the former version takes its place again (R59).
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::support::releasing::back;
 use crate::support::rows::LogMark;
-use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, on_date, refusal};
+use crate::support::{At, Installed, Managed, TestApp, immediately, on_date, refusal};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
@@ -22,8 +21,7 @@ async fn released() -> (TestApp, [Managed; 3], Installed, String) {
 
 /// The same, but batches have one installation each, and so the rollout has moved only the first one.
 async fn half_released() -> (TestApp, [Managed; 3], Installed, String) {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     app.tick().await;
@@ -145,8 +143,7 @@ async fn r59_of_a_running_rollout_the_moved_ones_go_back_and_the_others_stay() {
 
 #[tokio::test]
 async fn r59_offers_of_a_dated_release_end_when_its_rollout_is_rolled_back() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let release = app.update_on(&world.pack, "2026-12-01").await;

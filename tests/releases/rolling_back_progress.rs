@@ -1,13 +1,12 @@
 //! How far a roll back is (R59): its progress tells how many installations were moved back.
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use packwright::service::followup::run_one_batch;
 use serde_json::json;
 
 use crate::releases::halting::installed;
 use crate::support::rows::LogMark;
-use crate::support::{At, Setup, TestApp};
+use crate::support::{At, TestApp};
 
 async fn percent(app: &TestApp, release: &str) -> f64 {
     app.progress(release).await.at("/percent").as_f64().expect("a number")
@@ -15,8 +14,7 @@ async fn percent(app: &TestApp, release: &str) -> f64 {
 
 #[tokio::test]
 async fn r59_progress_says_how_far_a_roll_back_is() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 3).await;
     let release = app.release_now(&world.pack.id).await;

@@ -22,11 +22,6 @@ async fn released() -> (TestApp, [Managed; 3], Installed, String, String) {
     (app, accounts, world, release, gold)
 }
 
-async fn leave(app: &TestApp, group: &str, account: &Managed) {
-    let input = json!({ "groupId": group, "accountIds": [account.id] });
-    app.ok(&app.publisher, "removeAccountsFromGroup", input, "").await;
-}
-
 fn facts(state: ReleaseState) -> RollBackFacts {
     RollBackFacts {
         release: ReleaseId(Uuid::from_u128(2)),
@@ -190,10 +185,9 @@ async fn r59_the_preview_says_who_would_be_moved_and_who_not_and_why() {
     });
     assert_eq!(app.roll_back_preview(&release).await, all);
     let umbrella = app.managed("Umbrella").await;
-    let input = json!({ "groupId": gold, "accountIds": [umbrella.id] });
-    app.ok(&app.publisher, "addAccountsToGroup", input, "").await;
+    app.join(&gold, &umbrella).await;
     app.install(&umbrella, "Orders").await;
-    leave(&app, &gold, &globex).await;
+    app.leave(&gold, &globex).await;
     app.suspend(&initech).await;
     let before = all_rows(&app).await;
     let seen = app.roll_back_preview(&release).await;

@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use packwright::service::followup::{Dropped, drop_task};
 use sea_orm::EntityTrait as _;
 use serde_json::json;
 
 use crate::releases::pausing::pause;
 use crate::support::rows::{LogMark, tables};
-use crate::support::{At, Installed, Managed, Setup, TestApp};
+use crate::support::{At, Installed, Managed, TestApp};
 
 /// The accounts of the comparison, each named by what happens to it.
 const NAMES: [&str; 12] = [
@@ -29,11 +28,6 @@ const NAMES: [&str; 12] = [
     "Left since, and back",
 ];
 
-async fn member(app: &TestApp, mutation: &str, group: &str, account: &Managed) {
-    let input = json!({ "groupId": group, "accountIds": [account.id] });
-    app.ok(&app.publisher, mutation, input, "").await;
-}
-
 /// How the compared release is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
@@ -46,8 +40,7 @@ enum Way {
 /// Lives through the same story with or without a release that is rolled back. Returns the number of each installation's
 /// version, by account, when all has ended.
 async fn story(way: Way) -> BTreeMap<String, i64> {
-    let settings = Settings { batch_size: 2, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(2).await;
     let accounts = app.managed_accounts(NAMES).await;
     let of = |name: &str| &accounts[NAMES.iter().position(|known| *known == name).expect("an account")];
     let others: Vec<_> = accounts.iter().filter(|account| account.name != "Joined since").collect();
@@ -86,13 +79,13 @@ async fn story(way: Way) -> BTreeMap<String, i64> {
     app.reactivate(of("Suspended before, and back")).await;
     let name = "Installed since";
     installations.insert(name.into(), app.install(of(name), "Orders").await);
-    member(&app, "addAccountsToGroup", &group, of("Joined since")).await;
+    app.join(&group, of("Joined since")).await;
     installations.insert("Joined since".into(), app.install(of("Joined since"), "Orders").await);
     for name in ["Suspended since", "Suspended since, and back"] {
         app.suspend(of(name)).await;
     }
     for name in ["Left since", "Left since, and back"] {
-        member(&app, "removeAccountsFromGroup", &group, of(name)).await;
+        app.leave(&group, of(name)).await;
     }
     app.tick().await;
     if let Some(release) = &release {
@@ -102,7 +95,7 @@ async fn story(way: Way) -> BTreeMap<String, i64> {
         assert_eq!(app.release_state(release).await, "ROLLED_BACK");
     }
     app.reactivate(of("Suspended since, and back")).await;
-    member(&app, "addAccountsToGroup", &group, of("Left since, and back")).await;
+    app.join(&group, of("Left since, and back")).await;
     app.tick().await;
     let mut numbers = BTreeMap::new();
     for (name, installation) in installations {
@@ -190,7 +183,7 @@ async fn r59_a_suspended_account_catches_up_when_it_is_active_again() {
 async fn r59_who_has_no_grant_stays_and_goes_back_with_the_grant() {
     for index in [1, 2] {
         let (app, accounts, world, release, gold) = since().await;
-        member(&app, "removeAccountsFromGroup", &gold, &accounts[index]).await;
+        app.leave(&gold, &accounts[index]).await;
         app.tick().await;
         assert_eq!(app.roll_back(&release).await, 2);
         app.tick().await;
@@ -198,7 +191,7 @@ async fn r59_who_has_no_grant_stays_and_goes_back_with_the_grant() {
         let seen =
             app.read_installation(&accounts[index], &world.installations[index], "state version { number }").await;
         assert_eq!(seen, json!({ "state": "FROZEN", "version": { "number": 2 } }));
-        member(&app, "addAccountsToGroup", &gold, &accounts[index]).await;
+        app.join(&gold, &accounts[index]).await;
         app.tick().await;
         let seen =
             app.read_installation(&accounts[index], &world.installations[index], "state version { number }").await;
@@ -242,13 +235,13 @@ async fn r59_whoever_was_skipped_before_and_caught_up_goes_back_without_settling
 async fn r59_a_later_release_takes_along_whoever_slept_through_the_roll_back() {
     let (app, accounts, world, release, gold) = since().await;
     app.suspend(&accounts[0]).await;
-    member(&app, "removeAccountsFromGroup", &gold, &accounts[1]).await;
+    app.leave(&gold, &accounts[1]).await;
     app.roll_back(&release).await;
     let next = app.release_now(&world.pack.id).await;
     app.tick().await;
     assert_eq!(app.update_of(&next, &world.installations[0]).await.text("/state"), "SKIPPED");
     app.reactivate(&accounts[0]).await;
-    member(&app, "addAccountsToGroup", &gold, &accounts[1]).await;
+    app.join(&gold, &accounts[1]).await;
     app.tick().await;
     for installation in &world.installations {
         assert_eq!(number(&app, installation).await, 3);
@@ -261,19 +254,18 @@ async fn r59_a_later_release_takes_along_whoever_slept_through_the_roll_back() {
 
 #[tokio::test]
 async fn r59_an_account_that_is_suspended_or_leaves_in_the_middle_stays_and_one_that_comes_back_is_moved() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech", "Umbrella"]).await;
     let gold = app.group("Gold", &accounts.each_ref()).await;
     let world = app.installed_pack_in("Orders", &gold, &accounts.each_ref()).await;
     let release = app.update_now(&world.pack).await;
     app.tick().await;
-    member(&app, "removeAccountsFromGroup", &gold, &accounts[3]).await;
+    app.leave(&gold, &accounts[3]).await;
     app.tick().await;
     assert_eq!(app.roll_back(&release).await, 3);
     app.suspend(&accounts[1]).await;
-    member(&app, "removeAccountsFromGroup", &gold, &accounts[2]).await;
-    member(&app, "addAccountsToGroup", &gold, &accounts[3]).await;
+    app.leave(&gold, &accounts[2]).await;
+    app.join(&gold, &accounts[3]).await;
     app.tick().await;
     assert_eq!(app.release_state(&release).await, "ROLLED_BACK");
     let mut numbers = Vec::new();
@@ -299,8 +291,7 @@ async fn r59_a_roll_back_in_a_catch_up_that_fails_is_tried_again() {
 
 #[tokio::test]
 async fn r59_a_roll_back_that_an_operator_drops_ends_and_leaves_the_rest_where_it_is() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let release = app.update_now(&world.pack).await;
@@ -351,8 +342,7 @@ async fn r59_who_applied_a_superseded_release_early_and_was_not_moved_since_goes
 
 #[tokio::test]
 async fn r59_a_paused_rollout_can_be_rolled_back_and_is_paused_no_longer() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let world = app.installed_pack("Orders", &[&accounts[0], &accounts[1]]).await;
     let release = app.update_now(&world.pack).await;
@@ -412,8 +402,7 @@ async fn r59_an_account_that_was_reactivated_in_a_pause_gets_the_former_version(
 
 #[tokio::test]
 async fn r59_accounts_hear_of_a_roll_back_that_runs_whether_the_release_came_to_them_or_not() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Umbrella"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     app.package_newer(&world.pack).await;

@@ -18,13 +18,7 @@ async fn in_threes() -> TestApp {
 /// A MULTI pack that one account has installed ten times.
 async fn ten_installations(app: &TestApp) -> (Managed, Installed) {
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    let first_release = app.release_now(&pack.id).await;
-    let mut installations = Vec::new();
-    for index in 0..10 {
-        installations.push(app.install_as(&acme, "Orders", &format!("number {index}")).await);
-    }
+    let Installed { pack, first_release, installations } = app.installed_times("Orders", &acme, 10).await;
     app.tick().await;
     (acme, Installed { pack, first_release, installations })
 }

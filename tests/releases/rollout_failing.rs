@@ -256,13 +256,7 @@ async fn r41_a_server_that_dies_at_any_move_loses_and_doubles_nothing() {
         let settings = Settings { batch_size: 3, ..Settings::default() };
         let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
         let acme = app.managed("Acme").await;
-        let pack = app.multi_pack_with("Orders", &["Import"]).await;
-        app.share_with_all(&pack.id).await;
-        app.release_now(&pack.id).await;
-        let mut installations = Vec::new();
-        for index in 0..7 {
-            installations.push(app.install_as(&acme, "Orders", &format!("number {index}")).await);
-        }
+        let Installed { pack, installations, .. } = app.installed_times("Orders", &acme, 7).await;
         let release = app.update_on(&pack, "2026-12-01").await;
         app.tick().await;
         let mark = LogMark::now(&app).await;

@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::releases::halting::installed;
-use crate::support::{At as _, TestApp, bucket, in_stages, of_percent, zone};
+use crate::support::{At as _, Installed, TestApp, bucket, in_stages, of_percent, zone};
 
 #[test]
 fn r54_percents_have_two_decimals() {
@@ -63,13 +63,7 @@ proptest! {
 async fn r54_the_database_sorts_installations_as_the_rule_does() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    let mut installations = Vec::new();
-    for n in 0..40 {
-        installations.push(app.install_as(&acme, "Orders", &format!("number {n}")).await);
-    }
+    let Installed { pack, installations, .. } = app.installed_times("Orders", &acme, 40).await;
     let percents = [0.01, 10.0, 33.33, 50.0, 75.5, 99.99];
     let stages: Vec<_> = (23..)
         .zip(percents)

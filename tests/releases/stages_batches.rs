@@ -1,12 +1,11 @@
 //! The batches that move the installations of early stages (R55): when they are judged, and how far they look.
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use packwright::service::followup::run_one_batch;
 use serde_json::json;
 
 use crate::support::rows::LogMark;
-use crate::support::{At as _, Setup, TestApp, in_stages, of_groups, of_percent};
+use crate::support::{At as _, TestApp, in_stages, of_groups, of_percent};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
@@ -48,16 +47,10 @@ async fn r30_a_batch_of_a_stage_neither_pauses_nor_cancels_a_release_whose_windo
 /// whole pack while it holds the pack's lock.
 #[tokio::test]
 async fn r55_a_batch_of_a_stage_looks_no_further_than_a_batch_of_a_rollout_goes() {
-    let settings = Settings { batch_size: 3, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(3).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let others = app.managed_accounts(["Initech", "Umbrella", "Hooli"]).await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for n in 0..10 {
-        app.install_as(&acme, "Orders", &format!("number {n}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, 10).await.pack;
     let pilot = app.install_as(&globex, "Orders", "pilot").await;
     // More accounts than a batch may have installations, so that the pack is looked through.
     let pilots = app.group("Pilots", &[&globex, &others[0], &others[1], &others[2]]).await;
@@ -80,8 +73,7 @@ async fn r55_a_batch_of_a_stage_looks_no_further_than_a_batch_of_a_rollout_goes(
 /// A stage of few accounts is found by them, however many installations the pack has.
 #[tokio::test]
 async fn r55_few_pilots_of_a_large_pack_are_moved_in_one_batch() {
-    let settings = Settings { batch_size: 3, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(3).await;
     let [acme, globex, initech] = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let pack = app.multi_pack_with("Orders", &["Import"]).await;
     let other_pack = app.multi_pack_with("Invoices", &["Bill"]).await;
@@ -124,8 +116,7 @@ async fn r55_few_pilots_of_a_large_pack_are_moved_in_one_batch() {
 #[tokio::test]
 async fn r55_a_stage_of_groups_comes_to_all_whichever_way_they_are_found() {
     for percent in [None, Some(30.0)] {
-        let settings = Settings { batch_size: 3, ..Settings::default() };
-        let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+        let app = TestApp::in_batches_of(3).await;
         let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
         let pack = app.multi_pack_with("Orders", &["Import"]).await;
         app.share_with_all(&pack.id).await;

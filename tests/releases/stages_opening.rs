@@ -1,7 +1,6 @@
 //! Opening stages: what they move, when, and who hears of it (R55).
 
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::support::rows::LogMark;
@@ -202,8 +201,7 @@ async fn r39_stages_that_a_server_missed_open_late_in_their_order() {
 
 #[tokio::test]
 async fn r55_a_window_that_opens_while_a_stage_is_moved_waits_for_its_end() {
-    let settings = Settings { batch_size: 4, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(4).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let pack = app.multi_pack_with("Orders", &["Import"]).await;
     app.share_with_all(&pack.id).await;

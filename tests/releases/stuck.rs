@@ -2,7 +2,6 @@
 
 use entity::task;
 use packwright::domain::id::{AccountId, PackId};
-use packwright::service::Settings;
 use packwright::service::followup::{Dropped, Retried, Turns, claim_batch, drop_task, retry_task, run_claimed};
 use packwright::store::followup::tasks;
 use packwright::store::followup::tasks::{NextRun, Work};
@@ -10,8 +9,9 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTra
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::damage::id_literal;
 use crate::support::rows::{LogMark, database_url, publisher_id, tables};
-use crate::support::{At, Installed, Managed, Program, Setup, TestApp, immediately, uuid_of};
+use crate::support::{At, Installed, Managed, Program, TestApp, immediately, uuid_of};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
@@ -75,14 +75,6 @@ pub(crate) async fn allow(app: &TestApp, name: &str, table: &str) {
     tables(app).execute_unprepared(&statement).await.expect("the trigger goes");
 }
 
-/// An id as an SQL literal.
-fn literal(app: &TestApp, id: Uuid) -> String {
-    match tables(app).get_database_backend() {
-        DatabaseBackend::Postgres => format!("'{id}'"),
-        _ => format!("x'{}'", id.simple()),
-    }
-}
-
 #[tokio::test]
 async fn r49_a_task_that_this_program_does_not_know_is_passed_over() {
     let app = TestApp::new().await;
@@ -117,7 +109,7 @@ async fn r41_a_task_that_can_not_even_be_put_off_keeps_nobody_from_its_turn() {
     let work = Work::Rename(PackId(uuid_of(&world.pack.id)));
     tasks::add(&tx, doomed, publisher_of(&app).await, work, false, app.now()).await.expect("added");
     tx.commit().await.expect("committed");
-    let when = format!("OLD.id = {}", literal(&app, doomed));
+    let when = format!("OLD.id = {}", id_literal(&app, doomed));
     refuse(&app, "no_update", "UPDATE ON task", &when).await;
     refuse(&app, "no_delete", "DELETE ON task", &when).await;
     let release = app.update_on(&world.pack, "2026-12-01").await;
@@ -144,7 +136,7 @@ async fn r39_a_window_that_can_not_be_opened_keeps_no_other_closed() {
     let (broken, well) = (app.pack_with("Broken", &["A"]).await, app.pack_with("Well", &["B"]).await);
     let first = app.release_on(&broken.id, "2026-12-01").await;
     let second = app.release_on(&well.id, "2026-12-01").await;
-    let when = format!("OLD.id = {}", literal(&app, uuid_of(&broken.id)));
+    let when = format!("OLD.id = {}", id_literal(&app, uuid_of(&broken.id)));
     refuse(&app, "no_opening", "UPDATE ON integration_pack", &when).await;
     app.clock_only(OPENS);
     app.app.scheduler.tick().await.expect_err("one window fails");
@@ -249,8 +241,7 @@ async fn r46_a_catch_up_that_fails_for_several_packs_is_one_task() {
 
 /// Three accounts have a pack installed. Its rollout has moved one of them, and its next batch will fail as a whole.
 async fn stuck_rollout() -> (TestApp, [Managed; 3], Installed, String, Uuid) {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     app.tick().await;
@@ -329,8 +320,7 @@ async fn r49_giving_up_and_retrying_can_be_dropped_too_and_leave_no_pack_locked(
 
 #[tokio::test]
 async fn r47_a_deletion_that_is_dropped_leaves_no_name_taken() {
-    let settings = Settings { batch_size: 1, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let pack = app.multi_pack_with("Orders", &["Import"]).await;
     app.share_with_all(&pack.id).await;

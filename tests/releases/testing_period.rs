@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::rows::LogMark;
-use crate::support::{At as _, Setup, TestApp, refusal, uuid_of};
+use crate::support::{At as _, TestApp, refusal, uuid_of};
 
 /// The start of the window of 2026-12-01 in Berlin.
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
@@ -220,8 +220,7 @@ async fn r31_that_installation_can_apply_early_too() {
 
 #[tokio::test]
 async fn r27_the_window_comes_to_more_than_a_batch() {
-    let settings = packwright::service::Settings { batch_size: 2, ..Default::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(2).await;
     let accounts = app.managed_accounts(["A", "B", "C", "D", "E"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let release = app.update_on(&world.pack, "2026-12-01").await;

@@ -3,16 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::support::rows::{LogMark, unknown_like};
-use crate::support::{At, Managed, TestApp};
+use crate::support::{At, Managed, TestApp, code_and_field};
 
 /// The code and the field of a refused call that shares or unshares.
 async fn share_refused(app: &TestApp, mutation: &str, pack: &str, groups: &Value) -> (String, String) {
     let refusal = app.refused(&app.publisher, mutation, json!({ "packId": pack, "groupIds": groups })).await;
     (refusal.code, refusal.field)
-}
-
-fn pair(code: &str, field: &str) -> (String, String) {
-    (code.into(), field.into())
 }
 
 /// The names of the groups with which a pack is shared.
@@ -131,9 +127,9 @@ async fn r48_lists_have_at_least_one_and_at_most_a_hundred() {
     let gold = app.group("Gold", &[]).await;
     let pack = app.pack_with("Orders", &["Import"]).await.id;
     for mutation in ["sharePack", "unsharePack"] {
-        assert_eq!(share_refused(&app, mutation, &pack, &json!([])).await, pair("EMPTY_LIST", "groupIds"));
+        assert_eq!(share_refused(&app, mutation, &pack, &json!([])).await, code_and_field("EMPTY_LIST", "groupIds"));
         let many = json!(vec![gold.clone(); 101]);
-        assert_eq!(share_refused(&app, mutation, &pack, &many).await, pair("TOO_MANY", "groupIds"));
+        assert_eq!(share_refused(&app, mutation, &pack, &many).await, code_and_field("TOO_MANY", "groupIds"));
     }
     for mutation in ["addAccountsToGroup", "removeAccountsFromGroup"] {
         for (ids, code) in [(json!([]), "EMPTY_LIST"), (json!(vec![acme.id.clone(); 101]), "TOO_MANY")] {

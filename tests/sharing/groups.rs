@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{At, TestApp};
+use crate::support::{At, TestApp, code_and_field};
 
 /// The publisher's groups and their accounts, in the order of the API.
 async fn groups(app: &TestApp) -> Vec<(String, Vec<String>)> {
@@ -19,10 +19,6 @@ fn row(name: &str, accounts: &[&str]) -> (String, Vec<String>) {
 async fn refused(app: &TestApp, mutation: &str, input: Value) -> (String, String) {
     let refusal = app.refused(&app.publisher, mutation, input).await;
     (refusal.code, refusal.field)
-}
-
-fn pair(code: &str, field: &str) -> (String, String) {
-    (code.into(), field.into())
 }
 
 #[tokio::test]
@@ -55,7 +51,11 @@ async fn r48_all_accounts_cannot_be_renamed_deleted_or_edited() {
         ("addAccountsToGroup", json!({ "groupId": all, "accountIds": [acme.id] })),
         ("removeAccountsFromGroup", json!({ "groupId": all, "accountIds": [acme.id] })),
     ] {
-        assert_eq!(refused(&app, mutation, input).await, pair("ALL_ACCOUNTS_IS_FIXED", "groupId"), "{mutation}");
+        assert_eq!(
+            refused(&app, mutation, input).await,
+            code_and_field("ALL_ACCOUNTS_IS_FIXED", "groupId"),
+            "{mutation}"
+        );
     }
     let query =
         "query($id: ID!) { accountGroup(id: $id) { isAllAccounts viewerCanUpdate viewerCanDelete viewerCanShare } }";
@@ -87,19 +87,19 @@ async fn r48_a_groups_name_is_trimmed_and_unique_whatever_the_case() {
     for used in ["gold", "GOLD ", "all accounts", "ALL ACCOUNTS"] {
         assert_eq!(
             refused(&app, "createAccountGroup", json!({ "name": used })).await,
-            pair("NAME_TAKEN", "name"),
+            code_and_field("NAME_TAKEN", "name"),
             "{used}"
         );
         let input = json!({ "groupId": other, "name": used });
-        assert_eq!(refused(&app, "updateAccountGroup", input).await, pair("NAME_TAKEN", "name"), "{used}");
+        assert_eq!(refused(&app, "updateAccountGroup", input).await, code_and_field("NAME_TAKEN", "name"), "{used}");
     }
     for (name, code) in
         [(String::new(), "NAME_REQUIRED"), ("\u{2003} ".into(), "NAME_REQUIRED"), ("n".repeat(256), "NAME_TOO_LONG")]
     {
-        assert_eq!(refused(&app, "createAccountGroup", json!({ "name": name })).await, pair(code, "name"));
+        assert_eq!(refused(&app, "createAccountGroup", json!({ "name": name })).await, code_and_field(code, "name"));
         assert_eq!(
             refused(&app, "updateAccountGroup", json!({ "groupId": gold, "name": name })).await,
-            pair(code, "name")
+            code_and_field(code, "name")
         );
     }
     let renamed = json!({ "groupId": gold, "name": "GOLD" });
@@ -142,7 +142,7 @@ async fn r48_accounts_come_and_go_all_or_none() {
     let refusal = app.refused(&app.publisher, "removeAccountsFromGroup", both).await;
     assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("NOT_IN_GROUP", "accountIds"));
     assert_eq!(refusal.errors[0].at("/accounts"), &json!([{ "id": globex.id }]));
-    app.ok(&app.publisher, "addAccountsToGroup", json!({ "groupId": gold, "accountIds": [globex.id] }), "").await;
+    app.join(&gold, &globex).await;
     assert_eq!(groups(&app).await[1], row("Gold", &["Acme", "Globex"]));
     let input = json!({ "groupId": gold, "accountIds": [acme.id, globex.id] });
     let payload = app.ok(&app.publisher, "removeAccountsFromGroup", input, "accountGroup { id } frozenCount").await;

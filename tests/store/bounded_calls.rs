@@ -1,10 +1,9 @@
 //! The number of SQL statements in a publisher's call doesn't grow with the number of packs and accounts. The rest of
 //! the work is done in batches, of which a call does at most one (R49).
 
-use packwright::service::Settings;
 use serde_json::{Value, json};
 
-use crate::support::{At, Managed, Setup, TestApp};
+use crate::support::{At, Managed, TestApp};
 
 /// The number of objects in a batch.
 const BATCH: u64 = 10;
@@ -21,8 +20,7 @@ struct World {
 
 impl World {
     async fn of(packs: usize, accounts: usize) -> Self {
-        let settings = Settings { batch_size: BATCH, ..Settings::default() };
-        let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+        let app = TestApp::in_batches_of(BATCH).await;
         let (component, _) = app.packaged("Shared process").await;
         let group = app.group("Gold", &[]).await;
         let mut world = Self { app, component, packs: Vec::new(), group, accounts: Vec::new(), counts: Vec::new() };

@@ -8,7 +8,6 @@ use packwright::app::App;
 use packwright::clock::Clock;
 use packwright::domain::Instant;
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use packwright::service::clock::{ClockFault, Reference};
 use packwright::store::DatabaseKind;
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -175,8 +174,7 @@ async fn r40_on_postgresql_the_clock_is_the_database_s_and_on_sqlite_its_own() {
 
 /// Six accounts have Orders installed, and a release moves two at a time. The call itself has moved two.
 async fn rollout_at_work() -> (TestApp, String) {
-    let settings = Settings { batch_size: 2, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(2).await;
     let accounts = app.managed_accounts(["A", "B", "C", "D", "E", "F"]).await;
     let installed = app.installed_pack("Orders", &accounts.iter().collect::<Vec<_>>()).await;
     app.tick().await;

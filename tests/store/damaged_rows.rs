@@ -5,30 +5,18 @@ use packwright::service::Settings;
 use packwright::service::followup::{Dropped, Retried, drop_task, open_tasks, retry_task};
 use packwright::store::followup::tasks;
 use packwright::store::followup::tasks::Work;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use sea_orm::DatabaseBackend;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::program::starts::{run, text_of};
+use crate::support::damage::{damage, id_literal, no_instant};
 use crate::support::rows::{database_url, events_after, publisher_id, tables};
 use crate::support::{At, Setup, TestApp, uuid_of};
 
 const PAGE: &str = "query($after: String, $before: String, $first: Int, $last: Int) {
     events(after: $after, before: $before, first: $first, last: $last) {
       edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage } } }";
-
-/// An invalid time. SQLite stores any text, PostgreSQL has an infinite time.
-pub(crate) fn no_instant(app: &TestApp) -> &'static str {
-    match tables(app).get_database_backend() {
-        DatabaseBackend::Postgres => "'infinity'",
-        _ => "'garbage'",
-    }
-}
-
-pub(crate) async fn damage(app: &TestApp, table: &str, column: &str, value: &str, which: &str) {
-    let statement = format!("UPDATE {table} SET {column} = {value} WHERE {which}");
-    tables(app).execute_unprepared(&statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
-}
 
 fn ids(page: &Value) -> Vec<String> {
     page.texts("/events", "/id")
@@ -139,10 +127,7 @@ pub(crate) async fn task_of(app: &TestApp, pack: &str) -> Uuid {
 /// A task whose row can't be read.
 async fn damaged_task(app: &TestApp, pack: &str, column: &str) -> Uuid {
     let id = task_of(app, pack).await;
-    let which = match tables(app).get_database_backend() {
-        DatabaseBackend::Postgres => format!("id = '{id}'"),
-        _ => format!("id = x'{}'", id.simple()),
-    };
+    let which = format!("id = {}", id_literal(app, id));
     damage(app, "task", column, no_instant(app), &which).await;
     id
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use packwright::http::EngineOptions;
 use packwright::store::StoreError;
 use packwright::store::accounts::write as accounts;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use crate::support::rows::{database_url, tables};
@@ -36,10 +36,6 @@ async fn names(app: &TestApp) -> Vec<String> {
     read.list("/components/edges").iter().map(|edge| edge.text("/node/name")).collect()
 }
 
-fn is_postgresql(app: &TestApp) -> bool {
-    tables(app).get_database_backend() == DatabaseBackend::Postgres
-}
-
 async fn run(app: &TestApp, statement: &str) {
     tables(app).execute_unprepared(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
@@ -48,7 +44,7 @@ async fn run(app: &TestApp, statement: &str) {
 #[tokio::test]
 async fn an_answer_after_a_failed_commit_is_true_after_a_kill() {
     let app = TestApp::new().await;
-    if is_postgresql(&app) {
+    if app.is_postgresql() {
         // This test can't limit a server process of PostgreSQL. `a_commit_that_fails…` tests PostgreSQL.
         return;
     }
@@ -85,7 +81,7 @@ async fn an_answer_after_a_failed_commit_is_true_after_a_kill() {
 async fn set_trap(app: &TestApp) {
     run(app, "CREATE TABLE trap_target (id integer PRIMARY KEY)").await;
     run(app, "CREATE TABLE trap (id integer REFERENCES trap_target (id) DEFERRABLE INITIALLY DEFERRED)").await;
-    if is_postgresql(app) {
+    if app.is_postgresql() {
         let body = "BEGIN INSERT INTO trap VALUES (1); RETURN NULL; END";
         run(app, &format!("CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")).await;
         run(app, "CREATE TRIGGER trap AFTER INSERT ON component FOR EACH ROW EXECUTE FUNCTION trap()").await;
@@ -95,7 +91,7 @@ async fn set_trap(app: &TestApp) {
 }
 
 async fn remove_trap(app: &TestApp) {
-    run(app, if is_postgresql(app) { "DROP TRIGGER trap ON component" } else { "DROP TRIGGER trap" }).await;
+    run(app, if app.is_postgresql() { "DROP TRIGGER trap ON component" } else { "DROP TRIGGER trap" }).await;
 }
 
 #[tokio::test]
@@ -141,7 +137,7 @@ async fn a_transaction_is_not_committed_of_which_a_statement_failed() {
 #[tokio::test]
 async fn a_server_goes_on_when_its_database_does() {
     let app = TestApp::new().await;
-    if !is_postgresql(&app) {
+    if !app.is_postgresql() {
         return;
     }
     let server = Server::start(&app).await;
@@ -173,7 +169,7 @@ async fn a_server_goes_on_when_its_database_does() {
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_says_so() {
     let app = TestApp::new().await;
-    if !is_postgresql(&app) {
+    if !app.is_postgresql() {
         // A commit of SQLite happens in the server's own process.
         return;
     }
@@ -200,7 +196,7 @@ async fn a_commit_whose_answer_is_lost_says_so() {
 
 /// Makes each insert of a component take longer than the test. PostgreSQL can sleep; SQLite has to count.
 async fn set_slow_trap(app: &TestApp) {
-    if is_postgresql(app) {
+    if app.is_postgresql() {
         let body = "BEGIN PERFORM pg_sleep(600); RETURN NULL; END";
         run(app, &format!("CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")).await;
         run(app, "CREATE TRIGGER trap AFTER INSERT ON component FOR EACH ROW EXECUTE FUNCTION trap()").await;

@@ -2,7 +2,7 @@
 //! plans with the statistics of 40,000 components and 80,000 versions, both with and without the statements' values,
 //! because it plans repeated statements without them. SQLite's plans don't depend on the number of rows.
 
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use crate::store::planned::{generic_plans, plans};
@@ -49,7 +49,7 @@ async fn r49_a_list_costs_what_it_shows_and_not_what_the_catalogue_holds() {
         app.package(&world.pack.components[0]).await;
     }
     app.packaged("Template").await;
-    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+    if app.is_postgresql() {
         tables(&app).execute_unprepared(ENLARGED).await.expect("a large catalogue");
     }
     // The page is first, because its reads fill the caches.

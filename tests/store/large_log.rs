@@ -3,7 +3,7 @@
 //! both with and without the statements' values. The publisher has hundreds of packs; one account has a single one of
 //! them, and another one 200. SQLite's plans don't depend on the number of rows.
 
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use crate::store::planned::{generic_plans, plans};
@@ -92,7 +92,7 @@ async fn r49_r51_a_page_of_a_log_costs_what_it_shows_and_not_what_was_ever_told(
     let installed = app.installed_pack("Orders", &[&accounts[0], &accounts[1], &accounts[2]]).await;
     app.update_now(&installed.pack).await;
     app.tick().await;
-    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+    if app.is_postgresql() {
         let enlarged = ENLARGED.replace("$of_many", &uuid_of(&accounts[1].id).to_string());
         let enlarged = enlarged.replace("$of_often", &uuid_of(&accounts[2].id).to_string());
         tables(&app).execute_unprepared(&enlarged).await.expect("a large log");

@@ -2,7 +2,7 @@
 //! statistics of 300,000 installations. SQLite's plans don't depend on the rows.
 
 use packwright::service::followup::run_one_batch;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use sea_orm::{ConnectionTrait as _, Statement};
 use serde_json::json;
 
 use crate::store::planned::{Plan, plans, plans_for_many};
@@ -53,7 +53,7 @@ async fn large_world() -> (TestApp, Pack) {
     app.install_as(&acme, "Orders", "template").await;
     app.update_now(&pack).await;
     app.tick().await;
-    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+    if app.is_postgresql() {
         tables(&app).execute_unprepared(ENLARGED).await.expect("a large world");
     }
     (app, pack)
@@ -66,7 +66,7 @@ async fn call_and_batches<T>(app: &TestApp, call: impl Future<Output = T>) -> (T
     for batch in &mut batches {
         app.clock.advance_to(app.now() + chrono::Duration::seconds(2));
         let (done, statements) = app.statements_with_values_of(run_one_batch(&app.app.services)).await;
-        if tables(app).get_database_backend() == DatabaseBackend::Postgres {
+        if app.is_postgresql() {
             assert!(done.expect("a batch"), "there was more to do");
         }
         *batch = statements;
@@ -143,7 +143,7 @@ async fn r45_leaving_a_group_costs_what_the_accounts_have_and_not_what_there_is(
     app.ok(&app.publisher, "addAccountsToGroup", input.clone(), "accountGroup { id }").await;
     app.share(&pack.id, &[&group]).await;
     app.unshare(&pack.id, &[&app.all_accounts().await]).await;
-    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+    if app.is_postgresql() {
         // SQLite's few rows would have it go through all of them.
         tables(&app).execute_unprepared("ANALYZE").await.expect("the statistics of the new rows");
     }
@@ -181,7 +181,7 @@ async fn r59_a_roll_back_never_looks_up_the_grant_of_each_installation() {
     let input = json!({ "releaseId": newest.text("/id"), "reason": "It is broken.", "atMost": 1_000_000 });
     let roll_back = app.ok(&app.publisher, "rollBackRelease", input, "installationCount");
     let (payload, of_call) = app.statements_with_values_of(roll_back).await;
-    let is_large = tables(&app).get_database_backend() == DatabaseBackend::Postgres;
+    let is_large = app.is_postgresql();
     let expected = if is_large { 300_001 } else { 1 };
     assert_eq!(payload.int("/installationCount"), expected);
     assert_eq!(preview.int("/rollBackPreview/willMoveCount"), expected);
@@ -216,7 +216,7 @@ async fn r25_a_rollout_never_counts_its_installations() {
     app.package_newer(&pack).await;
     let (_, of_call, [second, third]) = call_and_batches(&app, app.release_now(&pack.id)).await;
     is_bounded(&app, &of_call, "the call").await;
-    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+    if app.is_postgresql() {
         is_bounded(&app, &second, "a batch that announces progress").await;
         is_bounded(&app, &third, "a batch").await;
         assert_eq!([counts(&of_call), counts(&second), counts(&third)], [0; 3]);

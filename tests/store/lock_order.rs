@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::program::kill::until;
 use crate::support::rows::tables;
-use crate::support::{At as _, TestApp, immediately, mutate_on, uuid_of};
+use crate::support::{At as _, Installed, TestApp, immediately, mutate_on, uuid_of};
 
 const INSTALLATIONS: usize = 3;
 
@@ -50,13 +50,7 @@ async fn a_rollout_and_a_rename_that_meet_lock_installations_in_the_same_order()
         return;
     }
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    let mut installations = Vec::new();
-    for index in 0..INSTALLATIONS {
-        installations.push(app.install_as(&acme, "Orders", &format!("number {index}")).await);
-    }
+    let Installed { pack, installations, .. } = app.installed_times("Orders", &acme, INSTALLATIONS).await;
     let server = server(&app).await;
 
     let rename = json!({ "accountId": acme.id, "name": "Acme Inc" });

@@ -113,7 +113,7 @@ async fn on_postgresql(app: &TestApp, statement: &Statement, settings: Option<&s
 /// plans don't depend on values.
 pub(crate) async fn generic_plans(app: &TestApp, statements: &[Statement]) -> Vec<Plan> {
     let mut plans = Vec::new();
-    if tables(app).get_database_backend() != DatabaseBackend::Postgres {
+    if !app.is_postgresql() {
         return plans;
     }
     let mut planned = std::collections::BTreeSet::new();

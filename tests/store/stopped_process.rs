@@ -62,7 +62,7 @@ async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
 #[tokio::test]
 async fn a_process_that_is_stopped_keeps_no_lock_for_long() {
     let app = TestApp::new().await;
-    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+    if !app.is_postgresql() {
         // A SQLite database has only one server.
         return;
     }

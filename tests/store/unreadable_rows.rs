@@ -2,24 +2,20 @@
 
 use packwright::service::Settings;
 use packwright::service::accounts::all_accounts;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use crate::accounts::jwt::{lets_in, with};
 use crate::accounts::jwt_issuer::SigningKey;
 use crate::accounts::pipeline_issuer::PipelineIssuer;
-use crate::store::damaged_rows::{damage, no_instant};
+use crate::support::damage::{damage, id_literal, no_instant};
 use crate::support::rows::{events_after, tables};
 use crate::support::{At as _, Setup, TestApp, ZoneDirectory, uuid_of};
 use crate::webhooks::receiver::{Dispatching, Receiver};
 
 /// The condition that a row has an ID of the API.
 fn is_row(app: &TestApp, id: &str) -> String {
-    let id = uuid_of(id);
-    match tables(app).get_database_backend() {
-        DatabaseBackend::Postgres => format!("id = '{id}'"),
-        _ => format!("id = x'{}'", id.simple()),
-    }
+    format!("id = {}", id_literal(app, uuid_of(id)))
 }
 
 async fn names(app: &TestApp, token: &str) -> Vec<String> {

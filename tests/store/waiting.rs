@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::{Value, json};
 
 use crate::support::rows::{code_of, tables};
@@ -17,7 +17,7 @@ const AFTER: &str = "2026-11-30T23:00:05.000000Z";
 /// Runs a call that must wait for a lock, and moves the clock while it waits.
 async fn meanwhile<T>(app: &TestApp, to: &str, call: impl Future<Output = T>) -> T {
     let lock_tx = tables(app).begin().await.expect("a transaction");
-    if tables(app).get_database_backend() == DatabaseBackend::Postgres {
+    if app.is_postgresql() {
         for table in ["account", "integration_pack", "enrolment_token", "component"] {
             lock_tx.execute_unprepared(&format!("SELECT id FROM {table} FOR UPDATE")).await.expect("all rows are held");
         }

@@ -1,10 +1,9 @@
 //! A release without early stages costs nothing for them (R54).
 
-use packwright::service::Settings;
 use packwright::service::followup::run_one_batch;
 use serde_json::json;
 
-use crate::support::{At as _, Setup, TestApp};
+use crate::support::{At as _, TestApp};
 
 /// The page that the benchmarks measure.
 const PAGE: &str = "{ integrationPacks(first: 20) { edges { node {
@@ -14,15 +13,9 @@ const PAGE: &str = "{ integrationPacks(first: 20) { edges { node {
 
 #[tokio::test]
 async fn r54_without_stages_neither_a_rollout_nor_the_page_asks_for_them() {
-    let settings = Settings { batch_size: 3, ..Settings::default() };
-    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let app = TestApp::in_batches_of(3).await;
     let acme = app.managed("Acme").await;
-    let pack = app.multi_pack_with("Orders", &["Import"]).await;
-    app.share_with_all(&pack.id).await;
-    app.release_now(&pack.id).await;
-    for n in 0..9 {
-        app.install_as(&acme, "Orders", &format!("number {n}")).await;
-    }
+    let pack = app.installed_times("Orders", &acme, 9).await.pack;
     app.tick().await;
     app.package_newer(&pack).await;
     let (release, mut asked) = app.statements_of(app.release_now(&pack.id)).await;

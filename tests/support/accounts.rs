@@ -102,6 +102,18 @@ impl TestApp {
         group
     }
 
+    /// Adds an account to a group.
+    pub(crate) async fn join(&self, group: &str, account: &Managed) {
+        let input = json!({ "groupId": group, "accountIds": [account.id] });
+        self.ok(&self.publisher, "addAccountsToGroup", input, "").await;
+    }
+
+    /// Removes an account from a group.
+    pub(crate) async fn leave(&self, group: &str, account: &Managed) {
+        let input = json!({ "groupId": group, "accountIds": [account.id] });
+        self.ok(&self.publisher, "removeAccountsFromGroup", input, "").await;
+    }
+
     /// The ID of the first publisher's group All Accounts.
     pub(crate) async fn all_accounts(&self) -> String {
         let query = "{ accountGroups(first: 1) { edges { node { id isAllAccounts } } } }";

@@ -88,6 +88,11 @@ impl TestApp {
     }
 }
 
+/// A code and a field, to compare with those of a [`Refusal`].
+pub(crate) fn code_and_field(code: &str, field: &str) -> (String, String) {
+    (code.into(), field.into())
+}
+
 /// A request with variables; `Value::Null` for none.
 pub(super) fn request(query: &str, variables: Value) -> Request {
     Request::new(query).variables(Variables::from_json(variables))

@@ -58,6 +58,15 @@ impl TestApp {
         self.read_installation(account, installation, "version { number }").await.int("/version/number")
     }
 
+    /// [`TestApp::installed_number`] of several installations of an account.
+    pub(crate) async fn installed_numbers(&self, account: &Managed, installations: &[String]) -> Vec<i64> {
+        let mut numbers = Vec::new();
+        for installation in installations {
+            numbers.push(self.installed_number(account, installation).await);
+        }
+        numbers
+    }
+
     /// The ID of an installation's pending update; `None` when there is none.
     pub(crate) async fn offered(&self, account: &Managed, installation: &str) -> Option<String> {
         let found = self.read_installation(account, installation, "pendingUpdate { id state }").await;
@@ -97,6 +106,19 @@ impl TestApp {
         let mut installations = Vec::new();
         for account in accounts {
             installations.push(self.install(account, name).await);
+        }
+        Installed { pack, first_release, installations }
+    }
+
+    /// A MULTI pack with one component (`<name> process`), released at once, shared with all accounts, and installed so
+    /// many times by an account, as `<name> 0`, `<name> 1` and so on.
+    pub(crate) async fn installed_times(&self, name: &str, account: &Managed, count: usize) -> Installed {
+        let pack = self.multi_pack_with(name, &[&format!("{name} process")]).await;
+        self.share_with_all(&pack.id).await;
+        let first_release = self.release_now(&pack.id).await;
+        let mut installations = Vec::new();
+        for index in 0..count {
+            installations.push(self.install_as(account, name, &format!("{name} {index}")).await);
         }
         Installed { pack, first_release, installations }
     }

@@ -19,6 +19,7 @@
 mod accounts;
 mod builders;
 mod client;
+pub(crate) mod damage;
 mod database;
 mod dice;
 mod installing;
@@ -60,7 +61,7 @@ use packwright::zones::TimeZones;
 
 pub(crate) use accounts::Managed;
 pub(crate) use builders::{Pack, Package, Publication};
-pub(crate) use client::{accepted, input_type, refusal};
+pub(crate) use client::{accepted, code_and_field, input_type, refusal};
 pub(crate) use database::Database;
 pub(crate) use dice::{Dice, short_or_long};
 pub(crate) use installing::Installed;
@@ -201,6 +202,12 @@ impl TestApp {
     /// An app with another setup.
     pub(crate) async fn with(setup: Setup) -> Self {
         Self::on(setup, database::Database::create().await).await
+    }
+
+    /// An app whose batches have this size.
+    pub(crate) async fn in_batches_of(batch_size: u64) -> Self {
+        let settings = Settings { batch_size, ..Settings::default() };
+        Self::with(Setup { settings, ..Setup::default() }).await
     }
 
     /// An app with another setup, on a migrated database without accounts.

@@ -52,9 +52,13 @@ impl Watched {
 impl TestApp {
     /// Whether the database is SQLite, which has one writer and no locks of rows to wait for.
     pub(crate) fn has_one_writer(&self) -> bool {
-        let is_postgresql = tables(self).get_database_backend() == DatabaseBackend::Postgres;
-        assert!(is_postgresql || self.app.services.db.writers() == 1);
-        !is_postgresql
+        assert!(self.is_postgresql() || self.app.services.db.writers() == 1);
+        !self.is_postgresql()
+    }
+
+    /// Whether the database is PostgreSQL, for statements that the test writes itself.
+    pub(crate) fn is_postgresql(&self) -> bool {
+        tables(self).get_database_backend() == DatabaseBackend::Postgres
     }
 
     /// A server with the app's clock and mover. On PostgreSQL `parameters` are added to the database's address.

@@ -2,11 +2,10 @@
 
 use chrono::{Days, Duration};
 use packwright::domain::installations::FailureCode;
-use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::support::rows::{code_of, refusal_of};
-use crate::support::{At, Managed, Setup, TestApp, in_stages, input_type, of_groups, of_percent};
+use crate::support::{At, Managed, TestApp, in_stages, input_type, of_groups, of_percent};
 
 /// A command. Numbers choose objects, and wrap around.
 #[derive(Clone, Debug)]
@@ -175,8 +174,7 @@ impl Story {
     /// Creates four packs (one MULTI, one LEGACY), four components, three accounts, and two groups of two accounts
     /// beside All Accounts; batches have two objects.
     pub(crate) async fn begin() -> Self {
-        let settings = Settings { batch_size: 2, ..Settings::default() };
-        let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+        let app = TestApp::in_batches_of(2).await;
         let accounts: Vec<_> = app.managed_accounts(["Acme", "Globex", "Initech"]).await.into();
         let groups = vec![
             app.all_accounts().await,
