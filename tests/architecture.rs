@@ -324,6 +324,24 @@ fn each_exception_is_still_needed() {
     }
 }
 
+/// A file beside the subjects' folders is where somebody looks who doesn't know its name yet.
+#[test]
+fn the_page_names_each_file_that_a_whole_layer_uses() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, list) = page.split_once("Files that a whole layer uses are beside").unwrap();
+    let (list, _) = list.split_once("\nAround them:").unwrap();
+    for source in sources() {
+        let Some((layer, file)) = source.path.split_once('/') else { continue };
+        if !LAYERS.contains(&layer) || file.contains('/') || file == "mod.rs" {
+            continue;
+        }
+        let (_, of_layer) = list.split_once(&format!("\n- `{layer}/`:")).unwrap();
+        let of_layer = of_layer.split("\n- ").next().unwrap_or_default();
+        assert!(of_layer.contains(&format!("`{file}`")), "docs/architecture.md doesn't say what src/{layer}/{file} is");
+    }
+}
+
 #[test]
 fn no_file_is_long() {
     for source in sources() {

@@ -14,8 +14,9 @@ use packwright::app::App;
 use packwright::service::Settings;
 use sea_orm::ConnectionTrait as _;
 
+use crate::gate::introspection::Schema;
 use crate::support::rows::tables;
-use crate::support::{Dice, Setup, TestApp, short_or_long};
+use crate::support::{At as _, Dice, Setup, TestApp, short_or_long};
 use crate::whole::invariants_checks::rows_are_sound;
 use crate::whole::invariants_rows::Rows;
 use crate::whole::pairs_rows::{Beginning, all_tables};
@@ -56,8 +57,8 @@ async fn execute(app: &TestApp, sql: &str) {
 impl Field {
     /// `None` on SQLite, which has one writer at a time.
     pub(crate) async fn new() -> Option<Self> {
-        // A batch has one installation, so that a task has several transactions.
-        // And that a rollout that has begun has two ranges.
+        // A batch has one installation, so that a task has several transactions, and a rollout that has begun two
+        // ranges.
         let settings = Settings { batch_size: 1, split_from: 2, ..Settings::default() };
         let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
         if app.has_one_writer() {
@@ -383,6 +384,32 @@ pub(crate) fn on_large_threads(test: impl Future<Output = ()> + Send + 'static) 
     let runtime = runtime.worker_threads(4).thread_stack_size(16 << 20).enable_all().build().expect("a runtime");
     let ran = runtime.block_on(async { tokio::spawn(test).await });
     ran.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+}
+
+/// The mutations that meet no other use case. They change rows of webhook endpoints and trusted publishers alone, which
+/// no use case of the others changes.
+const MEET_NOBODY: [&str; 9] = [
+    "createTrustedPublisher",
+    "deleteTrustedPublisher",
+    "createWebhookEndpoint",
+    "updateWebhookEndpoint",
+    "deleteWebhookEndpoint",
+    "pauseWebhookEndpoint",
+    "resumeWebhookEndpoint",
+    "rotateWebhookSecret",
+    "sendTestEvent",
+];
+
+#[tokio::test]
+async fn r30_every_mutation_is_among_the_use_cases_that_meet() {
+    let app = TestApp::new().await;
+    let cases = pairs_world::build(&app).await;
+    let meets = |name: &str| cases.iter().any(|case| case.name.split(' ').next() == Some(name));
+    for field in Schema::of(&app).await.mutations() {
+        let name = field.text("/name");
+        let is_left_out = MEET_NOBODY.contains(&name.as_str());
+        assert!(meets(&name) != is_left_out, "{name}: add it to the use cases of tests/whole/pairs_world.rs");
+    }
 }
 
 #[test]
