@@ -10,6 +10,7 @@ use crate::installations::outcomes::report;
 use crate::releases::halting::{installed, release};
 use crate::releases::pausing::{pause, resume};
 use crate::releases::ranges::{finish, splitting};
+use crate::support::rows::LogMark;
 use crate::support::{At, Managed, Setup, TestApp, immediately, instant, mutate_on};
 
 /// Runs batches until a release has ended.
@@ -104,6 +105,57 @@ async fn r58_what_was_executed_before_a_resume_does_not_count_though_the_clock_w
     run_one_batch(&app.app.services).await.expect("a batch");
     let since = report_of(&world.installations[2]).await;
     assert_eq!(since, json!({ "haltFigures": figures(2, 1), "pause": { "by": { "kind": "SCHEDULER" } } }));
+}
+
+#[tokio::test]
+async fn r58_what_was_executed_between_two_resumes_does_not_count_though_the_clock_was_set_back_before_the_first() {
+    let app = TestApp::in_batches_of(2).await;
+    let acme = app.managed("Acme").await;
+    let world = installed(&app, &acme, "Orders", 8).await;
+    app.clock_only("2026-11-22T10:00:00Z");
+    let release = release(&app, immediately(&world.pack.id), json!({ "percent": 10, "atLeast": 2 })).await;
+    pause(&app, &release).await;
+    app.clock.set_to(instant("2026-11-22T09:00:00Z"));
+    resume(&app, &release).await;
+    app.clock_only_by(60);
+    pause(&app, &release).await;
+    app.clock_only_by(60);
+    resume(&app, &release).await;
+    let between = app.update_of(&release, &world.installations[2]).await;
+    assert_eq!(between.text("/state"), "APPLIED");
+    report(&app, &acme, &between.text("/id"), "BROKEN", "").await;
+    let told = app.read_release(&release, "haltFigures { bad } pause { reason }").await;
+    assert_eq!(told, json!({ "haltFigures": { "bad": 0 }, "pause": null }));
+}
+
+/// The clock is set back by two days, and the rule watches for one.
+#[tokio::test]
+async fn r60_the_history_has_what_a_catch_up_decided_though_the_clock_was_set_back_before_the_resume() {
+    let app = TestApp::in_batches_of(4).await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = installed(&app, &acme, "Orders", 7).await;
+    let of_globex = app.install_as(&globex, "Orders", "Orders of Globex").await;
+    app.suspend(&globex).await;
+    app.clock_only("2026-11-24T10:00:00Z");
+    let rule = json!({ "percent": 10, "atLeast": 4 });
+    let release = release(&app, immediately(&world.pack.id), rule.clone()).await;
+    pause(&app, &release).await;
+    app.clock.set_to(instant("2026-11-22T09:00:00Z"));
+    resume(&app, &release).await;
+    assert_eq!(ends(&app, &release).await, "SUCCEEDED");
+    let update = app.update_of(&release, &world.installations[6]).await.text("/id");
+    report(&app, &acme, &update, "BROKEN", "").await;
+    app.clock_only_by(3_600);
+    let mark = LogMark::now(&app).await;
+    app.reactivate(&globex).await;
+    app.tick().await;
+    assert_eq!(app.installed_number(&globex, &of_globex).await, 2);
+    assert!(mark.kinds(&app).await.contains(&"RELEASE_HALTED".to_owned()), "three and the one that caught up decide");
+    let query = "query($pack: ID!, $rule: HaltRuleInput!) { haltRuleOnHistory(packId: $pack, haltWhen: $rule) {
+        haltsAt figures { executed bad } } }";
+    let told = app.gql(&app.publisher, query, json!({ "pack": world.pack.id, "rule": rule })).await;
+    let expected = json!({ "haltsAt": "2026-11-22T10:00:00.000000Z", "figures": { "executed": 4, "bad": 1 } });
+    assert_eq!(told.list("/haltRuleOnHistory")[0], expected);
 }
 
 /// A resume has found no task, because the release waits for its date. Before it holds the pack, another call resumes

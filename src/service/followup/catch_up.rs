@@ -324,7 +324,7 @@ async fn save_changes(
         }
     }
     installations::move_each(tx, &moved, now).await?;
-    updates::save_of_ended(tx, &changes.rows, &changes.ends).await?;
+    updates::save_of_ended(tx, &changes.rows, &changes.ends, now).await?;
     let Some(publisher) = packs.values().next().map(|pack| pack.publisher_id) else { return Ok(()) };
     if !changes.left.is_empty() {
         let tasks: Vec<_> = changes.left.iter().map(|account| (cx.ids.next(), Work::CatchUp(*account))).collect();
@@ -369,5 +369,5 @@ pub(in crate::service) async fn offer_to(
         record_update(journal, pack, &row.update, None, VersionChange::stays(number), action);
         rows.push(row);
     }
-    Ok(updates::save(tx, &rows).await?)
+    Ok(updates::save(tx, &rows, journal.now).await?)
 }

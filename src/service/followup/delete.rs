@@ -85,6 +85,6 @@ pub(in crate::service) async fn uninstall_all(
         let class = Class { entry: Some(entry), version: VersionAfter::Gone, ..journal.class(pack) };
         journal.append_record(class, record_of(installation, Some(number)));
     }
-    updates::save(tx, &offers).await?;
+    updates::save(tx, &offers, journal.now).await?;
     Ok(installations::uninstall(tx, &ids, journal.now, log::head(tx).await?).await?)
 }

@@ -186,6 +186,6 @@ async fn plan_next(tx: &Tx, release: &Release, failed: &Failed, now: Instant) ->
             again += 1;
         }
     }
-    updates::save(tx, &rows).await?;
+    updates::save(tx, &rows, now).await?;
     Ok(again)
 }

@@ -216,6 +216,6 @@ impl MovingBack<'_> {
             }
             rows.push(row);
         }
-        Ok(updates::save(self.tx, &rows).await?)
+        Ok(updates::save(self.tx, &rows, journal.now).await?)
     }
 }

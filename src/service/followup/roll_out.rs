@@ -298,7 +298,7 @@ impl Rollout<'_> {
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
         let stored = updates::of_release(self.tx, self.release.id, &due).await?;
         let rows = self.update_each(journal, &live, stored, &Failed::new()).await?;
-        updates::save(self.tx, &rows).await?;
+        updates::save(self.tx, &rows, journal.now).await?;
         let left = updates::to_be_tried_again(self.tx, self.release.id, 1).await?;
         let next = left.first().and_then(|row| row.next_attempt_at);
         Ok(Step::of(next.map(|at| if given_up { journal.now } else { at })))

@@ -174,7 +174,7 @@ impl Withdrawal<'_> {
                 not_back(row, self.release, *code, journal.now);
             }
         }
-        Ok(updates::save(self.tx, &rows).await?)
+        Ok(updates::save(self.tx, &rows, journal.now).await?)
     }
 }
 

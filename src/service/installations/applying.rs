@@ -88,7 +88,7 @@ async fn try_apply_early(
         after: packs::version_number(&tx, release.version_id).await?,
     };
     record_update(&mut journal, &pack, &row.update, Some(before), version_change, "applyPendingUpdate");
-    updates::save(&tx, &[row]).await?;
+    updates::save(&tx, &[row], journal.now).await?;
     installations::move_to(&tx, &[installation.id], release.version_id, journal.now).await?;
     judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     commit(tx, journal).await?;

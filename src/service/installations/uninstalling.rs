@@ -59,7 +59,7 @@ async fn try_uninstall(
         }
         record_update(&mut journal, &pack, &row.update, Some(before), VersionChange::stays(number), "uninstallPack");
     }
-    updates::save(&tx, &rows).await?;
+    updates::save(&tx, &rows, journal.now).await?;
     installations::uninstall(&tx, &[installation.id], journal.now, log::head(&tx).await?).await?;
     let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
     let removed = JournalEvent::installation(EventKind::InstallationRemoved, &pack, &installation, number);

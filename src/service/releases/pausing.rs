@@ -132,7 +132,7 @@ async fn try_resume(
         // Meanwhile another call has resumed the release, its rollout has begun, and it was paused again.
         return Err(Failure::Overtaken.into());
     }
-    let resumed_at = tallies::instant_of_resume(&tx, release.id, journal.now).await?;
+    let resumed_at = tallies::instant_of_resume(&tx, &release, journal.now).await?;
     release.pause = None;
     release.resumed_at = Some(resumed_at);
     // The halt rule counts only updates that are executed from now on (R58).

@@ -40,6 +40,8 @@ pub struct Changes<'a> {
     tx: &'a Tx,
     release: &'a Release,
     now: Instant,
+    /// See [`Release::settles_at`].
+    settled: Instant,
     tally: Tally,
 }
 
@@ -47,7 +49,7 @@ impl<'a> Changes<'a> {
     /// No changes so far.
     #[must_use]
     pub fn new(tx: &'a Tx, release: &'a Release, now: Instant) -> Self {
-        Self { tx, release, now: release.settles_at(now), tally: Tally::default() }
+        Self { tx, release, now, settled: release.settles_at(now), tally: Tally::default() }
     }
 
     /// Changes updates that all have the state `before`; with `None`, adds updates to installations without one.
@@ -93,7 +95,7 @@ impl<'a> Changes<'a> {
     async fn insert(&self, change: Change, members: Members<'_>) -> StoreResult<u64> {
         use installation::Column as I;
         use update::Column as U;
-        let settled_at = (change.state != UpdateState::Offered).then_some(self.now);
+        let settled_at = (change.state != UpdateState::Offered).then_some(self.settled);
         let mut select = Query::select();
         select
             .from(installation::Entity)
@@ -139,7 +141,7 @@ impl<'a> Changes<'a> {
             skip_reason: Set(change.skip_reason.map(|reason| reason.stored().into())),
             failure_code: Set(change.failure.map(|failure| failure.stored().into())),
             next_attempt_at: Set(None),
-            settled_at: Set(Some(self.now)),
+            settled_at: Set(Some(self.settled)),
             ..Default::default()
         };
         let installation = col(update::Column::InstallationId);
@@ -174,7 +176,7 @@ impl<'a> Changes<'a> {
     pub async fn end_with(self, rows: &[UpdateRow]) -> StoreResult<()> {
         write_updates::write(self.tx, rows).await?;
         let tally = (self.release.id, self.release.pack_id, self.now, self.tally);
-        tallies::add(self.tx, rows, Some(tally), &tallies::Ends::new()).await
+        tallies::add(self.tx, rows, Some(tally), &tallies::Ends::new(), self.now).await
     }
 
     /// Writes the tally of all changes.

@@ -36,15 +36,16 @@ pub(in crate::store) fn since_end_of(release: &Release, at: Instant) -> Option<i
     if release.state.is_taken_back() { Some(i64::MAX) } else { since_end(release.ended_at, at) }
 }
 
-/// Adds tallies for updates that are being saved: one row for each release and instant. The `further` tally is of the
-/// same transaction: all changes of its instant are one row.
+/// Adds tallies for updates that are being saved at `now`: one row for each release and instant. The `further` tally is of
+/// the same transaction: all changes of its instant are one row.
 pub(in crate::store) async fn add(
     tx: &Tx,
     rows: &[UpdateRow],
     further: Option<(ReleaseId, PackId, Instant, Tally)>,
     ends: &Ends,
+    now: Instant,
 ) -> StoreResult<()> {
-    let mut tallies = of(rows);
+    let mut tallies = of(rows, now);
     if let Some((release, pack, at, tally)) = further.filter(|(.., tally)| !tally.is_empty()) {
         *tallies.entry((release, at, pack)).or_default() += tally;
     }
@@ -69,19 +70,21 @@ pub async fn begin_figures_anew(tx: &Tx, release: &Release, at: Instant) -> Stor
     add_one(tx, (release.id, release.pack_id), at, &tally, since_end_of(release, at)).await
 }
 
-/// The instant of a resume at `now`: later than all changes of the release's updates that carry a later instant, because
-/// the clock was set back since. So what was executed before the resume can be told from what is executed after it (R58).
-pub async fn instant_of_resume(tx: &Tx, release: ReleaseId, now: Instant) -> StoreResult<Instant> {
+/// The instant of a resume at `now`: later than the resume before it, and than all changes of the release's updates, if
+/// these carry a later instant, because the clock was set back since. So what was executed before the resume can be told
+/// from what is executed after it (R58).
+pub async fn instant_of_resume(tx: &Tx, release: &Release, now: Instant) -> StoreResult<Instant> {
     use release_tally::{Column, Entity};
     let last: Option<Instant> = Entity::find()
         .select_only()
         .column(Column::At)
-        .filter(Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(Column::ReleaseId.eq(Uuid::from(release.id)))
         .order_by_desc(Column::At)
         .limit(1)
         .into_tuple()
         .one(tx.conn())
         .await?;
+    let last = Ord::max(last, release.resumed_at);
     Ok(last.filter(|last| *last > now).map_or(now, |last| last + TimeDelta::microseconds(1)))
 }
 
@@ -158,8 +161,10 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
 }
 
 /// The tallies of updates. An update counts as offered at its time of offer, which can be before its row was written
-/// (R49), and with its state since its `settled_at`.
-fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
+/// (R49), and with its state since its `settled_at`. That may lie after `now`, at the release's resume, because the clock
+/// was set back since: then the state counts since `now`. Otherwise a curve would not show it yet, and a halt rule that is
+/// tried on the history would take it for later than it was judged (R60).
+fn of(rows: &[UpdateRow], now: Instant) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
     let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
     for UpdateRow { update, stored, outcome, .. } in rows {
         let mut count = |at, tally: Tally| {
@@ -175,7 +180,7 @@ fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
         if was_applied && update.state != UpdateState::Applied {
             tally += Tally::of_report(*outcome, None);
         }
-        count(update.settled_at.unwrap_or(update.offered_at), tally);
+        count(Ord::min(update.settled_at.unwrap_or(update.offered_at), now), tally);
     }
     tallies
 }

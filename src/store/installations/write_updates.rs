@@ -151,16 +151,16 @@ pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Upd
     locked(select).all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
 
-/// Adds or saves updates, and tallies the changes. Save each row only once, because the tally compares it with
-/// `stored`.
-pub async fn save(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
-    save_of_ended(tx, rows, &tallies::Ends::new()).await
+/// Adds or saves updates, and tallies the changes, which are made at `now`. Save each row only once, because the tally
+/// compares it with `stored`.
+pub async fn save(tx: &Tx, rows: &[UpdateRow], now: Instant) -> StoreResult<()> {
+    save_of_ended(tx, rows, &tallies::Ends::new(), now).await
 }
 
 /// Like [`save`], for updates of releases that may have ended. `ends` says when.
-pub async fn save_of_ended(tx: &Tx, rows: &[UpdateRow], ends: &tallies::Ends) -> StoreResult<()> {
+pub async fn save_of_ended(tx: &Tx, rows: &[UpdateRow], ends: &tallies::Ends, now: Instant) -> StoreResult<()> {
     write(tx, rows).await?;
-    tallies::add(tx, rows, None, ends).await
+    tallies::add(tx, rows, None, ends, now).await
 }
 
 /// Adds or saves updates without tallying them.
