@@ -9,6 +9,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub alive_until: f64,
+    pub takes_until: f64,
     pub vocabulary: i32,
     pub ends: bool,
 }

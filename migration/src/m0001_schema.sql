@@ -901,11 +901,12 @@ CREATE TABLE webhook_attempts (
 );
 CREATE INDEX webhook_attempts_age ON webhook_attempts (newest_at);
 
--- The servers that serve endpoints, until when each is taken for alive (seconds since 1970 by the database's clock), and
--- how many values of events its program can read.
+-- The servers that serve endpoints. Until when each is taken for alive, and until when for one that takes endpoints, are
+-- seconds since 1970 by the database's clock. The vocabulary is how many values of events its program can read.
 CREATE TABLE webhook_server (
     id $uuid PRIMARY KEY,
     alive_until double precision NOT NULL,
+    takes_until double precision NOT NULL,
     vocabulary integer NOT NULL,
     -- Whether it gives its endpoints back, and takes no others.
     ends boolean NOT NULL DEFAULT false

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
@@ -65,6 +65,8 @@ pub struct Dispatcher {
     pub(super) id: Uuid,
     /// Until when other servers count this one as alive; `None` before the first turn.
     alive_until: Mutex<Option<Instant>>,
+    /// When the last turn succeeded; before the first one, when this server first said that it lives.
+    turned_at: Mutex<Option<Instant>>,
     /// Whether there are endpoints to serve.
     serves: AtomicBool,
 }
@@ -81,7 +83,8 @@ impl Dispatcher {
     #[must_use]
     pub fn new(services: Shared, source: Source, options: DispatchOptions) -> Self {
         let id = Uuid::from_bytes(ids::random());
-        Self { services, source, options, id, alive_until: Mutex::default(), serves: AtomicBool::new(false) }
+        let (alive_until, turned_at) = (Mutex::default(), Mutex::default());
+        Self { services, source, options, id, alive_until, turned_at, serves: AtomicBool::new(false) }
     }
 
     /// Serves endpoints until `ending` is true. Then it lets the attempts in progress end, and gives its endpoints back.
@@ -116,6 +119,7 @@ impl Dispatcher {
         while !*ending.borrow() {
             match self.take_turn(!serving.is_empty()).await {
                 Ok(turn) => {
+                    *self.turned_at() = Some(Instant::now());
                     if turn.is_outdated && !was_outdated {
                         tracing::info!("a server of a newer version sends the webhooks");
                     }
@@ -163,9 +167,17 @@ impl Dispatcher {
         }
     }
 
+    fn turned_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.turned_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Saves that this server lives. While its turns fail it keeps the endpoints that it serves, because their attempts go
+    /// on, and the other servers take its part of those that nobody serves.
     async fn stay_alive(&self) -> StoreResult<()> {
-        let began = Instant::now();
-        servers::stay_alive(&self.services.db, self.id, self.options.lease.as_secs_f64()).await?;
+        let (began, lease) = (Instant::now(), self.options.lease);
+        let turned_at = *self.turned_at().get_or_insert(began);
+        let takes = lease.saturating_sub(began.duration_since(turned_at));
+        servers::stay_alive(&self.services.db, self.id, lease, takes).await?;
         *self.alive_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + self.options.lease);
         Ok(())
     }

@@ -1,13 +1,18 @@
-//! Servers that died without giving their endpoints back: the pass that removes old rows forgets them.
+//! Servers that died without giving their endpoints back, and servers that live and can take none.
+
+use std::time::Duration;
 
 use entity::webhook_server::{ActiveModel, Entity};
+use packwright::webhooks::DispatchOptions;
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _, Statement};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::releases::stuck::{literal, refuse};
 use crate::support::rows::tables;
 use crate::support::{TestApp, uuid_of};
 use crate::webhooks::receiver::{Dispatching, Receiver};
+use crate::webhooks::serving::World;
 
 /// The database's clock, which no test moves.
 async fn database_now(app: &TestApp) -> f64 {
@@ -24,7 +29,13 @@ async fn database_now(app: &TestApp) -> f64 {
 async fn server_dead_for(app: &TestApp, hours: f64) -> Uuid {
     let id = app.app.services.ids.next::<packwright::domain::id::WebhookId>().0;
     let alive_until = database_now(app).await - hours * 3_600.0;
-    let row = ActiveModel { id: Set(id), alive_until: Set(alive_until), vocabulary: Set(0), ends: Set(false) };
+    let row = ActiveModel {
+        id: Set(id),
+        alive_until: Set(alive_until),
+        takes_until: Set(alive_until),
+        vocabulary: Set(0),
+        ends: Set(false),
+    };
     Entity::insert(row).exec_without_returning(tables(app)).await.expect("a row");
     id
 }
@@ -82,4 +93,31 @@ async fn r66_a_server_that_died_is_forgotten_a_day_later_unless_an_endpoint_name
     dispatching.end().await;
     app.advance_by(3_601).await;
     assert!(!known(&app).await.contains(&named));
+}
+
+#[tokio::test]
+async fn r66_a_server_that_lives_and_can_take_no_endpoint_keeps_none_waiting() {
+    let world = World::new().await;
+    let mut receivers = Vec::new();
+    for _ in 0..4 {
+        let receiver = Receiver::start().await;
+        world.app.endpoint(&world.app.publisher, &receiver.url(), json!({})).await;
+        receivers.push(receiver);
+    }
+    let (lease, look) = (Duration::from_millis(1_500), Duration::from_millis(100));
+    let options = DispatchOptions { lease, look, ..DispatchOptions::default() };
+    let stuck = world.app.another_server_dispatching(options).await;
+    stuck.webhooks.announce().await;
+    let [id] = known(&world.app).await[..] else { panic!("one server has said that it lives") };
+    let takes = format!("NEW.server_id = {}", literal(&world.app, id));
+    refuse(&world.app, "no_turn", "UPDATE OF server_id ON webhook_endpoint", &takes).await;
+    let well = world.app.another_server_dispatching(options).await;
+    let dispatching = [Dispatching::of(&stuck), Dispatching::of(&well)];
+    world.happen(1).await;
+    for receiver in &receivers {
+        receiver.wait_for(2).await;
+    }
+    for one in dispatching {
+        one.end().await;
+    }
 }

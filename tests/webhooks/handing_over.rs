@@ -134,6 +134,7 @@ async fn r62_a_server_leaves_endpoints_to_one_that_may_know_more_kinds_of_events
     let newer = webhook_server::ActiveModel {
         id: Set(uuid_of(&id)),
         alive_until: Set(servers[0].alive_until + 50.0),
+        takes_until: Set(servers[0].alive_until + 50.0),
         vocabulary: Set(servers[0].vocabulary + 1),
         ends: Set(false),
     };

@@ -1,4 +1,7 @@
-//! The servers that deliver events to endpoints. Each states until when it counts as alive, by the database's clock.
+//! The servers that deliver events to endpoints. Each states, by the database's clock, until when it counts as alive, and
+//! until when it counts as one that takes endpoints.
+
+use std::time::Duration;
 
 use entity::{webhook_endpoint as endpoint, webhook_server as server};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
@@ -56,13 +59,14 @@ pub(super) async fn is_outdated(conn: &impl ConnectionTrait, is_postgresql: bool
     Ok(newer.into_tuple::<Uuid>().one(conn).await?.is_some())
 }
 
-/// How many other living servers take endpoints.
+/// How many other living servers take endpoints. A server whose turns have failed for a while takes none.
 pub(super) async fn others(tx: &Tx, id: Uuid) -> StoreResult<u64> {
     let others = server::Entity::find()
         .select_only()
         .column(S::Id)
         .filter(col(S::Id).ne(id))
         .filter(col(S::Ends).eq(false))
+        .filter(col(S::TakesUntil).gt(Expr::cust(clock(tx.is_postgresql()))))
         .filter(col(S::Vocabulary).gte(vocabulary()))
         .filter(is_dead(tx.is_postgresql()).not());
     Ok(others.count(tx.conn()).await?)
@@ -76,16 +80,17 @@ pub async fn end(db: &Db, id: Uuid) -> StoreResult<()> {
     tx.commit().await
 }
 
-/// Saves that this server counts as alive for another `seconds`. The statement doesn't wait for the transactions of
-/// calls, because other servers take the endpoints of a server that says nothing.
-pub async fn stay_alive(db: &Db, id: Uuid, seconds: f64) -> StoreResult<()> {
+/// Saves that this server counts as alive for the time `alive`, and as one that takes endpoints for the time `takes`. The
+/// statement doesn't wait for the transactions of calls, because other servers take the endpoints of a server that says
+/// nothing.
+pub async fn stay_alive(db: &Db, id: Uuid, alive: Duration, takes: Duration) -> StoreResult<()> {
     let tx = db.begin_apart().await?;
     let now = clock(tx.is_postgresql());
     let sql = format!(
-        "INSERT INTO webhook_server (id, alive_until, vocabulary) VALUES ($1, {now} + $2, $3)
-         ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until"
+        "INSERT INTO webhook_server (id, alive_until, takes_until, vocabulary) VALUES ($1, {now} + $2, {now} + $3, $4)
+         ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until, takes_until = excluded.takes_until"
     );
-    let values = [id.into(), seconds.into(), vocabulary().into()];
+    let values = [id.into(), alive.as_secs_f64().into(), takes.as_secs_f64().into(), vocabulary().into()];
     let backend = tx.conn().get_database_backend();
     tx.conn().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     tx.commit().await
