@@ -82,7 +82,7 @@ impl State {
 
     /// How fast the receiver is taken to be.
     pub(super) fn pace(&self) -> Pace {
-        if self.progress.failed_attempts > 0 { Pace::Slow } else { self.last_pace }
+        if self.progress.failed_attempts > 0 { Pace::Failing } else { self.last_pace }
     }
 }
 

@@ -12,4 +12,5 @@ mod pure;
 pub(crate) mod receiver;
 mod serving;
 mod slow_receivers;
+mod turns;
 mod unreadable;

@@ -13,7 +13,7 @@ pub(crate) use endpoints::{Begin, ChangedEndpoint, NewEndpoint, create, delete, 
 pub(crate) use serving::{advance_place, disable, save_progress};
 pub(crate) use states::{pause, resume, rotate, send_test};
 
-pub use turns::{DeliveryTurns, Pace};
+pub use turns::{DeliveryTurn, DeliveryTurns, Pace};
 pub use waiting::Waiting;
 
 use std::sync::{Arc, OnceLock};

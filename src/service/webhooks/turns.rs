@@ -1,4 +1,5 @@
-//! The turns of deliveries (R66). A receiver that doesn't answer, or answers late, delays only others of its kind.
+//! The turns of deliveries (R66). A receiver that fails delays only others that fail, and one that answers late only
+//! others that do.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -8,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::id::AccountId;
 
-/// A receiver that takes longer is slow.
-const SLOW: Duration = Duration::from_secs(1);
+/// A receiver that takes longer is late.
+const LATE: Duration = Duration::from_secs(1);
 /// The divisor for one account's share of all turns.
 const SHARE: usize = 8;
 /// The fewest turns of an account.
@@ -20,43 +21,53 @@ const ACCOUNTS: usize = 1_000;
 /// How fast a receiver was in its last attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pace {
-    /// It took the event within [`SLOW`].
+    /// It took the event within [`LATE`].
     Fast,
     /// This server has sent it nothing yet.
     #[default]
     Unproven,
-    /// It took longer, or the attempt failed.
-    Slow,
+    /// It took the event, but needed longer.
+    Late,
+    /// The attempt failed, whether the receiver answered or not.
+    Failing,
 }
 
 impl Pace {
     /// The pace after an attempt.
     #[must_use]
     pub fn of(has_taken: bool, took: Duration) -> Self {
-        if has_taken && took <= SLOW { Self::Fast } else { Self::Slow }
+        match has_taken {
+            true if took <= LATE => Self::Fast,
+            true => Self::Late,
+            false => Self::Failing,
+        }
     }
 }
 
-/// Turns of which slow receivers have half, and three quarters together with those of which nothing is known.
+/// Turns of which late receivers have half, and failing ones another half. Both have three quarters together with those
+/// of which nothing is known. So a quarter is left to each of the two, whatever the other one does, and a quarter to fast
+/// receivers.
 #[derive(Debug)]
 struct Turns {
     all: Arc<Semaphore>,
-    unproven: Arc<Semaphore>,
-    slow: Arc<Semaphore>,
+    not_fast: Arc<Semaphore>,
+    late: Arc<Semaphore>,
+    failing: Arc<Semaphore>,
 }
 
 impl Turns {
     fn new(all: Arc<Semaphore>, count: usize) -> Self {
         let part = |permits: usize| Arc::new(Semaphore::new(permits.max(1)));
-        Self { all, unproven: part(count * 3 / 4), slow: part(count / 2) }
+        Self { all, not_fast: part(count * 3 / 4), late: part(count / 2), failing: part(count / 2) }
     }
 
     /// Waits for a turn. The scarcest one comes first, so that nobody waits with a turn that others could use.
     async fn take(&self, pace: Pace, turn: &mut Vec<OwnedSemaphorePermit>) {
         let needed: &[&Arc<Semaphore>] = match pace {
             Pace::Fast => &[&self.all],
-            Pace::Unproven => &[&self.unproven, &self.all],
-            Pace::Slow => &[&self.slow, &self.unproven, &self.all],
+            Pace::Unproven => &[&self.not_fast, &self.all],
+            Pace::Late => &[&self.late, &self.not_fast, &self.all],
+            Pace::Failing => &[&self.failing, &self.not_fast, &self.all],
         };
         for one in needed {
             // The semaphores are never closed.
