@@ -19,6 +19,7 @@ pub mod scheduler;
 pub mod seed;
 pub mod service;
 pub mod signing;
+pub mod stop;
 pub mod store;
 pub mod telemetry;
 pub mod traces;

@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ids", &["clock"]),
     ("jwt", &["domain", "outbound"]),
     ("signing", &[]),
+    ("stop", &[]),
     // A client for requests to others.
     ("outbound", &["domain"]),
     ("zones", &["domain"]),
@@ -19,16 +20,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The same; and it sends to a collector.
     ("traces", &["clock", "ids", "metrics", "outbound"]),
     ("store", &["domain", "metrics", "traces"]),
-    ("service", &["domain", "store", "clock", "ids", "jwt", "metrics", "outbound", "signing", "traces", "zones"]),
+    (
+        "service",
+        &["domain", "store", "clock", "ids", "jwt", "metrics", "outbound", "signing", "stop", "traces", "zones"],
+    ),
     ("events", &["domain", "store", "service::error", "clock", "metrics"]),
-    ("scheduler", &["domain", "service", "clock", "metrics", "traces"]),
+    ("scheduler", &["domain", "service", "clock", "metrics", "stop", "traces"]),
     // Delivers events to endpoints. What it sends is made by the engine, which `app` connects.
-    ("webhooks", &["domain", "service", "store", "ids", "traces"]),
+    ("webhooks", &["domain", "service", "store", "ids", "stop", "traces"]),
     ("graphql", &["domain", "service", "events", "store", "ids", "zones"]),
     // Pure functions of their input.
     ("comparison", &[]),
     ("gate", &[]),
-    ("http", &["gate", "graphql", "service", "ids", "metrics", "traces"]),
+    ("http", &["gate", "graphql", "service", "ids", "metrics", "stop", "traces"]),
     // Generates a world without the database. The store writes it, and the command connects both.
     ("seed", &["domain", "zones"]),
     ("telemetry", &["config"]),
@@ -61,6 +65,7 @@ const EVERYTHING: &[&str] = &[
     "seed",
     "service",
     "signing",
+    "stop",
     "store",
     "telemetry",
     "traces",

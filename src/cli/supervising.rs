@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::http::ended_or_gone;
+use crate::stop::ended_or_gone;
 
 /// The pause before a loop that panicked is restarted.
 const RESTART_AFTER: Duration = Duration::from_secs(1);

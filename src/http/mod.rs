@@ -54,5 +54,5 @@ pub use refusals::{Reason, Refusals};
 pub use request::GraphqlRequest;
 pub use router::router;
 pub use routes::Routes;
-pub use settings::{BODY_MAX, DemoToken, HttpOptions, SMALL_MAX, ended_or_gone};
+pub use settings::{BODY_MAX, DemoToken, HttpOptions, SMALL_MAX};
 pub use shed::{QUIET, Shed};

@@ -98,11 +98,6 @@ pub(super) async fn ended(shutdown: &mut Option<watch::Receiver<bool>>) {
     std::future::pending().await
 }
 
-/// Returns when the server ends, or when the sender is gone, and the server with it.
-pub async fn ended_or_gone(ending: &mut watch::Receiver<bool>) {
-    let _ = ending.wait_for(|ending| *ending).await;
-}
-
 /// A public token.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct DemoToken {

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::domain::Instant;
 use crate::metrics::WorkOutcome;
 use crate::service::Shared;
+use crate::stop::ended_or_gone;
 
 /// The longest pause between two passes.
 const POLL: Duration = Duration::from_secs(15);
@@ -81,8 +82,7 @@ impl Scheduler {
     /// Waits until the server ends and no batch is in progress.
     async fn idle_at_the_end(&self, mut ending: watch::Receiver<bool>) {
         let mut running = self.running.subscribe();
-        // An error means that the sender was dropped, so the server ends too.
-        let _ = ending.wait_for(|ending| *ending).await;
+        ended_or_gone(&mut ending).await;
         let _ = running.wait_for(|running| *running == 0).await;
     }
 

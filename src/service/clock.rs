@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::error::Failure;
 use super::{Services, Shared};
 use crate::domain::Instant;
+use crate::stop::ended_or_gone;
 use crate::store::{self, DatabaseKind};
 
 /// The longest distance between the clocks that isn't logged as a warning.
@@ -122,7 +123,7 @@ impl Services {
     /// Measures the distance every minute, and at once when the system clock was set, until `ending` is true.
     pub async fn keep_clock(self: Shared, mut ending: watch::Receiver<bool>) {
         if !self.has_reference() {
-            let _ = ending.wait_for(|ending| *ending).await;
+            ended_or_gone(&mut ending).await;
             return;
         }
         let mut reported: Option<ClockFault> = None;

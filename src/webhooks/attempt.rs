@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::worker::{End, State, Worker, ended};
+use super::worker::{End, State, Worker};
 use crate::domain::id::AccountId;
 use crate::service::error::Failure;
 use crate::service::webhooks::{Pace, Payload, Tried, try_once};
@@ -36,7 +36,7 @@ impl Worker {
             let save_at = save_at.map(|since| since + self.dispatcher.options.save_after);
             tokio::select! {
                 tried = &mut attempt => return paced(state, tried),
-                () = ended(self.stopped.clone()), if !is_stopped => is_stopped = true,
+                () = self.ended(), if !is_stopped => is_stopped = true,
                 () = sleep_until(save_at.unwrap_or_else(Instant::now)), if save_at.is_some() => {}
             }
             if let Some(tried) = self.save_during(attempt.as_mut(), state).await {
@@ -68,7 +68,7 @@ impl Worker {
         let services = &self.dispatcher.services;
         let waiting = services.metrics.webhook_attempts_waiting.enter(());
         let _turn = tokio::select! {
-            () = ended(self.stopped.clone()) => return Ok(None),
+            () = self.ended() => return Ok(None),
             turn = services.webhooks.turns.take(account, pace) => turn,
         };
         drop(waiting);

@@ -19,6 +19,7 @@ use crate::ids;
 use crate::service::access::Viewer;
 use crate::service::error::Failure;
 use crate::service::webhooks::{Pace, Payload, advance_place, disable, save_progress};
+use crate::stop::ended_or_gone;
 use crate::store::convert::Stored;
 use crate::store::log::event_traces;
 use crate::store::log::events::Interest;
@@ -97,6 +98,11 @@ impl Worker {
         Self { dispatcher, id, revision, stopped }
     }
 
+    /// Waits until the worker is stopped.
+    pub(super) async fn ended(&self) {
+        ended_or_gone(&mut self.stopped.clone()).await;
+    }
+
     /// Serves the endpoint until the worker is stopped or the endpoint isn't its own any more. Then it gives the
     /// endpoint back.
     pub(super) async fn run(self) {
@@ -107,7 +113,7 @@ impl Worker {
                 Err(End::Again(failure)) => trouble.fails(self.id, &failure),
             };
             tokio::select! {
-                () = ended(self.stopped.clone()) => break,
+                () = self.ended() => break,
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -156,7 +162,7 @@ impl Worker {
         loop {
             let save_at = state.unsaved_since.map_or(tidy_at, |since| since + options.save_after);
             tokio::select! {
-                () = ended(self.stopped.clone()) => return self.save(state).await,
+                () = self.ended() => return self.save(state).await,
                 item = items.next() => match item {
                     Some(Ok(item)) if item.data.is_none() && !trouble.gives_up(self.id, item.event.position()) => {
                         return Err(End::Again(Failure::Fault("what the document selects of an event can't be read".into())));
@@ -230,7 +236,7 @@ impl Worker {
         loop {
             if let Some(at) = state.progress.next_attempt_at {
                 tokio::select! {
-                    () = ended(self.stopped.clone()) => {
+                    () = self.ended() => {
                         self.save(state).await?;
                         return Ok(false);
                     }
@@ -353,12 +359,6 @@ impl Worker {
         disable(services, id, &state.endpoint, &state.progress, reason).await?;
         Ok(())
     }
-}
-
-/// Waits until the worker is stopped.
-pub(super) async fn ended(mut stopped: watch::Receiver<bool>) {
-    // An error means that the dispatcher dropped the sender, so the worker stops too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// A random number from -1 to 1.

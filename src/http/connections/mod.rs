@@ -31,9 +31,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::http::routes::Routes;
-use crate::http::settings::ended_or_gone;
 use crate::http::shed::Shed;
 use crate::metrics::{Active, ConnectionLimit, Metrics};
+use crate::stop::ended_or_gone;
 
 use io::{Tracked, Tracker};
 use peers::{ConnectionSlot, Peers, forwarded_for, is_trusted};
