@@ -6,6 +6,8 @@
 
 mod attempt;
 mod dispatcher;
+mod idle;
+mod items;
 mod trouble;
 mod worker;
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::dispatcher::Dispatcher;
+use super::items::Items;
 use super::trouble::Trouble;
 use super::{Item, SourceEnd};
 use crate::domain;
@@ -18,11 +18,10 @@ use crate::domain::webhooks::{DisabledReason, Endpoint, Next, WebhookState, afte
 use crate::ids;
 use crate::service::access::Viewer;
 use crate::service::error::Failure;
-use crate::service::webhooks::{Pace, Payload, advance_place, disable, save_progress};
+use crate::service::webhooks::{Pace, Payload, Wait, disable, save_progress};
 use crate::stop::ended_or_gone;
 use crate::store::convert::Stored;
 use crate::store::log::event_traces;
-use crate::store::log::events::Interest;
 use crate::store::webhooks::serving::{self, Progress, Served};
 use crate::traces::Context;
 
@@ -34,9 +33,11 @@ const UNSAVED_MAX: usize = 20;
 /// Serves one revision of an endpoint. A change of the endpoint ends the worker, and another worker follows.
 pub(super) struct Worker {
     pub(super) dispatcher: Arc<Dispatcher>,
-    id: WebhookId,
+    pub(super) id: WebhookId,
     revision: i32,
     pub(super) stopped: watch::Receiver<bool>,
+    /// The wait of the endpoint's next event.
+    pub(super) wait: Wait,
 }
 
 /// Why a worker stops serving its endpoint.
@@ -95,7 +96,8 @@ impl Worker {
         revision: i32,
         stopped: watch::Receiver<bool>,
     ) -> Self {
-        Self { dispatcher, id, revision, stopped }
+        let wait = dispatcher.services.webhooks.waiting.of(id);
+        Self { dispatcher, id, revision, stopped, wait }
     }
 
     /// Waits until the worker is stopped.
@@ -117,6 +119,7 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        self.wait.ends();
         // Any server may take the endpoint now. If its account is suspended, this happens after the reactivation.
         let (db, server) = (&self.dispatcher.services.db, self.dispatcher.id);
         if let Err(error) = serving::leave(db, server, self.id, self.revision).await {
@@ -149,6 +152,7 @@ impl Worker {
         if let Err(End::Again(_)) = end {
             // Events that were accepted before the failure must not be sent again.
             self.save(&mut state).await?;
+            self.wait_for_next(&viewer, &state).await;
         }
         end
     }
@@ -156,61 +160,47 @@ impl Worker {
     /// Sends the endpoint its events until the worker is stopped. After a failure, the caller saves the progress.
     async fn send_events(&self, viewer: &Viewer, state: &mut State, trouble: &mut Trouble) -> Result<(), End> {
         let opened_at = state.endpoint.place;
-        let mut items = (self.dispatcher.source)(viewer.clone(), &state.endpoint);
+        let mut items = Items::of((self.dispatcher.source)(viewer.clone(), &state.endpoint));
         let options = self.dispatcher.options;
-        let mut tidy_at = Instant::now() + options.tidy;
+        let mut tidy_at = Instant::now() + self.tidies_after();
         loop {
             let save_at = state.unsaved_since.map_or(tidy_at, |since| since + options.save_after);
             tokio::select! {
-                () = self.ended() => return self.save(state).await,
+                () = self.ended() => {
+                    drop(items);
+                    return self.save(state).await;
+                }
                 item = items.next() => match item {
-                    Some(Ok(item)) if item.data.is_none() && !trouble.gives_up(self.id, item.event.position()) => {
+                    Ok(item) if item.data.is_none() && !trouble.gives_up(self.id, item.event.position()) => {
                         return Err(End::Again(Failure::Fault("what the document selects of an event can't be read".into())));
                     }
-                    Some(Ok(item)) => {
+                    Ok(item) => {
                         if !self.deliver(state, item).await? {
                             return Ok(());
                         }
                         trouble.ends();
                     }
                     // The stream knows the place only where it was opened. The events up to the present one may be gone.
-                    Some(Err(SourceEnd::Expired)) if state.progress.place != opened_at => {
+                    Err(SourceEnd::Expired) if state.progress.place != opened_at => {
                         return Err(End::Again(Failure::Unavailable("the stream's beginning is no longer kept".into())));
                     }
-                    Some(Err(SourceEnd::Expired)) => return self.disable(state, DisabledReason::CursorExpired).await,
-                    Some(Err(SourceEnd::Refused)) if trouble.refused_for() >= options.refused_for => {
+                    Err(SourceEnd::Expired) => return self.disable(state, DisabledReason::CursorExpired).await,
+                    Err(SourceEnd::Refused) if trouble.refused_for() >= options.refused_for => {
                         return self.disable(state, DisabledReason::DocumentRefused).await;
                     }
-                    Some(Err(SourceEnd::Refused)) => {
+                    Err(SourceEnd::Refused) => {
                         return Err(End::Again(Failure::Fault("the gate refuses the endpoint's document".into())));
                     }
-                    Some(Err(SourceEnd::Ended)) | None => {
+                    Err(SourceEnd::Ended) => {
                         return Err(End::Again(Failure::Unavailable("the events of an endpoint ended".into())));
                     }
                 },
                 () = tokio::time::sleep_until(save_at) => {
-                    if state.unsaved_since.is_none() {
-                        tidy_at = Instant::now() + options.tidy;
-                        self.tidy(viewer, state).await?;
-                    }
-                    self.save(state).await?;
+                    items.during(self.keep_up(viewer, state)).await?;
+                    tidy_at = Instant::now() + self.tidies_after();
                 }
             }
         }
-    }
-
-    /// Moves the position of an endpoint forward that has no event to send. Otherwise its position would expire.
-    async fn tidy(&self, viewer: &Viewer, state: &mut State) -> Result<(), End> {
-        let interest = Interest::from(&state.endpoint.filter);
-        let services = &self.dispatcher.services;
-        if let Some(place) = advance_place(services, viewer, &interest, state.progress.place.sequence).await? {
-            if serving::is_outdated(&services.db.whole_server()).await.map_err(Failure::from)? {
-                return Err(End::Over);
-            }
-            state.progress.place = place;
-            state.unsaved_since = Some(Instant::now());
-        }
-        Ok(())
     }
 
     /// The trace of an event; `None` without traces.
@@ -231,8 +221,7 @@ impl Worker {
         // An event may be tried for days.
         drop((cursor, data));
         let payload = payload.in_trace(self.trace_of(event.position()).await?);
-        let is_failing = state.progress.failed_attempts > 0;
-        let wait = services.webhooks.waiting.watch(self.id, event.event.occurred_at, is_failing);
+        self.wait.begins(event.event.occurred_at, state.progress.failed_attempts > 0);
         loop {
             if let Some(at) = state.progress.next_attempt_at {
                 tokio::select! {
@@ -258,13 +247,14 @@ impl Worker {
             state.progress.failing_since = Some(since);
             match after_attempt(tried.attempted, attempt, since, now, dice()) {
                 Next::GoOn => {
+                    self.wait.ends();
                     let lag = (services.clock.now() - event.event.occurred_at).to_std().unwrap_or_default();
                     services.metrics.webhook_lags.took((), lag);
                     self.taken(state, event.position()).await?;
                     return Ok(true);
                 }
                 Next::TryAgain(at) => {
-                    wait.fails();
+                    self.wait.fails();
                     self.plan_next(state, attempt, at).await?;
                 }
                 Next::Disable(reason) => {

@@ -8,7 +8,8 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTra
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::releases::stuck::{literal, refuse};
+use crate::releases::stuck::refuse;
+use crate::support::damage::id_literal;
 use crate::support::rows::tables;
 use crate::support::{TestApp, uuid_of};
 use crate::webhooks::receiver::{Dispatching, Receiver};
@@ -109,7 +110,7 @@ async fn r66_a_server_that_lives_and_can_take_no_endpoint_keeps_none_waiting() {
     let stuck = world.app.another_server_dispatching(options).await;
     stuck.webhooks.announce().await;
     let [id] = known(&world.app).await[..] else { panic!("one server has said that it lives") };
-    let takes = format!("NEW.server_id = {}", literal(&world.app, id));
+    let takes = format!("NEW.server_id = {}", id_literal(&world.app, id));
     refuse(&world.app, "no_turn", "UPDATE OF server_id ON webhook_endpoint", &takes).await;
     let well = world.app.another_server_dispatching(options).await;
     let dispatching = [Dispatching::of(&stuck), Dispatching::of(&well)];

@@ -10,6 +10,7 @@ mod measured;
 mod outbound;
 mod pure;
 pub(crate) mod receiver;
+mod saving;
 mod serving;
 mod slow_receivers;
 mod turns;

@@ -14,6 +14,7 @@ use packwright::webhooks::{DispatchOptions, Dispatcher, Item, Source, SourceEnd}
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::program::kill::until;
 use crate::support::{At as _, TestApp};
 use crate::webhooks::receiver::Dispatching;
 use crate::webhooks::serving::World;
@@ -43,6 +44,31 @@ async fn r63_an_endpoint_whose_document_is_refused_is_disabled_and_goes_on_with_
     world.receiver.wait_for(2).await;
     dispatching.end().await;
     assert_eq!(world.receiver.ids()[..2], world.publisher_ids().await[..2], "nothing is lost");
+}
+
+#[tokio::test]
+async fn an_event_waits_though_its_endpoints_document_is_refused() {
+    let world = World::new().await;
+    let document = "subscription { events { id kind cursor occurredAt ... on PackEvent { packName packId } } }";
+    let filter = json!({ "kinds": ["PACK_UNSHARED"] });
+    let (id, _) = world.endpoint(json!({ "document": document, "filter": filter })).await;
+    let documents = Limits { cost: 5, ..Limits::default() };
+    let engine = EngineOptions { documents, ..EngineOptions::default() };
+    let options = DispatchOptions { refused_for: Duration::from_secs(600), ..options() };
+    let server = world.app.another_server_dispatching_with(engine, options).await;
+    let dispatching = Dispatching::of(&server);
+    let waiting = || server.services.webhooks.waiting.oldest(false);
+    assert_eq!(waiting(), None);
+    world.happen(1).await;
+    let since = world.app.now();
+    world.app.clock_only_by(60);
+    world.happen(1).await;
+    until("the older event waits", async || waiting() == Some(since)).await;
+    let input = json!({ "endpointId": id, "document": "subscription { events { id } }" });
+    world.app.ok(&world.app.publisher, "updateWebhookEndpoint", input, "endpoint { id }").await;
+    world.receiver.wait_for(2).await;
+    until("nothing waits", async || waiting().is_none()).await;
+    dispatching.end().await;
 }
 
 /// A source whose events can't be read so many times.

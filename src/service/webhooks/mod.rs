@@ -10,10 +10,11 @@ mod waiting;
 
 pub(crate) use delivering::{Payload, Tried, try_once};
 pub(crate) use endpoints::{Begin, ChangedEndpoint, NewEndpoint, create, delete, made_secret, update};
-pub(crate) use serving::{advance_place, disable, save_progress};
+pub(crate) use serving::{advance_place, disable, next_waits_since, save_progress};
 pub(crate) use states::{pause, resume, rotate, send_test};
 
 pub use turns::{DeliveryTurn, DeliveryTurns, Pace};
+pub(crate) use waiting::Wait;
 pub use waiting::Waiting;
 
 use std::sync::{Arc, OnceLock};

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::domain::Instant;
 use crate::domain::log::{Audience, EventData, EventKind};
 use crate::domain::webhooks::{DisabledReason, Endpoint, WebhookState};
 use crate::metrics::WebhookEnd;
@@ -76,6 +77,17 @@ fn ended(reason: DisabledReason) -> WebhookEnd {
         DisabledReason::CursorExpired => WebhookEnd::CursorExpired,
         DisabledReason::DocumentRefused => WebhookEnd::DocumentRefused,
     }
+}
+
+/// When the event happened that is next for an endpoint after the position `after`. `None` if none waits.
+pub(crate) async fn next_waits_since(
+    cx: &Services,
+    viewer: &Viewer,
+    interest: &Interest,
+    after: i64,
+) -> Result<Option<Instant>, Failure> {
+    let next = events::after(&cx.look_up(viewer.scope()), after, interest, 1).await?;
+    Ok(next.events.first().map(|event| event.event.occurred_at))
 }
 
 /// The position to which an idle endpoint may advance: the end of the log that its account sees. Without that, its

@@ -1,7 +1,7 @@
 //! The events that wait for their delivery by this server, for the metrics.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::Instant;
 use crate::domain::id::WebhookId;
@@ -14,27 +14,42 @@ struct First {
 }
 
 /// The next event of each endpoint that this server serves, until it is delivered.
-#[derive(Default)]
-pub struct Waiting(Mutex<HashMap<WebhookId, First>>);
+#[derive(Clone, Default)]
+pub struct Waiting(Arc<Mutex<HashMap<WebhookId, First>>>);
 
 /// The wait of one endpoint's next event. Dropping it ends the wait.
-pub(crate) struct Wait<'a> {
-    of: &'a Waiting,
+pub(crate) struct Wait {
+    of: Waiting,
     id: WebhookId,
 }
 
-impl Drop for Wait<'_> {
+impl Drop for Wait {
     fn drop(&mut self) {
-        self.of.all().remove(&self.id);
+        self.ends();
     }
 }
 
-impl Wait<'_> {
+impl Wait {
+    /// The endpoint's next event, which happened at `occurred_at`, waits from now on.
+    pub(crate) fn begins(&self, occurred_at: Instant, is_failing: bool) {
+        self.of.all().insert(self.id, First { occurred_at, is_failing });
+    }
+
+    /// Whether an event waits.
+    pub(crate) fn lasts(&self) -> bool {
+        self.of.all().contains_key(&self.id)
+    }
+
     /// Marks the event as failing, after an attempt has failed.
     pub(crate) fn fails(&self) {
         if let Some(first) = self.of.all().get_mut(&self.id) {
             first.is_failing = true;
         }
+    }
+
+    /// The event was delivered, or this server no longer serves the endpoint.
+    pub(crate) fn ends(&self) {
+        self.of.all().remove(&self.id);
     }
 }
 
@@ -43,11 +58,9 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins the wait of an endpoint's next event, which happened at `occurred_at`. It lasts until the result is
-    /// dropped. Only one task at a time may serve an endpoint.
-    pub(crate) fn watch(&self, id: WebhookId, occurred_at: Instant, is_failing: bool) -> Wait<'_> {
-        self.all().insert(id, First { occurred_at, is_failing });
-        Wait { of: self, id }
+    /// The wait of an endpoint's events, none of which waits yet. Only one task at a time may serve an endpoint.
+    pub(crate) fn of(&self, id: WebhookId) -> Wait {
+        Wait { of: self.clone(), id }
     }
 
     /// When the oldest waiting event happened, either of the failing endpoints or of the others.
