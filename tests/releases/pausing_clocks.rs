@@ -117,6 +117,7 @@ async fn r58_what_was_executed_between_two_resumes_does_not_count_though_the_clo
     pause(&app, &release).await;
     app.clock.set_to(instant("2026-11-22T09:00:00Z"));
     resume(&app, &release).await;
+    run_one_batch(&app.app.services).await.expect("a batch");
     app.clock_only_by(60);
     pause(&app, &release).await;
     app.clock_only_by(60);
