@@ -171,11 +171,14 @@ impl Checker {
     }
 }
 
+/// A halt rule as it is stored: its numbers, and what happens then.
+type StoredRule<'a> = ([Option<i32>; 3], Option<&'a str>);
+
 /// The halt rule of each release.
-fn halt_rules(rows: &Rows) -> BTreeSet<(Uuid, [Option<i32>; 3], Option<&str>)> {
+fn halt_rules(rows: &Rows) -> BTreeSet<(Uuid, StoredRule<'_>)> {
     let releases = rows.releases.values();
     let numbers = |r: &pack_release::Model| [r.halt_hundredths, r.halt_at_least, r.halt_watch_hours];
-    releases.map(|release| (release.id, numbers(release), release.halt_then.as_deref())).collect()
+    releases.map(|release| (release.id, (numbers(release), release.halt_then.as_deref()))).collect()
 }
 
 /// The date of each release and of each of its stages.
