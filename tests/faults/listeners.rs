@@ -58,18 +58,21 @@ fn memory(program: &Program) -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
 }
 
-/// How many packages one call makes. Each is an event for each listener, so more of them would keep the two processors
-/// of a small machine busy for longer than a mutation may take.
-const PACKAGES: usize = 10;
+/// How many packages one call makes beside so many listeners. Each is an event for each listener, so more of them would
+/// keep the two processors of a small machine busy for longer than a mutation may take.
+fn packages_of_a_call(listeners: usize) -> usize {
+    (1_500 / listeners.max(1)).clamp(1, 10)
+}
 
 const EVENTS_OF_A_PACKAGE: usize = 2;
 
 /// Makes events. Each package of a component in the pack is two: it was packaged, and is newer than the pack's.
-async fn make_events(program: &Program, token: &str, component: &str, count: usize) {
+async fn make_events(program: &Program, token: &str, component: &str, count: usize, listeners: usize) {
     let package = json!({ "componentId": component, "shareable": true });
     let document = "mutation($input: CreatePackagedComponentsInput!) {
         createPackagedComponents(input: $input) { errors { code } } }";
-    for chunk in std::iter::repeat_n(package, count / EVENTS_OF_A_PACKAGE).collect::<Vec<_>>().chunks(PACKAGES) {
+    let packages = packages_of_a_call(listeners);
+    for chunk in std::iter::repeat_n(package, count / EVENTS_OF_A_PACKAGE).collect::<Vec<_>>().chunks(packages) {
         let input = json!({ "packages": chunk });
         let ask = Ask::post(&json!({ "query": document, "variables": { "input": input } })).token(token);
         let answer = program.send(ask).await.json();
@@ -114,7 +117,7 @@ async fn r49_listeners_that_never_read_keep_nobody_waiting() {
     let mut reader = BufReader::new(listen(address, &app.publisher, Some(&cursor), "kind").await);
     let (before, events) = (memory(&program), short_or_long(40, 1_000));
     let begun = Instant::now();
-    make_events(&program, &app.publisher, &component, events).await;
+    make_events(&program, &app.publisher, &component, events, silent.len()).await;
     let ids = heard(&mut reader, events).await;
     let (count, took) = (silent.len(), begun.elapsed());
     eprintln!("{events} events were heard beside {count} silent listeners within {took:?}");
@@ -142,7 +145,7 @@ async fn r49_listeners_that_come_and_go_leave_nothing_behind() {
         }
     };
     let events = 300;
-    let make = make_events(&program, &app.publisher, &component, events);
+    let make = make_events(&program, &app.publisher, &component, events, 1);
     let ((), (), ids) = tokio::join!(come_and_go, make, heard(&mut reader, events));
     assert_eq!(ids, in_the_log(&app, &cursor).await, "each once, in order");
     // The reader's connection, that of the question, and a few that are just being closed.
@@ -164,7 +167,7 @@ async fn r49_a_listener_that_lags_behind_what_is_in_memory_misses_nothing() {
     let cursor = app.cursor(&app.publisher).await;
     let lagging = listen(program.address, &app.publisher, Some(&cursor), "kind").await;
     let events = short_or_long(4_500, 12_000);
-    make_events(&program, &app.publisher, &component, events).await;
+    make_events(&program, &app.publisher, &component, events, 1).await;
     let ids = heard(&mut BufReader::new(lagging), events).await;
     assert_eq!(ids, in_the_log(&app, &cursor).await, "each once, in order");
 }
