@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 use crate::faults::client::{LIMIT, PATIENCE, until};
-use crate::support::rows::database_url;
+use crate::support::rows::{code_of, database_url};
 use crate::support::{Ask, At as _, Program, TestApp, short_or_long};
 
 const OPTIONS: [&str; 8] = [
@@ -58,25 +58,29 @@ fn memory(program: &Program) -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
 }
 
-/// How many packages one call makes beside so many listeners. Each is an event for each listener, so more of them would
-/// keep the two processors of a small machine busy for longer than a mutation may take.
-fn packages_of_a_call(listeners: usize) -> usize {
-    (1_500 / listeners.max(1)).clamp(1, 10)
-}
+/// How many packages one call makes. Each is an event for each listener, so more of them would keep the two processors
+/// of a small machine busy for longer than a mutation may take.
+const PACKAGES: usize = 10;
 
 const EVENTS_OF_A_PACKAGE: usize = 2;
 
-/// Makes events. Each package of a component in the pack is two: it was packaged, and is newer than the pack's.
-async fn make_events(program: &Program, token: &str, component: &str, count: usize, listeners: usize) {
+/// Makes events. Each package of a component in the pack is two: it was packaged, and is newer than the pack's. A call
+/// that a busy server puts off is made again, as its answer says, and makes its packages once.
+async fn make_events(program: &Program, token: &str, component: &str, count: usize) {
     let package = json!({ "componentId": component, "shareable": true });
     let document = "mutation($input: CreatePackagedComponentsInput!) {
         createPackagedComponents(input: $input) { errors { code } } }";
-    let packages = packages_of_a_call(listeners);
-    for chunk in std::iter::repeat_n(package, count / EVENTS_OF_A_PACKAGE).collect::<Vec<_>>().chunks(packages) {
-        let input = json!({ "packages": chunk });
-        let ask = Ask::post(&json!({ "query": document, "variables": { "input": input } })).token(token);
-        let answer = program.send(ask).await.json();
-        assert!(answer.get("errors").is_none(), "{answer:#}");
+    let packages = vec![package; count / EVENTS_OF_A_PACKAGE];
+    for (number, chunk) in packages.chunks(PACKAGES).enumerate() {
+        let input = json!({ "packages": chunk, "clientRequestId": format!("events {number}") });
+        let body = json!({ "query": document, "variables": { "input": input } });
+        let is_made = async || {
+            let answer = program.send(Ask::post(&body).token(token)).await.json();
+            let code = code_of(&answer);
+            assert!(code.as_deref().is_none_or(|code| code == "UNAVAILABLE"), "{answer:#}");
+            code.is_none()
+        };
+        until("packages", PATIENCE, is_made).await;
     }
 }
 
@@ -117,7 +121,7 @@ async fn r49_listeners_that_never_read_keep_nobody_waiting() {
     let mut reader = BufReader::new(listen(address, &app.publisher, Some(&cursor), "kind").await);
     let (before, events) = (memory(&program), short_or_long(40, 1_000));
     let begun = Instant::now();
-    make_events(&program, &app.publisher, &component, events, silent.len()).await;
+    make_events(&program, &app.publisher, &component, events).await;
     let ids = heard(&mut reader, events).await;
     let (count, took) = (silent.len(), begun.elapsed());
     eprintln!("{events} events were heard beside {count} silent listeners within {took:?}");
@@ -145,7 +149,7 @@ async fn r49_listeners_that_come_and_go_leave_nothing_behind() {
         }
     };
     let events = 300;
-    let make = make_events(&program, &app.publisher, &component, events, 1);
+    let make = make_events(&program, &app.publisher, &component, events);
     let ((), (), ids) = tokio::join!(come_and_go, make, heard(&mut reader, events));
     assert_eq!(ids, in_the_log(&app, &cursor).await, "each once, in order");
     // The reader's connection, that of the question, and a few that are just being closed.
@@ -167,7 +171,7 @@ async fn r49_a_listener_that_lags_behind_what_is_in_memory_misses_nothing() {
     let cursor = app.cursor(&app.publisher).await;
     let lagging = listen(program.address, &app.publisher, Some(&cursor), "kind").await;
     let events = short_or_long(4_500, 12_000);
-    make_events(&program, &app.publisher, &component, events, 1).await;
+    make_events(&program, &app.publisher, &component, events).await;
     let ids = heard(&mut BufReader::new(lagging), events).await;
     assert_eq!(ids, in_the_log(&app, &cursor).await, "each once, in order");
 }
