@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait as _;
 
 use crate::program::kill::{moved_once, until};
 use crate::support::rows::{LogMark, database_url, tables};
-use crate::support::{Program, Setup, TestApp};
+use crate::support::{Installed, Program, Setup, TestApp};
 
 const INSTALLATIONS: usize = 10;
 
@@ -38,13 +38,7 @@ async fn r49_servers_that_are_killed_while_ranges_are_at_work_lose_and_double_no
             return;
         }
         let acme = app.managed("Acme").await;
-        let pack = app.multi_pack_with("Orders", &["Import"]).await;
-        app.share_with_all(&pack.id).await;
-        app.release_now(&pack.id).await;
-        let mut installations = Vec::new();
-        for index in 0..INSTALLATIONS {
-            installations.push(app.install_as(&acme, "Orders", &format!("number {index}")).await);
-        }
+        let Installed { pack, installations, .. } = app.installed_times("Orders", &acme, INSTALLATIONS).await;
         // The window opened long ago, so the program opens it at once.
         let release = app.update_on(&pack, "2024-12-01").await;
         app.tick().await;

@@ -11,7 +11,7 @@ use crate::releases::halting::{installed, release};
 use crate::releases::pausing::{pause, resume};
 use crate::releases::ranges::{finish, splitting};
 use crate::support::rows::LogMark;
-use crate::support::{At, Managed, Setup, TestApp, immediately, instant, mutate_on};
+use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, instant, mutate_on};
 
 /// Runs batches until a release has ended.
 async fn ends(app: &TestApp, release: &str) -> String {
@@ -84,8 +84,8 @@ async fn r56_a_retry_ends_though_the_clock_was_set_back_since_a_resume_before_it
     assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 2);
 }
 
-#[tokio::test]
-async fn r58_what_was_executed_before_a_resume_does_not_count_though_the_clock_was_set_back() {
+/// A release with a halt rule that was paused after its first batch of two, and resumed when the clock had been set back.
+async fn resumed_in_the_past() -> (TestApp, Managed, Installed, String) {
     let app = TestApp::in_batches_of(2).await;
     let acme = app.managed("Acme").await;
     let world = installed(&app, &acme, "Orders", 8).await;
@@ -94,6 +94,12 @@ async fn r58_what_was_executed_before_a_resume_does_not_count_though_the_clock_w
     pause(&app, &release).await;
     app.clock.set_to(instant("2026-11-22T09:00:00Z"));
     resume(&app, &release).await;
+    (app, acme, world, release)
+}
+
+#[tokio::test]
+async fn r58_what_was_executed_before_a_resume_does_not_count_though_the_clock_was_set_back() {
+    let (app, acme, world, release) = resumed_in_the_past().await;
     let report_of = async |installation: &str| -> Value {
         let update = app.update_of(&release, installation).await.text("/id");
         report(&app, &acme, &update, "BROKEN", "").await;
@@ -109,14 +115,7 @@ async fn r58_what_was_executed_before_a_resume_does_not_count_though_the_clock_w
 
 #[tokio::test]
 async fn r58_what_was_executed_between_two_resumes_does_not_count_though_the_clock_was_set_back_before_the_first() {
-    let app = TestApp::in_batches_of(2).await;
-    let acme = app.managed("Acme").await;
-    let world = installed(&app, &acme, "Orders", 8).await;
-    app.clock_only("2026-11-22T10:00:00Z");
-    let release = release(&app, immediately(&world.pack.id), json!({ "percent": 10, "atLeast": 2 })).await;
-    pause(&app, &release).await;
-    app.clock.set_to(instant("2026-11-22T09:00:00Z"));
-    resume(&app, &release).await;
+    let (app, acme, world, release) = resumed_in_the_past().await;
     run_one_batch(&app.app.services).await.expect("a batch");
     app.clock_only_by(60);
     pause(&app, &release).await;
