@@ -1,5 +1,7 @@
 //! Servers beside the test app's own, with several connections for writing, and helpers that make transactions wait.
 
+use std::time::Duration;
+
 use async_graphql::{Request, Variables};
 use packwright::app::{App, AppOptions};
 use packwright::service::Settings;
@@ -11,6 +13,9 @@ use tokio::runtime::Handle;
 use super::client::document;
 use super::rows::{database_url, tables};
 use super::{At as _, TestApp, Watched, uuid_of};
+
+/// How long to wait before the test fails. A correct server needs far less.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Options for a server with several connections for writing.
 pub(crate) fn several_writers() -> DbOptions {
@@ -91,5 +96,19 @@ impl TestApp {
         let sql = "SELECT count(*) AS n FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
         self.number(sql).await
+    }
+
+    /// Waits until every other connection of the app's database is out of its transaction. PostgreSQL rolls the
+    /// transaction of a server that died back a moment after its end, and until then a tick passes over the rows that
+    /// the transaction has locked. On SQLite a tick waits for the write lock anyway.
+    pub(crate) async fn until_transactions_have_ended(&self) {
+        let sql = "SELECT count(*) AS n FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+        let looks = async {
+            while !self.has_one_writer() && self.number(sql).await > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(TIME_LIMIT, looks).await.expect("the transactions end");
     }
 }
