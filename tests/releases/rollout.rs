@@ -194,6 +194,7 @@ async fn r41_a_pass_that_is_dropped_half_way_loses_and_doubles_nothing() {
             tokio::task::yield_now().await;
         }
     }
+    app.until_transactions_have_ended().await;
     app.tick().await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
     moved_exactly_once(&app, &mark, &release, &installed.installations).await;
