@@ -7,7 +7,7 @@ use packwright::http::connections::ConnectionOptions;
 use packwright::signing::signatures;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::support::{Ask, At as _, Server, TestApp};
@@ -39,26 +39,39 @@ fn delivery(number: usize) -> Ask {
         .body(format!("{{\"type\":\"number.{number}\"}}"))
 }
 
-/// What the page is sent, up to the delivery with this id.
-async fn shown(server: &Server, last: &str) -> Vec<Value> {
-    let mut socket = tokio::net::TcpStream::connect(server.address).await.expect("a connection");
-    let request = format!("GET {PATH}/deliveries HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
-    socket.write_all(request.as_bytes()).await.expect("sent");
-    let reading = async {
-        let (mut text, mut buffer) = (String::new(), vec![0; 64 * 1024]);
-        loop {
-            let read = socket.read(&mut buffer).await.expect("read");
-            assert_ne!(read, 0, "the stream ends without {last}: {text}");
-            text.push_str(&String::from_utf8_lossy(&buffer[..read]));
-            let lines = text.split('\n').filter_map(|line| line.strip_prefix("data: "));
-            let found: Vec<Value> = lines.filter_map(|line| serde_json::from_str(line.trim()).ok()).collect();
-            if found.iter().any(|delivery| delivery.text("/id") == last) {
-                assert!(text.contains("content-type: text/event-stream"), "{text}");
-                return found;
+/// The page of the receiver, open in a browser.
+struct Page {
+    socket: TcpStream,
+    /// The head and the body of the answer, as far as they have come.
+    text: String,
+}
+
+impl Page {
+    async fn open(server: &Server) -> Self {
+        let mut socket = TcpStream::connect(server.address).await.expect("a connection");
+        let request = format!("GET {PATH}/deliveries HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
+        socket.write_all(request.as_bytes()).await.expect("sent");
+        Self { socket, text: String::new() }
+    }
+
+    /// Waits for the delivery with this id. Returns all deliveries that the page was sent.
+    async fn until(&mut self, last: &str) -> Vec<Value> {
+        let reading = async {
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                let lines = self.text.split('\n').filter_map(|line| line.strip_prefix("data: "));
+                let found: Vec<Value> = lines.filter_map(|line| serde_json::from_str(line.trim()).ok()).collect();
+                if found.iter().any(|delivery| delivery.text("/id") == last) {
+                    assert!(self.text.contains("content-type: text/event-stream"), "{}", self.text);
+                    return found;
+                }
+                let read = self.socket.read(&mut buffer).await.expect("read");
+                assert_ne!(read, 0, "the stream ends without {last}: {}", self.text);
+                self.text.push_str(&String::from_utf8_lossy(&buffer[..read]));
             }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), reading).await.expect("the page is sent it")
+        };
+        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("the page is sent it")
+    }
 }
 
 #[tokio::test]
@@ -97,7 +110,7 @@ async fn the_receiver_shows_what_an_endpoint_is_sent_with_what_the_signature_nee
     let sent = app.ok(&app.publisher, "sendTestEvent", input, "delivery { eventId status failure }").await;
     assert_eq!(sent.at("/delivery/status"), &json!(204), "{sent:#}");
     let event = sent.text("/delivery/eventId");
-    let shown = shown(&server, &event).await;
+    let shown = Page::open(&server).await.until(&event).await;
     assert_eq!(shown.len(), 1);
     let (timestamp, body) = (shown[0].text("/timestamp"), shown[0].text("/body"));
     let signed = signatures([secret.as_str()], &event, timestamp.parse().expect("seconds"), body.as_bytes());
@@ -123,13 +136,11 @@ async fn the_receiver_keeps_the_last_hundred_deliveries_and_takes_none_that_is_n
     ] {
         assert_eq!(server.send(&ask).await.status, status);
     }
-    let ids: Vec<_> = shown(&server, "evt_104").await.iter().map(|delivery| delivery.text("/id")).collect();
+    let mut page = Page::open(&server).await;
+    let ids: Vec<_> = page.until("evt_104").await.iter().map(|delivery| delivery.text("/id")).collect();
     let expected: Vec<_> = (5..105).map(|number| format!("evt_{number}")).collect();
     assert_eq!(ids, expected);
     // A delivery that comes while a page is open is shown, too.
-    let (shown, ()) = tokio::join!(shown(&server, "evt_200"), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(server.send(&delivery(200)).await.status, 204);
-    });
-    assert_eq!(shown.len(), 101);
+    assert_eq!(server.send(&delivery(200)).await.status, 204);
+    assert_eq!(page.until("evt_200").await.len(), 101);
 }
