@@ -276,6 +276,7 @@ async fn r41_a_server_that_dies_at_any_move_loses_and_doubles_nothing() {
             i64::try_from(if dies_at < 7 { dies_at / 3 * 3 } else { 7 }).expect("few"),
             "whole batches alone"
         );
+        app.until_transactions_have_ended().await;
         app.tick().await;
         let progress = app.progress(&release).await;
         assert_eq!(
