@@ -73,11 +73,12 @@ async fn a_connection_without_a_request_is_closed_after_a_while() {
     assert_eq!(Reply::read(&mut socket).await.status, 200);
     assert_eq!(to_the_end(&mut socket).await, "");
     // The headers of the second request have a time limit of their own.
-    let server = serving(&app, Timers { head: SHORT, ..timers() }).await;
+    let head = Duration::from_millis(1_500);
+    let server = serving(&app, Timers { head, ..timers() }).await;
     let mut socket = server.connect().await;
     socket.write_all(&Ask::query("{ __typename }").bytes(server.address)).await.unwrap();
     assert_eq!(Reply::read(&mut socket).await.status, 200);
-    tokio::time::sleep(SHORT * 2).await;
+    tokio::time::sleep(head + SHORT).await;
     socket.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     assert_eq!(Reply::read(&mut socket).await.status, 408);
 }
@@ -98,8 +99,10 @@ async fn an_answer_that_nobody_takes_is_given_up() {
 async fn an_open_stream_is_no_idle_connection() {
     let app = TestApp::new().await;
     let options = HttpOptions { keep_alive: SHORT, ..HttpOptions::default() };
-    let connections =
-        ConnectionOptions { timers: Timers { head: SHORT, idle: SHORT, write: LONG }, ..ConnectionOptions::default() };
+    let connections = ConnectionOptions {
+        timers: Timers { head: 10 * SHORT, idle: SHORT, write: LONG },
+        ..ConnectionOptions::default()
+    };
     let server = Server::with(&app, options, connections).await;
     let mut socket = server.connect().await;
     let ask = Ask::query("subscription { releaseAnnounced { kind } }").to("/graphql/stream").token(&app.publisher);

@@ -294,7 +294,7 @@ async fn a_preview_and_a_release_say_which_scheduled_release_is_superseded() {
 async fn a_wait_ends_when_its_time_is_over() {
     let world = World::new().await;
     world.package("1.1.0").await;
-    let ended = world.run(&["release", "orders", "--on", "2026-12-01", "--wait", "1s", "--json"], RUN).await;
+    let ended = world.run(&["release", "orders", "--on", "2026-12-01", "--wait", "5s", "--json"], RUN).await;
     assert_eq!((ended.status, ended.json().text("/release/state")), (5, "SCHEDULED".to_owned()), "{ended:?}");
     assert!(ended.words.contains("scheduled for 2026-12-01") && ended.words.contains("packwright watch"), "{ended:?}");
 }

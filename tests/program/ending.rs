@@ -5,6 +5,7 @@ use std::time::Duration;
 use packwright::service::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::program::ending_sockets::{quick_moves, slow_moves};
 use crate::program::kill::{remove_trap, set_trap, until, until_trapped};
 use crate::support::rows::{LogMark, database_url};
 use crate::support::{At as _, Pack, Program, Setup, TestApp};
@@ -41,6 +42,7 @@ pub(crate) fn hangup_is_ignored() -> bool {
 #[tokio::test]
 async fn r49_a_server_that_ends_finishes_the_running_batch_and_begins_no_other() {
     let (app, release) = rollout().await;
+    slow_moves(&app).await;
     let mut applied = 0;
     // These tests may run under `nohup`. Then a hangup must not end the program.
     let signals = if hangup_is_ignored() { &["TERM", "INT"][..] } else { &["TERM", "INT", "HUP"] };
@@ -54,6 +56,7 @@ async fn r49_a_server_that_ends_finishes_the_running_batch_and_begins_no_other()
         applied = app.progress(&release).await.int("/applied");
         assert_eq!(app.release_state(&release).await, "IN_PROGRESS", "{signal}: {applied} were moved");
     }
+    quick_moves(&app).await;
     let heir = start(&app).await;
     until("the end of the rollout", async || app.release_state(&release).await == "SUCCEEDED").await;
     heir.signal("TERM");
@@ -90,18 +93,21 @@ async fn a_request_at_work_is_answered_before_the_server_ends() {
     let (app, release) = rollout().await;
     let program = start(&app).await;
     until("a batch", async || app.progress(&release).await.int("/applied") > 0).await;
-    // The headers and half of the body are sent, so the request is in progress.
+    // The headers and half of the body are sent, and the server has begun to read the body.
     let body = r#"{"query":"{ __typename }"}"#;
     let mut socket = tokio::net::TcpStream::connect(&program.address).await.expect("a connection");
     let head = format!(
-        "POST /graphql HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+        "POST /graphql HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n",
         program.address,
         body.len(),
-        &body[..10]
     );
     socket.write_all(head.as_bytes()).await.expect("sent");
-    socket.flush().await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut begun = Vec::new();
+    while !begun.ends_with(b"\r\n\r\n") {
+        assert!(socket.read_buf(&mut begun).await.expect("read") > 0);
+    }
+    assert!(begun.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&begun));
+    socket.write_all(&body.as_bytes()[..10]).await.expect("sent");
     program.signal("TERM");
     until("the end of listening", async || tokio::net::TcpStream::connect(&program.address).await.is_err()).await;
     socket.write_all(&body.as_bytes()[10..]).await.expect("sent");

@@ -81,20 +81,26 @@ async fn half_sent(address: SocketAddr) -> (tokio::net::TcpStream, &'static str)
 }
 
 /// Makes each move of an installation slow, so that the rollout lasts longer than the test needs, also beside others.
-async fn slow_moves(app: &TestApp) {
+pub(crate) async fn slow_moves(app: &TestApp) {
     let statements: &[&str] = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => &[
-            "CREATE FUNCTION brake() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN NULL; END $$",
+            "CREATE FUNCTION brake() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$",
             "CREATE TRIGGER brake AFTER UPDATE OF version_id ON installation FOR EACH ROW EXECUTE FUNCTION brake()",
         ],
         // SQLite can't sleep, but it can count.
         _ => &["CREATE TRIGGER brake AFTER UPDATE OF version_id ON installation BEGIN
-             SELECT count(*) FROM (WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 50000) SELECT n FROM up);
+             SELECT count(*) FROM (WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 200000) SELECT n FROM up);
              END"],
     };
     for statement in statements {
         tables(app).execute_unprepared(statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
+}
+
+/// Ends what [`slow_moves`] has begun.
+pub(crate) async fn quick_moves(app: &TestApp) {
+    let on_table = if app.is_postgresql() { " ON installation" } else { "" };
+    tables(app).execute_unprepared(&format!("DROP TRIGGER brake{on_table}")).await.expect("the brake goes");
 }
 
 async fn ends_in_order(signal: &str) {

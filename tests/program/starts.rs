@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::program::kill::until;
 use crate::support::Database;
 
 /// How long to wait before the test fails. A correct server needs far less.
@@ -153,6 +154,14 @@ async fn a_start_that_waits_for_another_migration_ends_at_a_signal() {
     }
     let mut waiting =
         program(&["serve", "--listen", "127.0.0.1:0", "--database-url", database.url()]).spawn().expect("it starts");
+    // SIGTERM has the number 15, so it is the bit 14.
+    let status = format!("/proc/{}/status", waiting.id().expect("it runs"));
+    until("the program catches signals", async || {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & (1 << 14) != 0)
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(waiting.try_wait().expect("its state").is_none(), "it waits");
     let begun = Instant::now();

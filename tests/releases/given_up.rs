@@ -8,6 +8,8 @@ use sea_orm::EntityTrait as _;
 use serde_json::json;
 
 use crate::releases::halting::{installed, release};
+use crate::releases::pausing::resume;
+use crate::releases::pausing_clocks::passed_by;
 use crate::support::rows::{LogMark, tables};
 use crate::support::{At, Installed, Managed, TestApp, immediately, refusal, uuid_of};
 
@@ -56,6 +58,23 @@ async fn r58_a_rollout_that_is_given_up_is_rolled_back_by_its_rule() {
         assert_eq!(app.installed_number(&acme, installation).await, 1);
     }
     assert!(task::Entity::find().all(tables(&app)).await.expect("the tasks").is_empty());
+}
+
+/// An account is suspended when the rollout comes to it, and active again during a pause, in which nobody catches up.
+/// The rollout would come to it once more after the resume, but is dropped before that.
+#[tokio::test]
+async fn r46_whoever_came_back_in_a_pause_catches_up_though_the_rollout_is_given_up() {
+    for is_resumed in [false, true] {
+        let (app, accounts, installations, release) = passed_by().await;
+        if is_resumed {
+            resume(&app, &release).await;
+        }
+        assert_eq!(drop_the_task(&app, "ROLL_OUT").await, Dropped::GivesUp);
+        app.tick().await;
+        assert_eq!(app.installed_number(&accounts[0], &installations[0]).await, 2, "resumed: {is_resumed}");
+        assert_eq!(app.installed_number(&accounts[2], &installations[2]).await, 1, "given up");
+        assert!(task::Entity::find().all(tables(&app)).await.expect("the tasks").is_empty());
+    }
 }
 
 /// An installation that can't be moved back keeps its pack from being released, until the operator drops the task.

@@ -26,7 +26,7 @@ async fn ends(app: &TestApp, release: &str) -> String {
 }
 
 /// An account is suspended when the rollout comes to it, and is active again when the release is resumed.
-async fn passed_by() -> (TestApp, [Managed; 3], Vec<String>, String) {
+pub(super) async fn passed_by() -> (TestApp, [Managed; 3], Vec<String>, String) {
     let app = TestApp::in_batches_of(1).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let installed = app.installed_pack("Orders", &accounts.each_ref()).await;

@@ -1,9 +1,14 @@
 //! Stages meet other rules: canceling, superseding, promoting, rescheduling, deleting, dropping, newer zone data.
 
-use packwright::service::followup::drop_task;
+use std::sync::Arc;
+
+use packwright::domain::installations::FailureCode;
+use packwright::service::error::Failure;
+use packwright::service::followup::{drop_task, open_tasks};
 use packwright::service::releases::{Initiator, reload_time_zones};
 use serde_json::{Value, json};
 
+use crate::program::kill::until;
 use crate::support::rows::LogMark;
 use crate::support::{
     At as _, Installed, Managed, Setup, TestApp, ZoneDirectory, in_stages, of_groups, of_percent, refusal,
@@ -271,6 +276,62 @@ async fn r55_an_operator_who_drops_a_stage_leaves_it_to_the_next_one() {
     drop_task(services, stage.id, "stuck").await.expect("dropped");
     assert_eq!(app.stage_states(&release).await, ["DONE", "WAITING", "WAITING"]);
     app.advance_to(NEXT_OPENS).await;
+    assert_eq!(numbers(&app, &accounts, &world).await, [2, 1]);
+}
+
+/// A stage opens while an operator drops the task of the stage before it. The server that opens it leaves it to that
+/// task, because it can't know that the task is being dropped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r55_a_stage_that_opens_while_another_is_dropped_is_not_dropped_with_it() {
+    let app = Arc::new(TestApp::new().await);
+    if app.has_one_writer() {
+        return;
+    }
+    let accounts = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&accounts[0], &accounts[1]]).await;
+    let pilots = app.group("Pilots", &[&accounts[0]]).await;
+    let others = app.group("Others", &[&accounts[1]]).await;
+    let stages = [of_groups("Pilots", "2026-11-25", &[&pilots]), of_groups("Others", "2026-11-27", &[&others])];
+    let release = app.release_in_stages(&world.pack, "2026-12-01", &stages).await;
+    app.mover.fail(&world.installations[0], 1, FailureCode::Temporary);
+    app.advance_to(PILOTS_OPEN).await;
+    let open = open_tasks(&app.app.services).await.expect("tasks").tasks;
+    let stage = open.iter().find(|task| task.kind == "STAGE").expect("a stage that waits for another attempt");
+    let server = app.another_server_watched().await;
+    let opener = app.clone();
+    server.once_after(
+        |sql| sql.contains(r#"FROM "task""#) && sql.contains("FOR NO KEY UPDATE"),
+        move || async move {
+            opener.clock_only(NEXT_OPENS);
+            opener.tick().await;
+        },
+    );
+    let refused = drop_task(&server.app.services, stage.id, "stuck").await.expect_err("the next stage has opened");
+    assert!(matches!(&refused, Failure::Unavailable(why) if why.contains("list the tasks")), "{refused:?}");
+    app.tick().await;
+    assert_eq!(app.stage_states(&release).await, ["DONE", "DONE", "WAITING"]);
+    assert_eq!(numbers(&app, &accounts, &world).await, [2, 2]);
+    server.app.services.db.clone().close().await.expect("closed");
+}
+
+/// By the log, a change of a group's members comes before a stage of the group opens, or after it.
+#[tokio::test]
+async fn r54_a_stage_waits_for_a_change_of_its_groups() {
+    let app = TestApp::new().await;
+    if app.has_one_writer() {
+        return;
+    }
+    let accounts = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&accounts[0], &accounts[1]]).await;
+    let pilots = app.group("Pilots", &[&accounts[0]]).await;
+    let release =
+        app.release_in_stages(&world.pack, "2026-12-01", &[of_groups("Pilots", "2026-11-25", &[&pilots])]).await;
+    let held = app.hold("account_group", &pilots).await;
+    let lets_go = async {
+        until("the stage waits", async || app.waiting().await == 1).await;
+        held.rollback().await.expect("it lets go");
+    };
+    tokio::join!(app.open_next_stage(&release), lets_go);
     assert_eq!(numbers(&app, &accounts, &world).await, [2, 1]);
 }
 

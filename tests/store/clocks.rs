@@ -13,7 +13,8 @@ use packwright::store::DatabaseKind;
 use sea_orm::{ConnectionTrait as _, Statement};
 use serde_json::{Value, json};
 
-use crate::support::rows::{events_after, tables};
+use crate::store::meetings::add_grants_task;
+use crate::support::rows::{LogMark, events_after, tables};
 use crate::support::{Ask, At as _, Server, Setup, TestApp, immediately, instant};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
@@ -121,6 +122,32 @@ async fn r40_a_server_that_can_not_measure_opens_no_window() {
     other.services.measure_clock().await.unwrap();
     other.scheduler.tick().await.unwrap();
     open("opened").await;
+}
+
+/// By this server's clock, the window of a first release has opened. It must not tell accounts of the pack, because the
+/// publisher can still cancel the release.
+#[tokio::test]
+async fn r40_a_server_that_can_not_measure_announces_no_pack_before_its_window_opens() {
+    let app = TestApp::new().await;
+    let other_clock = TestReference::of(&app);
+    other_clock.reachable(false);
+    let (other, own) = server_ahead(&app, &other_clock, 120).await;
+    let acme = app.managed("Acme").await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.share(&pack.id, &[&app.group("Gold", &[&acme]).await]).await;
+    app.release_on(&pack.id, "2026-12-01").await;
+    pass_to(&app, &own, "2026-11-30T22:00:00Z");
+    let mark = LogMark::now(&app).await;
+    add_grants_task(&app, &acme.id).await;
+    other.scheduler.tick().await.unwrap();
+    assert_eq!(mark.kinds(&app).await, Vec::<String>::new());
+    assert_eq!(app.available_names(&acme).await, Vec::<String>::new());
+    app.tick().await;
+    assert_eq!(mark.kinds(&app).await, Vec::<String>::new(), "a server with a right clock does the task");
+    pass_to(&app, &own, OPENS);
+    app.tick().await;
+    let told: Vec<_> = mark.kinds(&app).await.into_iter().filter(|kind| kind == "PACK_SHARED").collect();
+    assert_eq!(told.len(), 1);
 }
 
 #[tokio::test]

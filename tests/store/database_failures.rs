@@ -234,7 +234,7 @@ async fn a_statement_ends_that_takes_too_long() {
     let app = TestApp::new().await;
     // The operation's own time limit must not end it first, so it is longer than the test.
     let patient = EngineOptions { execution: Duration::from_secs(600), ..EngineOptions::default() };
-    let server = app.another_server_with(patient, Some(Duration::from_secs(1))).await;
+    let server = app.another_server_with(patient, Some(Duration::from_secs(3))).await;
     set_slow_trap(&app).await;
     let request =
         async_graphql::Request::new(MAKE).variables(async_graphql::Variables::from_json(json!({ "name": "Slow" })));

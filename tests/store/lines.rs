@@ -76,7 +76,10 @@ async fn calls_of_an_account_that_wait_for_one_lock_keep_no_other_account_waitin
 async fn a_call_of_another_account_waits_for_few_of_those_that_came_before() {
     let app = TestApp::new().await;
     let neighbour = app.another_publisher("Southwind").await;
-    let server = server(&app, 4).await;
+    // The lock is held until all stand in line, which may take a while beside other tests.
+    let patience = Duration::from_secs(30);
+    let db = DbOptions { lock_timeout: Some(patience), ..DbOptions::of_server(4, patience) };
+    let server = app.server_beside(Settings::default(), db, "").await;
     let mark = LogMark::now(&app).await;
     let held = tables(&app).begin().await.expect("a transaction");
     let lock = match tables(&app).get_database_backend() {
@@ -91,7 +94,7 @@ async fn a_call_of_another_account_waits_for_few_of_those_that_came_before() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let call = ask(&server, &neighbour.token, COMPONENT, json!({ "name": "Export" }));
         let let_go = async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
             held.rollback().await.expect("it lets go");
         };
         tokio::join!(call, let_go).0

@@ -12,7 +12,7 @@ use crate::support::rows::{LogMark, publisher_id, tables};
 use crate::support::{At as _, Setup, TestApp, mutate_on, uuid_of};
 
 /// Adds a task for the grants of an account, as a call does that ends before its first batch.
-async fn add_grants_task(app: &TestApp, account: &str) {
+pub(super) async fn add_grants_task(app: &TestApp, account: &str) {
     let row = task::ActiveModel {
         id: Set(uuid_of(account)),
         kind: Set("GRANTS_OF_ACCOUNT".into()),

@@ -67,7 +67,7 @@ async fn a_process_that_is_stopped_keeps_no_lock_for_long() {
         return;
     }
     // The trap delays the batch, so that there is time to stop the process.
-    let body = "BEGIN PERFORM pg_sleep(1); RETURN NULL; END";
+    let body = "BEGIN PERFORM pg_sleep(3); RETURN NULL; END";
     let trap = format!("CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$");
     tables(&app).execute_unprepared(&trap).await.expect("the trap's function");
     let trap = "CREATE TRIGGER trap AFTER INSERT ON component FOR EACH ROW EXECUTE FUNCTION trap()";

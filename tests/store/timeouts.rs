@@ -142,7 +142,7 @@ async fn a_mutation_that_takes_too_long_is_done_whole_or_not_at_all() {
 async fn a_statement_that_takes_too_long_is_ended_by_postgresql() {
     let app = TestApp::new().await;
     let patient = hurried(Duration::from_secs(600));
-    let server = app.another_server_with(patient, Some(Duration::from_millis(200))).await;
+    let server = app.another_server_with(patient, Some(Duration::from_secs(3))).await;
     let tx = tables(&app).begin().await.expect("a transaction");
     if tx.execute_unprepared("LOCK TABLE component IN ACCESS EXCLUSIVE MODE").await.is_err() {
         // SQLite has neither. There a canceled statement ends at the next row that it would return.

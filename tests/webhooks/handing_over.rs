@@ -99,7 +99,7 @@ async fn r66_a_server_whose_connections_are_all_in_use_keeps_its_endpoints() {
         return;
     }
     world.endpoint(json!({})).await;
-    let lease = Duration::from_millis(1_500);
+    let lease = Duration::from_secs(4);
     let options = DispatchOptions { look: LOOK, lease, ..DispatchOptions::default() };
     let one = world.app.another_server_dispatching(options).await;
     let other = world.app.another_server_dispatching(options).await;

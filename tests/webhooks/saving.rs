@@ -18,7 +18,7 @@ use crate::support::TestApp;
 use crate::webhooks::serving::World;
 
 /// As long as a source takes to read an event.
-const READING: Duration = Duration::from_millis(500);
+const READING: Duration = Duration::from_secs(3);
 
 /// A source that counts the events that it has read.
 fn source(app: &TestApp, read: Arc<AtomicUsize>) -> Source {
@@ -45,7 +45,7 @@ async fn r66_an_event_is_read_to_its_end_though_the_progress_before_it_can_not_b
     let world = World::new().await;
     world.endpoint(json!({})).await;
     let read = Arc::new(AtomicUsize::new(0));
-    let options = DispatchOptions { save_after: READING / 5, ..DispatchOptions::default() };
+    let options = DispatchOptions { save_after: READING / 30, ..DispatchOptions::default() };
     let services = world.app.app.services.clone();
     let dispatcher = Arc::new(Dispatcher::new(services, source(&world.app, read.clone()), options));
     refuse(&world.app, "no_place", "UPDATE OF place ON webhook_endpoint", "NEW.place <> OLD.place").await;

@@ -619,8 +619,8 @@ async fn r66_a_server_that_ends_keeps_its_endpoints_while_an_attempt_lasts() {
     let world = World::new().await;
     world.endpoint(json!({})).await;
     // Long enough for a busy machine, on which a server that lives says so late.
-    let (lease, look) = (Duration::from_millis(2_500), Duration::from_millis(100));
-    let options = DispatchOptions { lease, look, ..DispatchOptions::default() };
+    let (lease, look, last_attempts) = (Duration::from_secs(4), Duration::from_millis(100), Duration::from_secs(14));
+    let options = DispatchOptions { lease, look, last_attempts, ..DispatchOptions::default() };
     let one = world.app.another_server_dispatching(options).await;
     let other = world.app.another_server_dispatching(options).await;
     let first = Dispatching::of(&one);

@@ -48,19 +48,19 @@ async fn r63_an_attempt_goes_on_while_what_was_taken_can_not_be_saved() {
     let world = World::new().await;
     let (id, _) = world.endpoint(json!({})).await;
     // The third event must come before the first two are saved: no further event is sent while that fails.
-    let options = DispatchOptions { save_after: Duration::from_secs(2), ..DispatchOptions::default() };
+    let options = DispatchOptions { save_after: Duration::from_secs(4), ..DispatchOptions::default() };
     let server = world.app.another_server_dispatching(options).await;
-    world.receiver.reply([Reply::Status(204), Reply::Status(204), Reply::After(Duration::from_secs(3))]);
+    world.receiver.reply([Reply::Status(204), Reply::Status(204), Reply::After(Duration::from_secs(6))]);
     refuse(&world.app, "no_place", "UPDATE OF place ON webhook_endpoint", "NEW.place <> OLD.place").await;
-    let dispatching = Dispatching::of(&server);
     world.happen(2).await;
+    let dispatching = Dispatching::of(&server);
     world.receiver.wait_for(3).await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(12)).await;
     allow(&world.app, "no_place", "webhook_endpoint").await;
     until("the attempts are saved", async || world.app.deliveries(&world.app.publisher, &id).await.len() >= 3).await;
     let told = world.app.deliveries(&world.app.publisher, &id).await;
     let slowest = told.iter().map(|one| one.int("/milliseconds")).max().expect("an attempt");
-    assert!((3_000..4_500).contains(&slowest), "{told:#?}");
+    assert!((6_000..11_000).contains(&slowest), "{told:#?}");
     dispatching.kill();
 }
 
@@ -68,7 +68,7 @@ async fn r63_an_attempt_goes_on_while_what_was_taken_can_not_be_saved() {
 async fn r66_a_server_that_ends_saves_what_was_taken_and_waits_for_no_receiver_without_end() {
     let world = World::new().await;
     let (id, _) = world.endpoint(json!({})).await;
-    let last_attempts = Duration::from_millis(500);
+    let last_attempts = Duration::from_secs(5);
     let options = DispatchOptions { save_after: NEVER, last_attempts, ..DispatchOptions::default() };
     let server = world.app.another_server_dispatching(options).await;
     let before = place(&world.app, &id).await;
@@ -78,7 +78,7 @@ async fn r66_a_server_that_ends_saves_what_was_taken_and_waits_for_no_receiver_w
     world.receiver.wait_for(3).await;
     let asked = Instant::now();
     dispatching.end().await;
-    assert!(asked.elapsed() < ATTEMPT / 2, "it ended after {:?}", asked.elapsed());
+    assert!(asked.elapsed() < ATTEMPT - Duration::from_secs(2), "it ended after {:?}", asked.elapsed());
     assert_eq!(place(&world.app, &id).await, before + 2);
     let dispatching = Dispatching::of(&world.app.app);
     world.receiver.wait_for(5).await;

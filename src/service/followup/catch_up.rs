@@ -40,7 +40,7 @@ impl FollowUp for CatchUp {
         let Batch { services, tx, journal, task, size, .. } = batch;
         let ids = installations::packs_of_account(tx, self.account, task.resume_after, *size).await?;
         let packs = packs::lock_all(tx, &ids).await?;
-        journal.now = services.now(tx);
+        journal.now = services.instant_of_batch(tx, &packs)?;
         let found = installations::of_accounts(tx, &ids, &[self.account]).await?;
         let found = found.into_iter().map(|(installation, _)| installation).collect();
         let step = catch_up(services, tx, journal, &packs, found).await?;

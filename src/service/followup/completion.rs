@@ -7,10 +7,12 @@ use crate::domain::id::ReleaseId;
 use crate::domain::log::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Command, Release, ReleaseState, outcome, transition};
+use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::store::convert::Stored as _;
-use crate::store::followup::ranges;
+use crate::store::followup::tasks::Work;
+use crate::store::followup::{ranges, tasks};
 use crate::store::installations::write_counts::ROWS_MAX;
 use crate::store::installations::{tallies, write_counts as counts, write_updates as updates};
 use crate::store::packs::write as packs;
@@ -34,6 +36,22 @@ pub(in crate::service) async fn complete(
         data: EventData { progress: Some(progress), ..EventData::default() },
         ..JournalEvent::release(EventKind::ReleaseCompleted, &pack, release.id)
     });
+    Ok(())
+}
+
+/// Completes a release whose rollout was given up. An account may have become eligible while the release was paused,
+/// after a batch had skipped its installation: its catch-up has left the installation to the rollout (R56), which does
+/// not come to it any more. So the grants of the pack are compared once more, which lets such installations catch up.
+pub(super) async fn complete_given_up(
+    services: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    (pack, release): (Pack, Release),
+    left: i64,
+) -> Result<(), Failure> {
+    let (publisher, grants) = (pack.publisher_id, Work::GrantsOfPack(pack.id));
+    complete(tx, journal, pack, release, left).await?;
+    tasks::add(tx, services.ids.next(), publisher, grants, false, journal.now).await?;
     Ok(())
 }
 

@@ -39,7 +39,7 @@ impl FollowUp for GrantsOfPack {
         let Batch { services, tx, journal, task, size, .. } = batch;
         // The lock prevents that two batches find the same difference and both announce it.
         let Some(pack) = packs::lock_any(tx, self.pack).await? else { return Ok(Next::Done) };
-        journal.now = services.now(tx);
+        journal.now = services.instant_of_batch(tx, [&pack])?;
         let accounts = grants::accounts_after(tx, task.publisher_id, task.resume_after, *size).await?;
         reconcile(services, tx, journal, std::slice::from_ref(&pack), &accounts).await?;
         Ok(Next::after(batch.processed(accounts.len(), accounts.last().map(|id| id.0))))
@@ -61,7 +61,7 @@ impl FollowUp for GrantsOfAccount {
         // added meanwhile may be about a pack that isn't in the list.
         let others = task_sets::claim_alike(tx, task, services.now(tx), room.saturating_sub(1)).await?;
         let packs = packs::lock_after(tx, task.publisher_id, task.resume_after, *size).await?;
-        journal.now = services.now(tx);
+        journal.now = services.instant_of_batch(tx, &packs)?;
         let accounts = others.iter().filter_map(|other| other.work.account()).chain([self.account]);
         // There may be two tasks for one account.
         let accounts: Vec<_> = accounts.collect::<BTreeSet<_>>().into_iter().collect();
@@ -99,12 +99,12 @@ async fn first_grants(cx: &Services, ids: &[Uuid]) -> Result<(), Failure> {
         tasks.truncate((size / accounts.len().max(1)).max(1));
         let packs: Vec<_> = tasks.iter().filter_map(|task| task.work.pack()).collect();
         let packs = packs::lock_all(&tx, &packs).await?;
-        journal.now = cx.now(&tx);
+        journal.now = cx.instant_of_batch(&tx, &packs)?;
         reconcile(cx, &tx, &mut journal, &packs, &accounts).await?;
         accounts.last().map(|id| id.0).filter(|_| accounts.len() >= size)
     } else {
         let packs = packs::lock_after(&tx, publisher, None, limit).await?;
-        journal.now = cx.now(&tx);
+        journal.now = cx.instant_of_batch(&tx, &packs)?;
         tasks.truncate((size / packs.len().max(1)).max(1));
         let accounts = accounts.get(..tasks.len()).unwrap_or_default();
         reconcile(cx, &tx, &mut journal, &packs, accounts).await?;

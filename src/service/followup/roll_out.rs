@@ -18,7 +18,7 @@ use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
-use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
+use crate::service::followup::completion::{announce_progress, complete, complete_given_up, pack_and_release};
 use crate::service::followup::updates::{
     VersionNumbers, applied, give_up, leave_to_later, offered, record_update, skip,
 };
@@ -191,7 +191,11 @@ impl RollOut {
         if self.mode == Mode::Move && task.resume_after.is_some() && walks_again(task, &release) {
             return Ok(Next::Then(Work::RollOut(pack.id, release.id)));
         }
-        complete(tx, &mut batch.journal, pack, release, 0).await?;
+        if self.mode == Mode::GiveUp {
+            complete_given_up(services, tx, &mut batch.journal, (pack, release), 0).await?;
+        } else {
+            complete(tx, &mut batch.journal, pack, release, 0).await?;
+        }
         Ok(Next::Done)
     }
 

@@ -6,7 +6,7 @@ use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::releases::{Release, ReleaseState};
 use crate::domain::text;
-use crate::service::followup::completion::{complete, complete_roll_back, pack_and_release};
+use crate::service::followup::completion::{complete, complete_given_up, complete_roll_back, pack_and_release};
 use crate::service::followup::delete::uninstall_all;
 use crate::service::followup::roll_out::walks_again;
 use crate::service::followup::runner::run_claimed;
@@ -17,7 +17,7 @@ use crate::store::followup::tasks::{Task, Work};
 use crate::store::followup::{numbers, paused, ranges, tasks};
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::{deletion, write as packs};
-use crate::store::releases::windows;
+use crate::store::releases::{stages, windows, write as releases};
 
 use crate::service::Services;
 use crate::service::ending::commit;
@@ -125,6 +125,10 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
         tracing::warn!(task = %id, reason, "a task that can't be read was dropped");
         return Ok(Dropped::Gone);
     };
+    let seen = match open.work {
+        Some(Work::Stage(_, release)) => opened_stages(&tx, release).await?,
+        _ => None,
+    };
     // Waits for batches of the task, and of the other ranges of its release, that are running.
     let (row, others) = ranges::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_command_line(cx, open.publisher.0, cx.now(&tx));
@@ -135,7 +139,13 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
             let count = uninstall_silently(cx, &tx, pack).await?;
             entry = entry.change("installations", Some(count.to_string()), None);
         }
-        dropped = end_work(&tx, &mut journal, &task, &others).await?;
+        dropped = match end_work(cx, &tx, &mut journal, (&task, &others), seen).await {
+            Err(Failure::Overtaken) => {
+                drop((journal, tx));
+                return Err(stage_has_opened(cx, id).await?);
+            }
+            ended => ended?,
+        };
     }
     if dropped == Dropped::Gone {
         tasks::finish(&tx, id).await?;
@@ -150,11 +160,21 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     Ok(dropped)
 }
 
-/// Ends what calls would wait for, when a task is dropped. `others` are the other ranges of its release.
-async fn end_work(tx: &Tx, journal: &mut Journal<'_>, task: &Task, others: &[Task]) -> Result<Dropped, Failure> {
+/// Ends what calls would wait for, when a task is dropped. `others` are the other ranges of its release, and `seen` are
+/// the stages that had opened before the task was locked.
+///
+/// # Errors
+/// [`Failure::Overtaken`] if another stage has opened since.
+async fn end_work(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    (task, others): (&Task, &[Task]),
+    seen: Option<OpenedStages>,
+) -> Result<Dropped, Failure> {
     match task.work.whole() {
         Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release) => {
-            if let Some(running) = end_release_of(tx, journal, task, pack, release).await? {
+            if let Some(running) = end_release_of(cx, tx, journal, task, (pack, release)).await? {
                 // One task gives all ranges up. It leaves the installations alone that another range has moved.
                 let after = given_up_after(&running, others.iter().chain([task]));
                 ranges::change_work(tx, task.id, Work::GiveUp(pack, release), after, journal.now).await?;
@@ -167,7 +187,7 @@ async fn end_work(tx: &Tx, journal: &mut Journal<'_>, task: &Task, others: &[Tas
             ranges::drop_all(tx, others).await?;
         }
         Work::Stage(pack, release) => {
-            if end_stages_of(tx, journal, pack, release).await? {
+            if end_stages_of(tx, journal, (pack, release), seen).await? {
                 // The rollout hasn't begun, so all of its installations are given up.
                 paused::begin(tx, task, Work::GiveUp(pack, release), journal.now).await?;
                 return Ok(Dropped::GivesUp);
@@ -200,11 +220,11 @@ fn checked_reason(reason: &str) -> Result<String, Failure> {
 /// Completes the release of a task that moves installations to it. Returns the release instead if batches must first
 /// give up the installations that the rollout hasn't reached.
 async fn end_release_of(
+    cx: &Services,
     tx: &Tx,
     journal: &mut Journal<'_>,
     task: &Task,
-    pack: PackId,
-    release: ReleaseId,
+    (pack, release): (PackId, ReleaseId),
 ) -> Result<Option<Release>, Failure> {
     let pack = packs::lock_any(tx, pack).await?;
     let running = |state| state == ReleaseState::InProgress;
@@ -219,10 +239,13 @@ async fn end_release_of(
     if matches!(work, Work::Retry(..)) && has_new_behind(&release, task) {
         return Ok(Some(release));
     }
-    // A rollout that was being given up has left installations unmoved, even if no update of them says so. The release
-    // counts at least one failure.
-    let left = i64::from(matches!(work, Work::GiveUp(..)));
-    complete(tx, journal, pack, release, left).await?;
+    if matches!(work, Work::GiveUp(..)) {
+        // A rollout that was being given up has left installations unmoved, even if no update of them says so. The
+        // release counts at least one failure.
+        complete_given_up(cx, tx, journal, (pack, release), 1).await?;
+    } else {
+        complete(tx, journal, pack, release, 0).await?;
+    }
     Ok(None)
 }
 
@@ -251,10 +274,43 @@ async fn end_roll_back(tx: &Tx, journal: &mut Journal<'_>, pack: PackId, release
     complete_roll_back(tx, journal, pack, release).await
 }
 
+/// The state of a release, and how many of its early stages have opened.
+type OpenedStages = (ReleaseState, usize);
+
+async fn opened_stages(tx: &Tx, release: ReleaseId) -> Result<Option<OpenedStages>, Failure> {
+    let Some(release) = releases::get_all(tx, &[release]).await?.pop() else { return Ok(None) };
+    let stages = stages::of(tx, &release).await?;
+    Ok(Some((release.state, stages.iter().filter(|stage| stage.opened_at.is_some()).count())))
+}
+
+/// Makes a stage's task due that was not dropped, because another stage of its release has opened meanwhile. The call
+/// that has opened it found the task locked, and relies on it. Returns what to tell the operator.
+async fn stage_has_opened(cx: &Services, task: Uuid) -> Result<Failure, Failure> {
+    let tx = cx.db.begin().await?;
+    if tasks::lock(&tx, task).await?.is_some() {
+        tasks::make_due(&tx, task, cx.now(&tx)).await?;
+    }
+    tx.commit().await?;
+    let why = "A stage of the release has opened meanwhile, so the task was not dropped: list the tasks, and drop it \
+               if that is still right.";
+    Ok(Failure::Unavailable(why.into()))
+}
+
 /// Completes the open stages of a release. Later stages move the installations that these have left. Returns whether
 /// the rollout, which would have followed in the same task, must be given up.
-async fn end_stages_of(tx: &Tx, journal: &mut Journal<'_>, pack: PackId, release: ReleaseId) -> Result<bool, Failure> {
+///
+/// # Errors
+/// [`Failure::Overtaken`] if the release isn't as it was `seen` before the task was locked.
+async fn end_stages_of(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    (pack, release): (PackId, ReleaseId),
+    seen: Option<OpenedStages>,
+) -> Result<bool, Failure> {
     let pack = packs::lock_any(tx, pack).await?;
+    if seen != opened_stages(tx, release).await? {
+        return Err(Failure::Overtaken);
+    }
     let Some((pack, release)) = pack_and_release(tx, pack, release, lets_stages_work).await? else {
         return Ok(false);
     };

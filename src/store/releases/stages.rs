@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use entity::release_stage::{ActiveModel, Column, Entity, Model};
 use entity::{
-    account_group_member as member, installation, release_stage_account as stage_account,
+    account_group, account_group_member as member, installation, release_stage_account as stage_account,
     release_stage_group as stage_group,
 };
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ use crate::domain::releases::Release;
 use crate::domain::releases::Window;
 use crate::domain::releases::{Buckets, Holds, Percent, Stage};
 use crate::store::column::col;
+use crate::store::locks::locked;
 use crate::store::releases::stage_conditions::is_in_open_stage as is_in_open_stage_of;
 use crate::store::{StoreError, StoreResult, Tx};
 
@@ -150,6 +152,13 @@ fn change(release: ReleaseId, index: usize) -> ActiveModel {
 pub async fn save_opened(tx: &Tx, release: ReleaseId, index: usize, stage: &Stage) -> StoreResult<()> {
     Entity::update(ActiveModel { opened_at: Set(stage.opened_at), ..change(release, index) }).exec(tx.conn()).await?;
     let Holds::Groups(groups) = &stage.holds else { return Ok(()) };
+    // So that a change of the members comes before the stage or after it, in the logs as in the groups.
+    let rows = account_group::Entity::find()
+        .select_only()
+        .column(account_group::Column::Id)
+        .filter(tx.any_of(col(account_group::Column::Id), groups.iter().map(|group| group.0)))
+        .order_by_asc(account_group::Column::Id);
+    let _: Vec<Uuid> = locked(rows).into_tuple().all(tx.conn()).await?;
     // The groups are named, because PostgreSQL knows how many members a group has, but not which groups a join finds.
     let members = Query::select()
         .distinct()
