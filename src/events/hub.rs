@@ -223,7 +223,7 @@ impl Hub {
         let mut place = Place { got, last: got.sequence, losses };
         let mut waits = None;
         Ok(Box::pin(async_stream::try_stream! {
-            loop {
+            'steps: loop {
                 let (hub, listener) = (&registered.hub, &*registered.listener);
                 let step = hub.recent().next_step(listener, place.last);
                 match step {
@@ -232,6 +232,10 @@ impl Hub {
                         // The futures of the reads are boxed, so that a waiting subscriber needs no memory for them.
                         Box::pin(hub.take_losses_into_account(listener, losses, &mut place)).await?;
                         loop {
+                            // If the log has lost events, the next step looks whether the reader has got one of them.
+                            if hub.recent().losses != place.losses {
+                                continue 'steps;
+                            }
                             let (next, news) = Box::pin(hub.read_log(listener, place.last)).await?;
                             for event in next.events {
                                 place.last = event.sequence;

@@ -126,7 +126,11 @@ async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
         return Ok(());
     }
     if only_end {
-        hub.recent().begin_at(extent.head());
+        // Listeners that continue after an event which was lost meanwhile would wait for as many events as were lost.
+        let is_lost = feed::is_lost(server, read_from, &extent).await.map_err(Failed::Away)?;
+        let mut recent = hub.recent();
+        recent.losses += u64::from(is_lost);
+        recent.begin_at(extent.head());
         return Ok(());
     }
     let (found, left_out) = read_most(server, read_from, &audience.records).await?;

@@ -33,9 +33,9 @@ impl Authority {
         matches!(self.bearer, Bearer::Signed { .. })
     }
 
-    /// Checks the token and the account again, in a transaction that is about to commit. It locks the token or the
-    /// trusted publisher, so that a call that revokes or deletes it waits for the commit.
-    pub(super) async fn check(&self, services: &Services, tx: &Tx) -> Result<(), Failure> {
+    /// Checks the token again, in a transaction that is about to commit. It locks the token or the trusted publisher, so
+    /// that a call that revokes or deletes it waits for the commit.
+    pub(super) async fn check_token(&self, services: &Services, tx: &Tx) -> Result<(), Failure> {
         let live = match self.bearer {
             Bearer::Stored => {
                 let token = authority::token(tx, self.token).await?;
@@ -44,7 +44,12 @@ impl Authority {
             Bearer::Signed { until } => services.now(tx) < until,
             Bearer::Pipeline { publisher, until } => trusted::hold(tx, publisher).await? && services.now(tx) < until,
         };
-        let account = authority::account(tx, self.account).await?.filter(|_| live).ok_or(REFUSED)?;
-        check_status(&account)
+        if live { Ok(()) } else { Err(REFUSED) }
+    }
+
+    /// Checks the account again, in a transaction that has written to the logs. Its account isn't locked, but a
+    /// suspension writes to the logs too: it comes before this transaction in them, and is seen here, or it comes after.
+    pub(super) async fn check_account(&self, tx: &Tx) -> Result<(), Failure> {
+        check_status(&authority::account(tx, self.account).await?.ok_or(REFUSED)?)
     }
 }

@@ -270,12 +270,16 @@ impl<'a> Journal<'a> {
     /// [`Failure::Unauthenticated`] or [`Failure::Forbidden`] when the caller has lost its rights (R4).
     /// [`Failure::Overtaken`] when the use case moves installations of an account that was suspended meanwhile (R46).
     pub async fn write(mut self, tx: &Tx) -> Result<(), Failure> {
-        if let Some(authority) = self.authority.take() {
-            authority.check(self.services, tx).await?;
+        let authority = self.authority.take();
+        if let Some(authority) = &authority {
+            authority.check_token(self.services, tx).await?;
         }
         let additions = std::mem::take(&mut self.additions);
         let rows = additions.into_iter().flat_map(|addition| self.rows_of(addition)).collect();
         append(tx, rows).await?;
+        if let Some(authority) = authority {
+            authority.check_account(tx).await?;
+        }
         if authority::any_suspended(tx, self.active.iter().copied()).await? { Err(Failure::Overtaken) } else { Ok(()) }
     }
 }

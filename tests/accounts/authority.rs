@@ -1,12 +1,14 @@
 //! A caller that loses its right while its call waits changes nothing (R4).
 
 use packwright::domain::accounts::{AccountKind, Role};
+use packwright::service::Settings;
 use packwright::service::accounts::{all_accounts, create_token_for, tokens_of};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::{Value, json};
 
-use crate::support::rows::{LogMark, database_url};
-use crate::support::{At as _, TestApp};
+use crate::program::kill::until;
+use crate::support::rows::{LogMark, database_url, tables};
+use crate::support::{At as _, TestApp, several_writers};
 
 /// Runs a statement on a separate connection, from a callback of the app's connection.
 fn at_once(url: &str, sql: &str) {
@@ -93,6 +95,41 @@ async fn r04_a_managed_account_that_is_suspended_while_its_call_waits_changes_no
     let input = json!({ "name": "more", "role": "ADMINISTRATOR" });
     after_the_door(&app, "UPDATE account SET status = 'SUSPENDED' WHERE name = 'Acme'").await;
     assert_eq!(code(&app, &token, "createApiToken", input).await, "FORBIDDEN");
+}
+
+/// A call and the suspension of its account wait for the logs. By the logs, the suspension comes first.
+#[tokio::test]
+async fn r46_an_account_that_is_suspended_while_its_call_waits_for_the_logs_moves_nothing() {
+    let app = TestApp::new().await;
+    if app.has_one_writer() {
+        return;
+    }
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    app.update_on(&world.pack, "2026-12-01").await;
+    let update = app.offered(&acme, &world.installations[0]).await.expect("an offer");
+    let server = app.server_beside(Settings::default(), several_writers(), "").await;
+    let mark = LogMark::now(&app).await;
+    let held = tables(&app).begin().await.expect("a transaction");
+    held.execute_unprepared("SELECT pg_advisory_xact_lock(31632277023518567)").await.expect("the logs are held");
+    let applies = async {
+        until("the suspension waits", async || app.waiting().await == 1).await;
+        let input = json!({ "updateId": update });
+        let document =
+            "mutation($input: ApplyPendingUpdateInput!) { applyPendingUpdate(input: $input) { __typename } }";
+        let request = async_graphql::Request::new(document)
+            .variables(async_graphql::Variables::from_json(json!({ "input": input })));
+        serde_json::to_value(server.execute(Some(&acme.token), request).await).expect("JSON")
+    };
+    let lets_go = async {
+        until("both wait", async || app.waiting().await == 2).await;
+        held.rollback().await.expect("it lets go");
+    };
+    let ((), answer, ()) = tokio::join!(app.suspend(&acme), applies, lets_go);
+    assert_eq!(answer.text("/errors/0/extensions/code"), "FORBIDDEN", "{answer}");
+    let kinds = mark.kinds(&app).await;
+    assert!(kinds.contains(&"ACCOUNT_SUSPENDED".to_owned()), "{kinds:?}");
+    assert!(!kinds.contains(&"INSTALLATION_UPDATED".to_owned()), "{kinds:?}");
 }
 
 #[tokio::test]

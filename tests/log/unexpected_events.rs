@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::log::event_log::kinds;
 use crate::support::rows::{code_of, events_after, tables};
-use crate::support::{At, TestApp};
+use crate::support::{At, Subscription, TestApp};
 
 const EVENTS: &str = "query($after: String, $before: String, $first: Int, $last: Int) { events(after: $after, before: $before, first: $first, last: $last) { totalCount edges { cursor node { id kind } } pageInfo { hasNextPage } } }";
 const LIVE: &str = "subscription($after: String) { events(after: $after) { id cursor kind } }";
@@ -178,6 +178,22 @@ async fn r49_an_open_stream_whose_last_event_is_lost_ends_and_one_that_lost_noth
     assert_eq!(code_of(&item).as_deref(), Some("CURSOR_EXPIRED"), "{item}");
     let received = of_acme.collect(3).await;
     let received: Vec<_> = received.iter().map(|item| item.text("/events/kind")).collect();
+    assert_eq!(received, ["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED"]);
+}
+
+/// The log goes back while a server has no subscribers, and doesn't look at it.
+#[tokio::test]
+async fn r49_a_stream_that_begins_after_events_were_lost_hears_the_next_one() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let orders = app.installed_pack("Orders", &[&acme]).await;
+    app.update_now(&orders.pack).await;
+    let server = app.another_server().await;
+    lose(&app, 8).await;
+    let mut of_acme = Subscription::open(&server, &acme.token, LIVE, json!({})).await;
+    app.package_newer(&orders.pack).await;
+    app.update_now(&orders.pack).await;
+    let received: Vec<_> = of_acme.collect(3).await.iter().map(|item| item.text("/events/kind")).collect();
     assert_eq!(received, ["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED"]);
 }
 

@@ -209,6 +209,35 @@ async fn r47_an_installation_that_no_batch_has_come_to_can_not_be_renamed() {
 }
 
 #[tokio::test]
+async fn r47_an_installation_that_no_batch_has_come_to_holds_no_name_and_no_key() {
+    let app = TestApp::in_batches_of(1).await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let [gone, kept] = [app.multi_pack_with("Tools", &["Tool"]).await, app.multi_pack_with("More", &["Step"]).await];
+    for pack in [&gone, &kept] {
+        app.share_with_all(&pack.id).await;
+        app.release_now(&pack.id).await;
+    }
+    app.tick().await;
+    app.install_as(&acme, "Tools", "Ours").await;
+    for (name, key) in [("Theirs", "a"), ("Also theirs", "b")] {
+        let installed = app.install_as(&globex, "Tools", name).await;
+        let input = json!({ "installationId": installed, "key": key });
+        app.ok(&globex.token, "renameInstallation", input, "installation { id }").await;
+    }
+    let mark = LogMark::now(&app).await;
+    delete_for_good(&app, &gone.id, 3).await;
+    let input = json!({ "packId": app.available(&globex, "More").await, "overrideName": "Theirs", "key": "b" });
+    app.ok(&globex.token, "installPack", input, "installation { id }").await;
+    let another = app.install_as(&globex, "More", "Another").await;
+    let input = json!({ "installationId": another, "overrideName": "Also theirs", "key": "a" });
+    app.ok(&globex.token, "renameInstallation", input, "installation { id }").await;
+    app.tick().await;
+    let events = mark.events(&app).await;
+    let count = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
+    assert_eq!((count("INSTALLATION_REMOVED"), count("INSTALLATION_CREATED")), (3, 2));
+}
+
+#[tokio::test]
 async fn r47_each_account_that_had_or_could_have_the_pack_gets_an_event_with_its_own_count() {
     let app = TestApp::new().await;
     let [acme, globex, initech] = app.managed_accounts(["Acme", "Globex", "Initech"]).await;

@@ -44,6 +44,22 @@ async fn r30_canceling_moves_early_appliers_back() {
     app.assert_unchanged(&before).await;
 }
 
+/// A version that was taken back stays nowhere, not even until the account is active again.
+#[tokio::test]
+async fn r30_canceling_moves_an_early_applier_back_that_was_suspended_meanwhile() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    app.apply(&acme, &world.installations[0]).await;
+    app.suspend(&acme).await;
+    app.cancel(&release).await;
+    let back = app.update_of(&release, &world.installations[0]).await;
+    assert_eq!((back.text("/state"), back.text("/how")), ("WITHDRAWN".into(), "CANCELED_BACK".into()));
+    app.reactivate(&acme).await;
+    assert_eq!(app.installed_number(&acme, &world.installations[0]).await, 1);
+}
+
 #[tokio::test]
 async fn r30_early_appliers_are_moved_back_in_batches_and_until_then_nothing_is_released() {
     let app = TestApp::in_batches_of(1).await;

@@ -219,6 +219,26 @@ async fn r45_only_what_a_call_froze_is_counted_as_frozen_by_it() {
 }
 
 #[tokio::test]
+async fn r45_what_a_call_froze_is_counted_before_any_batch_has_come_to_it() {
+    let app = TestApp::in_batches_of(1).await;
+    let [acme, globex, initech] = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
+    let gold = app.group("Gold", &[&acme, &globex]).await;
+    let silver = app.group("Silver", &[&initech]).await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.share(&pack.id, &[&gold, &silver]).await;
+    app.release_now(&pack.id).await;
+    app.tick().await;
+    for account in [&acme, &globex, &initech] {
+        app.install(account, "Orders").await;
+    }
+    assert_eq!(app.unshare(&pack.id, &[&gold]).await, 2);
+    assert_eq!(app.unshare(&pack.id, &[&silver]).await, 1, "no batch has frozen all that the former call froze");
+    app.tick().await;
+    app.share(&pack.id, &[&gold]).await;
+    assert_eq!(app.unshare(&pack.id, &[&gold]).await, 2, "no batch has unfrozen all of them");
+}
+
+#[tokio::test]
 async fn r45_a_release_made_while_an_installation_is_frozen_is_hidden_from_its_account_also_by_its_id() {
     let (app, acme, globex, gold, installed) = world().await;
     app.leave(&gold, &acme).await;

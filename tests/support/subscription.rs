@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::{BoxStream, Peekable};
 use futures_util::{StreamExt as _, poll};
+use packwright::app::App;
 use serde_json::Value;
 
 use super::{At, TestApp, client};
@@ -23,21 +24,26 @@ impl TestApp {
     /// Other subscriptions of this app aren't opened or closed meanwhile, because their number shows when this one
     /// follows.
     pub(crate) async fn subscribe(&self, token: &str, query: &str, variables: Value) -> Subscription {
-        let request = client::request(query, variables);
-        let before = self.app.hub.followers();
-        let stream = self.app.execute_stream(Some(token), request).await.expect("the subscription is let in");
-        let mut stream = stream.peekable();
-        let follows = async {
-            while poll!(std::pin::Pin::new(&mut stream).peek()).is_pending() && self.app.hub.followers() == before {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(TIME_LIMIT, follows).await.expect("the subscription follows the log");
-        Subscription { stream }
+        Subscription::open(&self.app, token, query, variables).await
     }
 }
 
 impl Subscription {
+    /// Like [`TestApp::subscribe`], on this server.
+    pub(crate) async fn open(server: &App, token: &str, query: &str, variables: Value) -> Self {
+        let request = client::request(query, variables);
+        let before = server.hub.followers();
+        let stream = server.execute_stream(Some(token), request).await.expect("the subscription is let in");
+        let mut stream = stream.peekable();
+        let follows = async {
+            while poll!(std::pin::Pin::new(&mut stream).peek()).is_pending() && server.hub.followers() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(TIME_LIMIT, follows).await.expect("the subscription follows the log");
+        Self { stream }
+    }
+
     /// The next item with `data` and `errors`; `None` when the subscription has ended.
     pub(crate) async fn next_raw(&mut self) -> Option<Value> {
         let next = tokio::time::timeout(TIME_LIMIT, self.stream.next()).await.expect("nothing came");

@@ -7,7 +7,6 @@ use crate::domain::accounts::Privilege;
 use crate::domain::id::{ComponentId, PackId};
 use crate::domain::packs::{PackRefusal, Removal};
 use crate::graphql::context::ContextExt as _;
-use crate::graphql::error::bug;
 use crate::graphql::ids;
 use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::packs::pack_component::PackComponent;
@@ -33,7 +32,7 @@ struct AddPackComponentsInput {
 struct AddPackComponentsPayload {
     /// The pack; null when refused.
     integration_pack: PayloadField<IntegrationPack>,
-    /// The new rows, in the order of the input.
+    /// The new rows, in the order of the input; null when refused, or when another call has taken one out since.
     components: PayloadField<Vec<PackComponent>>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
@@ -168,7 +167,7 @@ impl Draft {
             return Ok(AddPackComponentsPayload { integration_pack: None, components: None, errors });
         }
         let (pack, rows) = futures_util::join!(IntegrationPack::by_id(ctx, pack), rows(ctx, pack, &added));
-        Ok(AddPackComponentsPayload { integration_pack: pack.transpose(), components: Some(rows), errors })
+        Ok(AddPackComponentsPayload { integration_pack: pack.transpose(), components: rows.transpose(), errors })
     }
 
     /// Marks a component for removal by the next release; a component that was never released is removed at once. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL.
@@ -230,10 +229,8 @@ impl Draft {
     }
 }
 
-/// The draft's rows of these components, in the order of `components`.
-async fn rows(ctx: &Context<'_>, pack: PackId, components: &[ComponentId]) -> Result<Vec<PackComponent>> {
-    let rows = components.iter().map(async |component| {
-        PackComponent::of_draft(ctx, pack, *component).await?.ok_or_else(|| bug("a row is gone that was just added"))
-    });
-    try_join_all(rows).await
+/// The draft's rows of these components, in the order of `components`; `None` if one of them is gone.
+async fn rows(ctx: &Context<'_>, pack: PackId, components: &[ComponentId]) -> Result<Option<Vec<PackComponent>>> {
+    let rows = components.iter().map(|component| PackComponent::of_draft(ctx, pack, *component));
+    Ok(try_join_all(rows).await?.into_iter().collect())
 }

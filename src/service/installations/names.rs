@@ -93,7 +93,7 @@ pub(super) async fn check_free(
     but: Option<InstallationId>,
 ) -> Outcome<(), InstallationRefusal> {
     match installations::with_override_name(tx, &caller.scope, &text::key(name)).await? {
-        Some(existing) if Some(existing) != but => {
+        Some(existing) if Some(existing) != but && !installations::take_names_of_deleted(tx, existing).await? => {
             Err(InstallationRefusal::OverrideNameTaken { existing: Some(existing) }.into())
         }
         _ => Ok(()),
@@ -112,9 +112,12 @@ pub(super) async fn installation_key(
         malformed: InstallationRefusal::KeyInvalid,
         taken: |existing| InstallationRefusal::KeyTaken { existing: Some(existing) },
     };
-    let holder = async |key: &str| {
-        let found = installations::with_key(tx, &caller.scope, key).await?;
-        Ok(found.filter(|existing| Some(*existing) != of))
+    let holder = async |key: &str| match installations::with_key(tx, &caller.scope, key)
+        .await?
+        .filter(|existing| Some(*existing) != of)
+    {
+        Some(existing) if installations::take_names_of_deleted(tx, existing).await? => Ok(None),
+        found => Ok(found),
     };
     free_key(raw, refusals, holder).await
 }

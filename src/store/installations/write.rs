@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{account, installation, past_visibility};
+use entity::{account, installation, integration_pack, past_visibility};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _,
@@ -128,6 +128,25 @@ pub async fn with_key(tx: &Tx, scope: &ManagedScope, key: &str) -> StoreResult<O
         .one(tx.conn())
         .await?;
     Ok(found.map(|m| m.id.into()))
+}
+
+/// Takes the override name and the key from an installation whose pack was deleted, and which no batch has uninstalled
+/// yet (R47). Returns false, and changes nothing, if the pack wasn't deleted.
+pub async fn take_names_of_deleted(tx: &Tx, id: InstallationId) -> StoreResult<bool> {
+    let deleted = Query::select()
+        .expr(Expr::val(1))
+        .from(integration_pack::Entity)
+        .and_where(col(integration_pack::Column::Id).equals((installation::Entity, installation::Column::PackId)))
+        .and_where(col(integration_pack::Column::DeletedAt).is_not_null())
+        .take();
+    let taken = installation::Entity::update_many()
+        .col_expr(installation::Column::OverrideNameKey, Expr::value(Option::<String>::None))
+        .col_expr(installation::Column::Key, Expr::value(Option::<String>::None))
+        .filter(installation::Column::Id.eq(Uuid::from(id)))
+        .filter(Expr::exists(deleted))
+        .exec(tx.conn())
+        .await?;
+    Ok(taken.rows_affected > 0)
 }
 
 /// An installation to add.

@@ -114,7 +114,9 @@ fn but_of(server: &WholeServer, publisher: Expr, left_out: &[AccountId], conditi
     condition.and(server.reader().any_of(publisher, left_out.iter().map(|id| id.0)).not())
 }
 
-async fn is_lost(server: &WholeServer, position: Position, extent: &Extent) -> StoreResult<bool> {
+/// Whether the log has lost the event at a position, or another event stands there: after a failover or a restored
+/// backup. Events that were pruned aren't lost.
+pub async fn is_lost(server: &WholeServer, position: Position, extent: &Extent) -> StoreResult<bool> {
     if position.event == Position::ORIGIN.event {
         return Ok(position.sequence > extent.end);
     }

@@ -274,20 +274,18 @@ pub async fn accounts_after(
 /// The accounts whose grants a call has taken away.
 #[derive(Clone, Copy, Debug)]
 pub enum LostGrants<'a> {
-    /// Any account: a pack is shared with fewer groups now.
-    Any,
     /// These accounts: they left a group.
     Accounts(&'a [AccountId]),
-    /// The members of a group that is about to be deleted. Nothing is shared with it any more.
-    MembersOf(GroupId),
+    /// The members of groups with which a pack, or all packs, were shared until now.
+    MembersOf(&'a [GroupId]),
 }
 
-/// Counts the live installations of the packs that this transaction has frozen (R45): their account is one of
-/// `lost`, no group grants them, and their freeze isn't announced yet.
+/// Counts the live installations of the packs that this transaction has frozen (R45): their account is one of `lost`,
+/// which had a grant until now, and no group grants them any more.
 pub async fn count_frozen(tx: &Tx, packs: &[PackId], lost: LostGrants<'_>) -> StoreResult<u64> {
     let (member, share, row) = (account_group_member::Entity, pack_share::Entity, installation::Entity);
     let account = || Expr::col((row, installation::Column::AccountId));
-    let grant = Query::select()
+    let mut grant = Query::select()
         .expr(Expr::val(1))
         .from(member)
         .inner_join(
@@ -299,21 +297,19 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], lost: LostGrants<'_>) -> St
         .to_owned();
     // A subquery that looks up a grant for each row. With EXISTS, PostgreSQL would first make a table of all grants of
     // all packs, members times packs.
-    let has_none = Expr::SubQuery(None, Box::new(grant.clone().limit(1).take().into())).is_null();
+    let has_none = Expr::SubQuery(None, Box::new(grant.limit(1).take().into())).is_null();
     let select = installation::Entity::find()
         .filter(tx.any_of(installation::Column::PackId.into_expr(), uuids(packs)))
-        .filter(installation::Column::UninstalledAt.is_null())
-        .filter(installation::Column::FrozenAt.is_null());
+        .filter(installation::Column::UninstalledAt.is_null());
     let select = match lost {
-        LostGrants::Any => select.filter(Expr::exists(grant).not()),
         LostGrants::Accounts(accounts) => {
             select.filter(has_none).filter(tx.any_of(installation::Column::AccountId.into_expr(), uuids(accounts)))
         }
-        LostGrants::MembersOf(group) => {
+        LostGrants::MembersOf(groups) => {
             let of_group = Query::select()
                 .expr(Expr::val(1))
                 .from(member)
-                .and_where(Expr::col((member, account_group_member::Column::GroupId)).eq(Uuid::from(group)))
+                .and_where(tx.any_of(Expr::col((member, account_group_member::Column::GroupId)), uuids(groups)))
                 .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
                 .to_owned();
             select.filter(Expr::exists(of_group)).filter(has_none)
