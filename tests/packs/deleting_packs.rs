@@ -234,7 +234,9 @@ async fn r47_an_installation_that_no_batch_has_come_to_holds_no_name_and_no_key(
     app.tick().await;
     let events = mark.events(&app).await;
     let count = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
-    assert_eq!((count("INSTALLATION_REMOVED"), count("INSTALLATION_CREATED")), (3, 2));
+    assert_eq!((count("PACK_DELETED"), count("INSTALLATION_CREATED")), (3, 2), "the publisher, and each account");
+    let left = app.gql(&globex.token, "{ installations { totalCount } }", json!(null)).await;
+    assert_eq!(left.int("/installations/totalCount"), 2);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::service::own_keys::{KeyRefusals, free_key};
 use crate::store::Tx;
 use crate::store::accounts::write as accounts;
-use crate::store::installations::write as installations;
+use crate::store::installations::{names, write as installations};
 use crate::store::packs::write as packs;
 
 /// Changes of an installation.
@@ -60,11 +60,11 @@ pub(crate) async fn rename_installation(
         return Ok(());
     }
     if let Some(name) = after.override_name.as_deref().filter(|_| after.override_name != before.override_name)
-        && is_conflict(installations::rename(&tx, after.id, name).await)?
+        && is_conflict(names::rename(&tx, after.id, name).await)?
     {
         return Err(InstallationRefusal::OverrideNameTaken { existing: None }.into());
     }
-    if after.key != before.key && is_conflict(installations::save_key(&tx, after.id, after.key.as_deref()).await)? {
+    if after.key != before.key && is_conflict(names::save_key(&tx, after.id, after.key.as_deref()).await)? {
         return Err(InstallationRefusal::KeyTaken { existing: None }.into());
     }
     if after.override_name != before.override_name {
@@ -92,8 +92,8 @@ pub(super) async fn check_free(
     name: &str,
     but: Option<InstallationId>,
 ) -> Outcome<(), InstallationRefusal> {
-    match installations::with_override_name(tx, &caller.scope, &text::key(name)).await? {
-        Some(existing) if Some(existing) != but && !installations::take_names_of_deleted(tx, existing).await? => {
+    match names::with_override_name(tx, &caller.scope, &text::key(name)).await? {
+        Some(existing) if Some(existing) != but && !names::take_names_of_deleted(tx, existing).await? => {
             Err(InstallationRefusal::OverrideNameTaken { existing: Some(existing) }.into())
         }
         _ => Ok(()),
@@ -112,13 +112,12 @@ pub(super) async fn installation_key(
         malformed: InstallationRefusal::KeyInvalid,
         taken: |existing| InstallationRefusal::KeyTaken { existing: Some(existing) },
     };
-    let holder = async |key: &str| match installations::with_key(tx, &caller.scope, key)
-        .await?
-        .filter(|existing| Some(*existing) != of)
-    {
-        Some(existing) if installations::take_names_of_deleted(tx, existing).await? => Ok(None),
-        found => Ok(found),
-    };
+    let holder =
+        async |key: &str| match names::with_key(tx, &caller.scope, key).await?.filter(|existing| Some(*existing) != of)
+        {
+            Some(existing) if names::take_names_of_deleted(tx, existing).await? => Ok(None),
+            found => Ok(found),
+        };
     free_key(raw, refusals, holder).await
 }
 

@@ -6,6 +6,7 @@ pub mod classes;
 pub mod counts;
 pub mod curves;
 pub mod moving_back;
+pub mod names;
 pub mod outcomes;
 pub mod progress;
 pub mod read;
