@@ -45,7 +45,7 @@ async fn try_delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> 
     check_packs(&tx, group.id, &packs).await?;
     let mut journal = Journal::of(cx, caller, cx.instant_of(&tx, &packs).await?);
     grants::unshare_all(&tx, group.id).await?;
-    let frozen = grants::count_frozen(&tx, &packs, LostGrants::MembersOf(&[group.id])).await?;
+    let frozen = grants::count_frozen(&tx, &packs, LostGrants::MembersOf(group.id)).await?;
     grants::delete_group(&tx, group.id).await?;
     for pack in packs::lock_all(&tx, &packs).await? {
         journal.append_event(JournalEvent {
@@ -268,7 +268,7 @@ async fn try_change_shares(
         0
     } else {
         grants::unshare(&tx, pack.id, &ids).await?;
-        grants::count_frozen(&tx, &[pack.id], LostGrants::MembersOf(&ids)).await?
+        grants::count_frozen(&tx, &[pack.id], LostGrants::OfUnshared(&ids)).await?
     };
     let (kind, action) =
         if share { (EventKind::PackShared, "sharePack") } else { (EventKind::PackUnshared, "unsharePack") };

@@ -276,8 +276,10 @@ pub async fn accounts_after(
 pub enum LostGrants<'a> {
     /// These accounts: they left a group.
     Accounts(&'a [AccountId]),
-    /// The members of groups with which a pack, or all packs, were shared until now.
-    MembersOf(&'a [GroupId]),
+    /// The members of groups with which a pack was shared until now.
+    OfUnshared(&'a [GroupId]),
+    /// The members of a group that is about to be deleted. Nothing is shared with it any more.
+    MembersOf(GroupId),
 }
 
 /// Counts the live installations of the packs that this transaction has frozen (R45): their account is one of `lost`,
@@ -285,7 +287,7 @@ pub enum LostGrants<'a> {
 pub async fn count_frozen(tx: &Tx, packs: &[PackId], lost: LostGrants<'_>) -> StoreResult<u64> {
     let (member, share, row) = (account_group_member::Entity, pack_share::Entity, installation::Entity);
     let account = || Expr::col((row, installation::Column::AccountId));
-    let mut grant = Query::select()
+    let grant = Query::select()
         .expr(Expr::val(1))
         .from(member)
         .inner_join(
@@ -297,23 +299,26 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], lost: LostGrants<'_>) -> St
         .to_owned();
     // A subquery that looks up a grant for each row. With EXISTS, PostgreSQL would first make a table of all grants of
     // all packs, members times packs.
-    let has_none = Expr::SubQuery(None, Box::new(grant.limit(1).take().into())).is_null();
+    let has_none = Expr::SubQuery(None, Box::new(grant.clone().limit(1).take().into())).is_null();
     let select = installation::Entity::find()
         .filter(tx.any_of(installation::Column::PackId.into_expr(), uuids(packs)))
         .filter(installation::Column::UninstalledAt.is_null());
+    let member_of = |groups: &[GroupId]| {
+        let of_groups = Query::select()
+            .expr(Expr::val(1))
+            .from(member)
+            .and_where(tx.any_of(Expr::col((member, account_group_member::Column::GroupId)), uuids(groups)))
+            .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
+            .to_owned();
+        Expr::exists(of_groups)
+    };
     let select = match lost {
         LostGrants::Accounts(accounts) => {
             select.filter(has_none).filter(tx.any_of(installation::Column::AccountId.into_expr(), uuids(accounts)))
         }
-        LostGrants::MembersOf(groups) => {
-            let of_group = Query::select()
-                .expr(Expr::val(1))
-                .from(member)
-                .and_where(tx.any_of(Expr::col((member, account_group_member::Column::GroupId)), uuids(groups)))
-                .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
-                .to_owned();
-            select.filter(Expr::exists(of_group)).filter(has_none)
-        }
+        // The grants of one pack are no more than the accounts.
+        LostGrants::OfUnshared(groups) => select.filter(member_of(groups)).filter(Expr::exists(grant).not()),
+        LostGrants::MembersOf(group) => select.filter(member_of(&[group])).filter(has_none),
     };
     Ok(select.count(tx.conn()).await?)
 }
